@@ -1,0 +1,61 @@
+# The commands of this repository; `make` alone lists them.
+#
+#   TORCH=cuda   takes the CUDA build of torch on a machine without a GPU (a cluster's login node), TORCH=cpu the
+#                other way round; by default the machine decides
+#   DEMO=...     what the demo makes
+#   WORKERS=...  how many tests run at once
+
+TORCH ?= auto
+DEMO ?= results/shapes/metrics/cams.json
+WORKERS ?= 2
+
+# Everything runs in the virtual environment, the commands of the rules too.
+RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
+INSTALLED := .venv/.installed-$(TORCH)
+DEVELOPS := .venv/.installed-dev
+
+.PHONY: help install develop demo test test-slow lint format lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+install: $(INSTALLED) ## everything that running needs, into .venv
+
+develop: $(DEVELOPS) ## what tests and linters need as well
+
+demo: $(INSTALLED) ## the shapes data set from nothing to evaluated CAMs
+	$(RUN) snakemake --cores all $(DEMO)
+	@echo "Pictures to look at:" && ls -1 results/shapes/figures/*.png
+
+test: $(DEVELOPS) ## the quick tests
+	$(RUN) pytest -n $(WORKERS)
+
+test-slow: $(DEVELOPS) ## the tests that take minutes
+	$(RUN) pytest -m slow
+
+lint: $(DEVELOPS) ## style, types and the workflow
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) snakefmt --check Snakefile rules
+	$(RUN) snakemake --lint
+
+format: $(DEVELOPS) ## rewrite the files as `make lint` wants them
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+	$(RUN) snakefmt Snakefile rules
+
+lock: $(DEVELOPS) ## pin what is installed now, after a dependency was changed in pyproject.toml and installed
+	$(RUN) python tools/lock.py
+
+clean: ## caches and build droppings; results/ and .venv stay
+	rm -rf .mypy_cache .pytest_cache .ruff_cache build wsss.egg-info
+	find wsss workflow tests tools -name __pycache__ -type d -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock pyproject.toml tools/install.sh
+	tools/install.sh $(TORCH)
+	@touch $@
+
+$(DEVELOPS): requirements-dev.lock | $(INSTALLED)
+	$(RUN) python -m pip install --no-deps -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,217 @@
+"""The dense CRF against the published values, against a mean field written out, and with odd arrays."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wsss.crf import (
+    DEEPLAB_KERNELS,
+    LABEL_KERNELS,
+    Kernels,
+    label_marginals,
+    mean_field,
+    refine_deeplab,
+    refine_labels,
+    refine_mixed,
+)
+from wsss.errors import UserError
+
+SIZE = (12, 10)
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    """Two plain halves of different colour, with a little noise."""
+    rng = np.random.default_rng(0)
+    halves = np.where(np.arange(SIZE[1]) < 5, 40, 200)[None, :, None]
+    return (halves + rng.integers(0, 9, (*SIZE, 3))).astype(np.uint8)
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    """Label 1 on the right half, with some pixels wrong."""
+    found = np.broadcast_to(np.arange(SIZE[1]) >= 5, SIZE).astype(np.int64)
+    return np.where(np.random.default_rng(1).random(SIZE) < 0.1, 1 - found, found)
+
+
+def written_out(image: np.ndarray, unary: np.ndarray, kernels: Kernels, iterations: int) -> np.ndarray:
+    """Mean field with the full matrices of both kernels."""
+    height, width = image.shape[:2]
+    y, x = np.mgrid[:height, :width].reshape(2, -1).astype(float)
+    colour = image.reshape(-1, 3).astype(float)
+    position = np.stack([y, x], 1)
+    features = [
+        (position / kernels.position_sxy, kernels.position_weight),
+        (np.hstack([position / kernels.colour_sxy, colour / kernels.colour_srgb]), kernels.colour_weight),
+    ]
+    matrix = np.zeros((height * width, height * width))
+    for feature, weight in features:
+        kernel = np.exp(-0.5 * ((feature[:, None] - feature[None]) ** 2).sum(-1))
+        degree = kernel.sum(1)
+        matrix += weight * kernel / np.sqrt(degree[:, None] * degree[None])
+    energy = -unary.reshape(len(unary), -1)
+
+    def softmax(logits: np.ndarray) -> np.ndarray:
+        raised = np.exp(logits - logits.max(0))
+        return raised / raised.sum(0)
+
+    marginals = softmax(energy)
+    for _ in range(iterations):
+        marginals = softmax(energy + marginals @ matrix)
+    return marginals.reshape(unary.shape)
+
+
+@pytest.mark.parametrize("kernels", [LABEL_KERNELS, DEEPLAB_KERNELS], ids=["labels", "deeplab"])
+def test_mean_field_follows_its_formula(image: np.ndarray, kernels: Kernels) -> None:
+    """The package filters on a lattice, an approximation, so this holds to a few percent only."""
+    unary = np.random.default_rng(2).random((3, *SIZE)).astype(np.float32)
+    np.testing.assert_allclose(
+        mean_field(image, unary, kernels, 1), written_out(image, unary, kernels, 1), atol=0.06
+    )
+
+
+def test_marginals_equal_the_published_ones(shared: Path) -> None:
+    golden = np.load(shared / "golden" / "crf.npz", allow_pickle=False)
+    name = "2007_000032"
+    photograph = np.asarray(Image.open(shared / "voc12-mini" / "JPEGImages" / f"{name}.jpg"))
+    cams = golden[f"{name}/cam"] / np.float32(255)
+    scores = np.concatenate([np.full((1, *cams.shape[1:]), 0.3, np.float32), cams])
+    marginals = label_marginals(photograph, scores.argmax(0), len(scores), iterations=1, gt_prob=0.9)
+    np.testing.assert_allclose(marginals[:, ::8, ::8], golden[f"{name}/pseudo_label_q"], atol=1e-4)
+
+
+def test_labels_follow_the_colours(image: np.ndarray, labels: np.ndarray) -> None:
+    refined = refine_labels(image, labels, 2, iterations=10, gt_prob=0.7)
+    np.testing.assert_array_equal(refined, np.broadcast_to(np.arange(SIZE[1]) >= 5, SIZE))
+    assert refined.dtype == labels.dtype
+
+
+def test_no_iteration_returns_a_copy_of_the_labels(image: np.ndarray, labels: np.ndarray) -> None:
+    refined = refine_labels(image, labels, 2, iterations=0, gt_prob=0.7)
+    np.testing.assert_array_equal(refined, labels)
+    assert not np.shares_memory(refined, labels)
+
+
+def test_label_probabilities_before_the_first_iteration(image: np.ndarray) -> None:
+    labels = np.arange(120).reshape(SIZE) % 3
+    marginals = label_marginals(image, labels, 3, iterations=0, gt_prob=0.8)
+    expected = np.where(labels == np.arange(3)[:, None, None], 0.8, 0.1)
+    np.testing.assert_allclose(marginals, expected, rtol=1e-5)
+
+
+def test_odd_arrays_give_the_same_labels(image: np.ndarray, labels: np.ndarray) -> None:
+    """Read-only, of another layout, of another integer type."""
+    expected = refine_labels(image, labels, 2, iterations=2, gt_prob=0.7)
+    frozen = image.copy()
+    frozen.flags.writeable = False
+    turned = np.asfortranarray(image)
+    backwards = np.ascontiguousarray(image[..., ::-1])[..., ::-1]
+    for photograph in (frozen, turned, backwards):
+        for kind in (bool, np.uint8, np.int32, np.uint64, ">i4"):
+            given = labels.astype(kind)
+            given.flags.writeable = False
+            found = refine_labels(photograph, given, 2, iterations=2, gt_prob=0.7)
+            np.testing.assert_array_equal(found, expected)
+            assert found.flags.writeable
+
+
+def test_arguments_are_left_alone(image: np.ndarray, labels: np.ndarray) -> None:
+    before = image.copy(), labels.copy()
+    refine_labels(image, labels, 2, iterations=3, gt_prob=0.7)
+    np.testing.assert_array_equal(image, before[0])
+    np.testing.assert_array_equal(labels, before[1])
+
+
+def test_one_label_leaves_nothing_to_decide(image: np.ndarray) -> None:
+    nothing = np.zeros(SIZE, np.uint8)
+    np.testing.assert_array_equal(refine_labels(image, nothing, 1, iterations=10, gt_prob=0.7), nothing)
+
+
+def test_a_single_pixel_keeps_its_label() -> None:
+    pixel = np.full((1, 1, 3), 7, np.uint8)
+    assert refine_labels(pixel, np.array([[1]]), 3, iterations=5, gt_prob=0.7).tolist() == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image": np.zeros(SIZE, np.uint8)}, r"image \(12, 10\) of uint8"),
+        ({"image": np.zeros((*SIZE, 3))}, "of float64"),
+        ({"image": np.zeros((0, 10, 3), np.uint8), "labels": np.zeros((0, 10), int)}, "no pixels"),
+        ({"labels": np.zeros((10, 12), int)}, r"labels \(10, 12\)"),
+        ({"labels": np.zeros(SIZE)}, "labels .* of float64"),
+        ({"labels": np.full(SIZE, 255)}, "labels from 255 to 255: 0 to 1"),
+        ({"labels": np.full(SIZE, -1)}, "labels from -1"),
+        ({"n_labels": 0}, "n_labels 0"),
+        ({"iterations": -1}, "iterations -1"),
+        ({"gt_prob": 1.0}, "gt_prob 1.0"),
+        ({"gt_prob": 0.0}, "gt_prob 0.0"),
+        ({"gt_prob": float("nan")}, "gt_prob nan"),
+    ],
+)
+def test_what_cannot_be_is_named(image: np.ndarray, change: dict, message: str) -> None:
+    arguments = {
+        "image": image,
+        "labels": np.zeros(SIZE, int),
+        "n_labels": 2,
+        "iterations": 1,
+        "gt_prob": 0.7,
+    }
+    with pytest.raises(UserError, match=message):
+        refine_labels(**(arguments | change))
+
+
+def test_soft_scores_follow_the_colours(image: np.ndarray, labels: np.ndarray) -> None:
+    given = np.where(labels == np.arange(2)[:, None, None], 0.7, 0.3).astype(np.float32)
+    right = np.broadcast_to(np.arange(SIZE[1]) >= 5, SIZE)
+    for refined in (
+        refine_mixed(image, given, iterations=10, gt_prob=0.9),
+        refine_deeplab(image, given, iterations=10),
+    ):
+        np.testing.assert_array_equal(refined.argmax(0), right)
+        np.testing.assert_allclose(refined.sum(0), 1, rtol=1e-5)
+
+
+def test_soft_scores_are_the_published_energies(image: np.ndarray) -> None:
+    """Zeros are cut at 1e-5, and the mixture gives every label its share."""
+    given = np.random.default_rng(3).dirichlet([0.1] * 4, SIZE).transpose(2, 0, 1).astype(np.float32)
+    given[:, 0, 0] = [1, 0, 0, 0]
+    plain = mean_field(image, -np.log(given.clip(1e-5, 1)), DEEPLAB_KERNELS, 2)
+    np.testing.assert_array_equal(refine_deeplab(image, given, iterations=2), plain)
+    halved = Kernels(1.5, 3, 25, 5, 10)
+    mixed = mean_field(image, -np.log(0.7 * given + 0.3 / 4), halved, 2)
+    found = refine_mixed(image, given, iterations=2, gt_prob=0.7, scale=2)
+    np.testing.assert_allclose(found, mixed, atol=1e-6)
+
+
+def test_soft_scores_without_iterations_stay(image: np.ndarray) -> None:
+    given = np.random.default_rng(3).dirichlet([1, 1], SIZE).transpose(2, 0, 1)
+    np.testing.assert_allclose(refine_deeplab(image, given, iterations=0), given, rtol=1e-6)
+    np.testing.assert_allclose(refine_mixed(image, given, iterations=0, gt_prob=0.7), given, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "message"),
+    [
+        (np.full((2, *SIZE), 3.0), "outside"),
+        (np.full((2, *SIZE), np.nan), "outside"),
+        (np.zeros((2, *SIZE), int), "of int64"),
+        (np.zeros((0, *SIZE)), "there are none"),
+        (np.full((2, 3, 3), 0.5), "sizes must agree"),
+    ],
+)
+def test_wrong_probabilities_are_named(image: np.ndarray, probabilities: np.ndarray, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        refine_deeplab(image, probabilities, iterations=1)
+
+
+def test_runs_in_one_thread(image: np.ndarray, labels: np.ndarray) -> None:
+    """Shards run one process a core; a CRF that took more would only get in the others' way."""
+    refine_labels(image, labels, 2, iterations=1, gt_prob=0.7)
+    before = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+    refine_labels(image, labels, 2, iterations=5, gt_prob=0.7)
+    after = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+    assert after <= before

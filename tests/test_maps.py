@@ -1,0 +1,120 @@
+"""Score-map shards: what goes in comes out, one image at a time, and files that are no shard are refused."""
+
+import pickle
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from wsss.data.maps import MapShard, ScoreMaps, write_shard
+from wsss.errors import UserError
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def some_maps(rng, image_id, keys, size=(50, 37), scales=(0.5, 1.0, 1.5)):
+    sizes = {scale: (round(size[0] * scale / 16), round(size[1] * scale / 16)) for scale in scales}
+    return ScoreMaps(
+        image_id,
+        size,
+        np.array(keys, np.int64),
+        {scale: rng.random((len(keys) - 1, *shape)).astype(np.float32) for scale, shape in sizes.items()},
+    )
+
+
+@pytest.fixture
+def images(rng):
+    return [
+        some_maps(rng, "b/1", [0, 3, 20]),
+        some_maps(rng, "a 2", [0]),
+        some_maps(rng, "ü3", [0, 1], (9, 9)),
+    ]
+
+
+@pytest.fixture
+def path(tmp_path, images):
+    path = tmp_path / "cams" / "00.safetensors"
+    write_shard(path, iter(images), digest="0123456789ab")
+    return path
+
+
+def assert_same(found, expected):
+    assert (found.id, found.size) == (expected.id, expected.size)
+    assert found.keys.dtype == np.int64
+    np.testing.assert_array_equal(found.keys, expected.keys)
+    assert list(found.scales) == list(expected.scales)
+    for scale, array in expected.scales.items():
+        assert found.scales[scale].dtype == np.float32
+        np.testing.assert_array_equal(found.scales[scale], array)
+
+
+def test_a_shard_gives_back_what_was_written(path, images):
+    shard = MapShard(path)
+    assert shard.digest == "0123456789ab"
+    assert shard.ids == ("b/1", "a 2", "ü3")
+    assert len(shard) == 3
+    assert "a 2" in shard
+    assert_same(shard["ü3"], images[2])
+    for found, expected in zip(shard, images, strict=True):
+        assert_same(found, expected)
+    assert [file.name for file in path.parent.iterdir()] == ["00.safetensors"]
+
+
+def test_a_shard_goes_to_other_processes(path, images):
+    assert_same(pickle.loads(pickle.dumps(MapShard(path)))["b/1"], images[0])
+
+
+def test_an_empty_shard_is_one(tmp_path):
+    write_shard(tmp_path / "x.safetensors", [], digest="d")
+    assert list(MapShard(tmp_path / "x.safetensors")) == []
+
+
+def test_an_image_that_is_not_there_is_named(path):
+    with pytest.raises(UserError, match=r"00.safetensors: no maps of image 2007_000032 among its 3"):
+        MapShard(path)["2007_000032"]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"07.safetensors: no such file"):
+        MapShard(tmp_path / "07.safetensors")
+
+
+@pytest.mark.parametrize("content", ["pickle", "cut", "cut in the header", "empty", "directory", "text"])
+def test_what_is_no_shard_is_refused(path, content):
+    whole = path.read_bytes()
+    path.unlink()
+    if content == "directory":
+        path.mkdir()
+    else:
+        path.write_bytes(
+            {
+                "pickle": pickle.dumps({"keys": np.zeros(3)}),
+                "cut": whole[:-5],
+                "cut in the header": whole[:60],
+                "empty": b"",
+                "text": b"id,image,mask,labels\n" * 9,
+            }[content]
+        )
+    with pytest.raises(UserError, match=r"00.safetensors: no whole safetensors file"):
+        MapShard(path)
+
+
+def test_another_safetensors_file_is_refused(path):
+    save_file({"weight": np.zeros(3, np.float32)}, path)
+    with pytest.raises(UserError, match="not one of score maps"):
+        MapShard(path)
+
+
+def test_maps_that_do_not_fit_are_not_written(rng, tmp_path, images):
+    path = tmp_path / "x.safetensors"
+    with pytest.raises(ValueError, match="b/1: occurs twice"):
+        write_shard(path, [images[0], images[0]], digest="d")
+    wrong = ScoreMaps("a", (9, 9), np.array([0, 1]), {1.0: np.zeros((2, 3, 3), np.float32)})
+    with pytest.raises(ValueError, match=r"a: maps at scale 1.0 are \(2, 3, 3\)"):
+        write_shard(path, [wrong], digest="d")
+    with pytest.raises(ValueError, match="keys"):
+        write_shard(path, [some_maps(rng, "a", [0, 5, 3])], digest="d")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,284 @@
+"""Runs on top of runs: what is inherited, which stages there are, who owns what, what changes a digest."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wsss.config import Oc, Priors, ShapesDataset
+from wsss.errors import UserError
+from wsss.runs import STAGES, Run, load_run, parse_section, run_names, stages
+
+BASE = "dataset: {kind: shapes}\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """Write runs: `write(name="text", ...)` gives the directory; `_` in a name stands for a hyphen."""
+
+    def _write(**texts: str) -> Path:
+        for name, text in texts.items():
+            (tmp_path / f"{name.replace('_', '-')}.yaml").write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return _write
+
+
+def load(directory: Path, name: str) -> Run:
+    """Short for the tests."""
+    return load_run(name, directory)
+
+
+def digests(run: Run) -> dict[str, str]:
+    """Of all stages of a run."""
+    return {stage: run.digest(stage) for stage in stages(run)}
+
+
+# --- extends ---
+
+
+def test_sections_are_merged_and_values_replaced(write) -> None:
+    directory = write(
+        base=BASE + "oc: {optimisation: {lr: 0.2, ema: {every: 8}}}\ncams: {scales: [1, 2]}",
+        middle="extends: base\noc: {optimisation: {epochs: 3}}",
+        leaf="extends: middle\noc: {optimisation: {ema: null}}\ncams: {scales: [0.5]}",
+    )
+    run = load(directory, "leaf")
+    assert [ancestor.name for ancestor in run.lineage] == ["base", "middle", "leaf"]
+    optimisation = run.config.oc.optimisation
+    assert (optimisation.lr, optimisation.epochs, optimisation.ema) == (0.2, 3, None)
+    assert run.config.cams.scales == (0.5,)
+    assert run.parent is not None and run.parent.config.oc.optimisation.ema is not None
+
+
+def test_a_data_set_of_another_kind_replaces_the_parents(write) -> None:
+    directory = write(
+        base="dataset: {kind: shapes, seed: 3}",
+        child="extends: base\ndataset: {kind: voc, root: d}",
+        same="extends: base\ndataset: {size: 64}",
+    )
+    assert load(directory, "child").config.dataset.kind == "voc"
+    assert load(directory, "same").config.dataset == ShapesDataset(kind="shapes", seed=3, size=64)
+
+
+def test_a_missing_parent_is_told_with_the_runs_there_are_and_the_other_faults(write) -> None:
+    directory = write(child="cams: {flip: 1}\nextends: bse", base=BASE)
+    with pytest.raises(UserError) as caught:
+        load(directory, "child")
+    assert str(caught.value).split("\n") == [
+        f"{directory}/child.yaml: 2 faults",
+        f"  {directory}/child.yaml:1: cams.flip = 1: must be true | false",
+        f'  {directory}/child.yaml:2: extends = "bse": no such run; {directory} has the runs base, child',
+    ]
+
+
+def test_extends_must_be_a_name(write) -> None:
+    with pytest.raises(UserError, match=r"child.yaml:1: extends = 3: must be text or null$"):
+        load(write(child="extends: 3"), "child")
+    with pytest.raises(UserError, match=r'extends = "\.\./base": no such run'):
+        load(write(child="extends: ../base"), "child")
+
+
+def test_circles_are_refused(write) -> None:
+    directory = write(a="extends: b", b="extends: c", c="extends: a", self="extends: self")
+    with pytest.raises(UserError, match=r'c.yaml:1: extends = "a": goes in a circle, a → b → c → a$'):
+        load(directory, "a")
+    with pytest.raises(UserError, match="self → self"):
+        load(directory, "self")
+
+
+def test_a_parents_fault_is_the_parents(write) -> None:
+    directory = write(base=BASE + "\ncams:\n  flip: 1", child="extends: base\noc: {lr: 1}")
+    with pytest.raises(UserError) as caught:
+        load(directory, "child")
+    assert str(caught.value).startswith(
+        f"{directory}/base.yaml: 1 fault\n  {directory}/base.yaml:4: cams.flip = 1"
+    )
+
+
+def test_a_fault_between_parent_and_child_stands_where_the_value_stands(write) -> None:
+    text = BASE + "priors:\n  method: vanilla\n  augmentation:\n    crop: 100"
+    directory = write(base=text, child="extends: base\npriors: {method: puzzle}")
+    with pytest.raises(UserError) as caught:
+        load(directory, "child")
+    head, fault = str(caught.value).split("\n")
+    assert head == f"{directory}/child.yaml: 1 fault"
+    assert fault.startswith(
+        f"  {directory}/base.yaml:5: priors.augmentation.crop = 100: must be a multiple of 32"
+    )
+
+
+def test_names_of_runs(write) -> None:
+    directory = write(a=BASE, b_2=BASE)
+    (directory / "No_run.yaml").write_text(BASE, encoding="utf-8")
+    (directory / "schema.json").write_text("{}", encoding="utf-8")
+    assert run_names(directory) == ["a", "b-2"]
+    for wrong in ("No_run", "../a", "a\n", ""):
+        with pytest.raises(UserError, match="a run's name must be of the form"):
+            load(directory, wrong)
+    with pytest.raises(UserError, match=r"c\.yaml: no such run; .* has the runs a, b-2$"):
+        load(directory, "c")
+    with pytest.raises(UserError, match=r"nowhere has the runs \(none\)"):
+        load(directory / "nowhere", "c")
+
+
+# --- stages and sections ---
+
+
+@pytest.mark.parametrize("method", ["vanilla", "puzzle", "occse", "poc", "pnoc"])
+def test_only_methods_that_erase_have_an_ordinary_classifier(write, method: str) -> None:
+    run = load(write(run=BASE + f"priors: {{method: {method}}}"), "run")
+    with_oc = method in ("occse", "poc", "pnoc")
+    assert stages(run) == ["index", *(["oc"] if with_oc else []), "priors", "cams", "cams_metrics"]
+    if not with_oc:
+        with pytest.raises(
+            UserError, match=f"run run .priors.method: {method}. has no stage 'oc'; it has index, priors"
+        ):
+            run.section("oc")
+    with pytest.raises(UserError, match="no stage 'segmentation'"):
+        run.digest("segmentation")
+
+
+def test_the_stages_can_be_made_in_their_order(write) -> None:
+    config = load(write(run=BASE), "run").config
+    order = list(STAGES)
+    for name, stage in STAGES.items():
+        assert stage.section in type(config).model_fields
+        assert all(order.index(before) < order.index(name) for before in stage.before(config))
+
+
+def test_a_section_is_sorted_and_leaves_out_what_is_at_its_default(write) -> None:
+    text = (
+        BASE
+        + "oc: {optimisation: {lr: 0.2, epochs: 15}, network: {backbone: resnet18}, label_smoothing: 0.1}"
+    )
+    run = load(write(run=text), "run")
+    assert run.section("oc") == '{"network": {"backbone": "resnet18"}, "optimisation": {"lr": 0.2}}'
+    assert run.section("priors") == "{}"
+    assert run.section("index") == '{"kind": "shapes"}'
+
+
+def test_defaults_are_the_shipped_ones_not_the_parents(write) -> None:
+    directory = write(
+        base=BASE + "oc: {optimisation: {epochs: 3}}", child="extends: base\noc: {optimisation: {epochs: 15}}"
+    )
+    assert load(directory, "child").section("oc") == "{}"
+
+
+def test_a_section_comes_back_whole(write) -> None:
+    text = (
+        BASE
+        + "oc: {optimisation: {ema: {}}, augmentation: {color: []}}\npriors: {noc: {oc_gradient: published}}"
+    )
+    run = load(write(run=text), "run")
+    for stage in stages(run):
+        section = getattr(run.config, STAGES[stage].section)
+        assert parse_section(stage, run.section(stage)) == section
+    assert isinstance(parse_section("oc", "{}"), Oc) and isinstance(parse_section("priors", "{}"), Priors)
+
+
+def test_what_is_no_section_is_refused() -> None:
+    with pytest.raises(UserError, match=r"stage oc is not valid: \{\"lr\": 1\}"):
+        parse_section("oc", '{"lr": 1}')
+    with pytest.raises(UserError, match="stage index is not valid"):
+        parse_section("index", "{}")
+    with pytest.raises(UserError, match="no stage is called 'ocs'; there are index, oc, priors"):
+        parse_section("ocs", "{}")
+
+
+# --- digests and owners ---
+
+ALL = {"index", "oc", "priors", "cams", "cams_metrics"}
+
+CHANGES = {
+    "nothing": ("", set()),
+    "the machine": ("machine: {gpus: 4, workers: 0, device: cpu, wandb: offline, inference_batch: 1}", set()),
+    "a default, written down": ("oc: {optimisation: {lr: 1.0e-1}}\ncams: {scales: [0.5, 1, 1.5, 2]}", set()),
+    "the data": ("dataset: {seed: 1}", ALL),
+    "the OC": ("oc: {optimisation: {seed: 1}}", ALL - {"index"}),
+    "the priors": ("priors: {erasing: {choice: focal}}", {"priors", "cams", "cams_metrics"}),
+    "a switch that is on with defaults": (
+        "priors: {optimisation: {ema: {}}}",
+        {"priors", "cams", "cams_metrics"},
+    ),
+    "the shards": ("cams: {shards: 2}", {"cams", "cams_metrics"}),
+    "the sweep": ("evaluation: {threshold_to: 0.5}", {"cams_metrics"}),
+}
+
+
+@pytest.mark.parametrize(("text", "changed"), CHANGES.values(), ids=CHANGES)
+def test_what_a_change_makes_again_and_who_owns_it(write, text: str, changed: set[str]) -> None:
+    child = load(write(base=BASE, child="extends: base\n" + text), "child")
+    assert child.parent is not None
+    before, after = digests(child.parent), digests(child)
+    assert {stage for stage in ALL if before[stage] != after[stage]} == changed
+    for stage in ALL:
+        owner = "child" if stage in changed else "base"
+        assert child.owner(stage).name == owner
+        assert child.directory(stage) == Path("results") / owner
+
+
+def test_blocks_that_a_method_does_not_read_change_nothing(write) -> None:
+    directory = write(
+        base=BASE + "priors: {method: puzzle}",
+        child="extends: base\npriors: {erasing: {weight: 2}, noc: {every: 2}}\noc: {label_smoothing: 0}",
+        other="extends: base\npriors: {puzzle: {weight: 2}}",
+    )
+    base, child, other = (load(directory, name) for name in ("base", "child", "other"))
+    assert child.section("priors") == '{"method": "puzzle"}'
+    assert digests(child) == digests(base)
+    assert digests(other)["priors"] != digests(base)["priors"]
+
+
+def test_a_change_that_is_taken_back_is_the_first_runs_again(write) -> None:
+    directory = write(
+        base=BASE,
+        middle="extends: base\noc: {label_smoothing: 0}\ncams: {flip: false}",
+        leaf="extends: middle\noc: {label_smoothing: 0.1}",
+    )
+    leaf = load(directory, "leaf")
+    assert [leaf.owner(stage).name for stage in stages(leaf)] == ["base", "base", "base", "leaf", "leaf"]
+
+
+def test_a_run_that_lacks_a_stage_owns_none(write) -> None:
+    """A vanilla parent trains no OC, so the child's lies with the child, though the keys are the parent's."""
+    child = load(
+        write(base=BASE + "priors: {method: vanilla}", child="extends: base\npriors: {method: poc}"), "child"
+    )
+    assert [child.owner(stage).name for stage in stages(child)] == ["base", *["child"] * 4]
+
+
+def test_unrelated_runs_share_nothing(write) -> None:
+    directory = write(a=BASE, b=BASE)
+    a, b = load(directory, "a"), load(directory, "b")
+    assert digests(a) == digests(b)
+    assert all(b.owner(stage) is b for stage in stages(b))
+
+
+def test_digests_are_stable_and_distinct(write) -> None:
+    """Digests stand in files on disk: they must not change with a new release."""
+    run = load(write(run="dataset: {kind: voc, root: data/VOC2012}"), "run")
+    known = digests(run)
+    assert known == {
+        "index": "7f2bb00c9c96",
+        "oc": "aad64f3c481d",
+        "priors": "0565e5d321be",
+        "cams": "8966434fc27c",
+        "cams_metrics": "e30a5c9bd168",
+    }
+    assert len(set(known.values())) == len(known)
+
+
+def test_shipped_ablation_shares_the_data_only(repository: Path) -> None:
+    run = load_run("shapes-vanilla", repository / "config")
+    assert {stage: run.owner(stage).name for stage in stages(run)} == {
+        "index": "shapes",
+        "priors": "shapes-vanilla",
+        "cams": "shapes-vanilla",
+        "cams_metrics": "shapes-vanilla",
+    }
+    assert run.parent is not None
+    assert json.loads(run.section("priors")) == {
+        **json.loads(run.parent.section("priors")),
+        "method": "vanilla",
+    }

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Makes .venv and installs what requirements.lock pins, and this package.
+#
+#   tools/install.sh [auto|cpu|cuda]
+#
+# auto: the CUDA build of torch where `nvidia-smi` finds a GPU, else the CPU build and no CUDA package at all.
+# PYTHON names the interpreter to use, VENV another directory than .venv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=${1:-auto}
+venv=${VENV:-.venv}
+
+fail() {
+    printf 'install: %s\n' "$@" >&2
+    exit 1
+}
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3.11 python3.12 python3}; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+            python=$candidate
+            return
+        fi
+    done
+    fail "Python 3.11 or 3.12 is needed; found: $("${PYTHON:-python3}" --version 2>&1 || true)" \
+        "on Debian 12 or newer, Ubuntu 24.04 or newer: apt-get install python3 python3-venv python3-dev g++" \
+        "or name one: PYTHON=/path/to/python3.11 make install"
+}
+
+# The dense CRF is compiled while it is installed.
+check_system() {
+    local missing=()
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    "$python" -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null ||
+        missing+=(python3-dev)
+    command -v g++ >/dev/null || missing+=(g++)
+    [ ${#missing[@]} -eq 0 ] || fail "the system lacks ${missing[*]}; on Debian or Ubuntu:" \
+        "    sudo apt-get install ${missing[*]}"
+}
+
+pip_install() {
+    "$venv/bin/python" -m pip install --disable-pip-version-check "$@"
+}
+
+# A version with === is that very string: never a CPU build (2.13.0+cpu) that pip has at hand.
+install_cuda_torch() {
+    echo "install: the CUDA build of torch"
+    pip_install -c requirements.lock "${torch/==/===}"
+}
+
+# --no-deps keeps the CUDA packages out that torch's wheels ask for; what torch needs besides is in the lock.
+install_cpu_torch() {
+    echo "install: the CPU build of torch, no CUDA packages"
+    pip_install --quiet --no-index --no-deps "$torch" 2>/dev/null ||
+        pip_install --no-deps --index-url https://download.pytorch.org/whl/cpu "$torch" "$torchvision" ||
+        fail "no CPU build of $torch could be had: neither from pip's find-links nor from PyTorch's index"
+}
+
+case $build in
+    auto) if nvidia-smi -L 2>/dev/null | grep GPU >/dev/null; then build=cuda; else build=cpu; fi ;;
+    cpu | cuda) ;;
+    *) fail "TORCH=$build: allowed are auto, cpu, cuda" ;;
+esac
+find_python
+check_system
+torch=$(grep '^torch==' requirements.lock)
+torchvision=$(grep '^torchvision==' requirements.lock)
+
+"$venv/bin/python" -c '' 2>/dev/null || "$python" -m venv "$venv"
+"install_${build}_torch"
+pip_install --no-deps -r requirements.lock
+# -qq: setuptools warns of every editable install.
+pip_install --no-deps --no-build-isolation -qq -e .
+"$venv/bin/python" -m pip check

@@ -1,0 +1,216 @@
+"""The index of a split: which images there are, with their masks and image-level labels, checked once.
+
+Everything later trusts an index: each image opens, each mask fits its image, each label is known.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from wsss.data.images import image_size
+from wsss.data.palette import IGNORE, read_mask
+from wsss.errors import UserError
+from wsss.files import atomic, read_json, write_json
+
+COLUMNS = ("id", "image", "mask", "labels")
+SHOWN_FAULTS = 20
+PROGRESS_FROM = 1000
+"""Checking fewer images than this is over before a progress bar helps."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image: its id, file, mask file (None where there is none) and the names of the classes it shows."""
+
+    id: str
+    image: Path
+    mask: Path | None
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Index:
+    """The images of a split, in order.
+
+    classes are the foreground classes in channel order: CAM channel c is mask value c + 1. digest is that of
+    the configuration which made the index.
+    """
+
+    records: tuple[Record, ...]
+    classes: tuple[str, ...]
+    split: str
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def labels(self) -> np.ndarray:
+        """Image-level labels, multi-hot float32 (N, C)."""
+        channel = {name: c for c, name in enumerate(self.classes)}
+        hot = np.zeros((len(self.records), len(self.classes)), np.float32)
+        for row, record in enumerate(self.records):
+            hot[row, [channel[name] for name in record.labels]] = 1
+        return hot
+
+    def shard(self, i: int, n: int) -> "Index":
+        """The images at positions p with p mod n = i; the n shards share out the index."""
+        if not 0 <= i < n:
+            raise ValueError(f"shard {i} of {n}: i must lie in 0..n-1")
+        return replace(self, records=self.records[i::n])
+
+    def write(self, path: str | Path) -> None:
+        """Write the CSV, and beside it a JSON file with classes, split, digest and counts.
+
+        The JSON is written first: where there is a CSV, its JSON is there too.
+        """
+        counts = self.labels().sum(axis=0)
+        write_json(
+            Path(path).with_suffix(".json"),
+            {
+                "split": self.split,
+                "digest": self.digest,
+                "classes": list(self.classes),
+                "images": len(self),
+                "with_mask": sum(record.mask is not None for record in self.records),
+                "without_labels": sum(not record.labels for record in self.records),
+                "images_per_class": {name: int(n) for name, n in zip(self.classes, counts, strict=True)},
+            },
+        )
+        with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for record in self.records:
+                writer.writerow((record.id, record.image, record.mask or "", ";".join(record.labels)))
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Index":
+        """Read what `write` wrote. Raises UserError naming the file; images are not looked at again."""
+        path = Path(path)
+        about = _read_about(path.with_suffix(".json"))
+        known = set(about["classes"])
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                reader = csv.reader(file)
+                header = tuple(next(reader, ()))
+                rows = list(reader)
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such index") from None
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise UserError(f"{path}: not a CSV file ({error})") from None
+        if header != COLUMNS:
+            raise UserError(f"{path}: columns are {', '.join(header)}; they must be {', '.join(COLUMNS)}")
+        records = []
+        faults = []
+        for line, row in enumerate(rows, start=2):
+            if len(row) != len(COLUMNS):
+                faults.append(f"line {line}: {len(row)} cells, not {len(COLUMNS)}")
+                continue
+            name, image, mask, joined = row
+            labels = tuple(joined.split(";")) if joined else ()
+            faults += [f"line {line}: unknown class {label!r}" for label in labels if label not in known]
+            records.append(Record(name, Path(image), Path(mask) if mask else None, labels))
+        if len(rows) != about["images"]:
+            faults.append(f"{len(rows)} images, but {path.stem}.json counts {about['images']}")
+        _raise(str(path), faults)
+        return cls(tuple(records), tuple(about["classes"]), about["split"], about["digest"])
+
+
+def build_index(
+    records: Iterable[Record],
+    classes: Sequence[str],
+    split: str,
+    *,
+    digest: str = "",
+    faults: Iterable[str] = (),
+) -> Index:
+    """Check every image of a split once and make its index.
+
+    Reads each image's header and decodes each mask once. `faults` are what the data set's reader has found
+    already; they are reported together with what is found here: images or masks that do not open, masks of
+    another size than their image or with values other than 0..C and 255, ids that occur twice, unknown labels.
+    Raises one UserError with all of them.
+    """
+    found = [*faults, *_class_faults(classes)]
+    records = tuple(records)
+    if not records:
+        found.append("the split has no images")
+    known = set(classes)
+    seen: set[str] = set()
+    for record in tqdm(
+        records, f"checking {split}", unit="image", mininterval=2, disable=len(records) < PROGRESS_FROM
+    ):
+        if record.id in seen:
+            found.append(f"{record.id}: occurs twice; every id may occur once")
+            continue
+        seen.add(record.id)
+        found += [f"{record.id}: {fault}" for fault in _record_faults(record, known)]
+    _raise(f"split {split}", found)
+    return Index(records, tuple(classes), split, digest)
+
+
+def _class_faults(classes: Sequence[str]) -> list[str]:
+    faults = [f"class {name!r}: names may not hold ';' or be empty" for name in classes if not name or ";" in name]
+    if len(set(classes)) < len(classes):
+        faults.append("a class is named twice")
+    if not 1 <= len(classes) < IGNORE:
+        faults.append(f"{len(classes)} classes; a mask can tell 1 to {IGNORE - 1}")
+    return faults
+
+
+def _record_faults(record: Record, known: set[str]) -> list[str]:
+    faults = [
+        f"unknown class {label!r}; known are {', '.join(sorted(known))}"
+        for label in record.labels
+        if label not in known
+    ]
+    size = None
+    try:
+        size = image_size(record.image)
+    except UserError as error:
+        faults.append(str(error))
+    if record.mask is None:
+        return faults
+    try:
+        mask = read_mask(record.mask)
+    except UserError as error:
+        return [*faults, str(error)]
+    if size is not None and mask.shape != size:
+        faults.append(
+            f"{record.mask}: mask is {_by(mask.shape)} but {record.image} is {_by(size)} (width x height); "
+            "they must be equal"
+        )
+    values = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+    wrong = [int(value) for value in values if len(known) < value < IGNORE]
+    if wrong:
+        faults.append(f"{record.mask}: mask holds {wrong}; allowed are 0..{len(known)} and {IGNORE}")
+    return faults
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    about = read_json(path)
+    types = {"split": str, "digest": str, "classes": list, "images": int}
+    if not isinstance(about, dict) or not all(isinstance(about.get(key), kind) for key, kind in types.items()):
+        raise UserError(f"{path}: must hold {', '.join(types)}; it was not written with its index")
+    return about
+
+
+def _raise(what: str, faults: list[str]) -> None:
+    if not faults:
+        return
+    lines = faults[:SHOWN_FAULTS]
+    if len(faults) > SHOWN_FAULTS:
+        lines.append(f"and {len(faults) - SHOWN_FAULTS} more")
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    raise UserError("\n  ".join([f"{what}: {count}", *lines]))

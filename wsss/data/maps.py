@@ -1,0 +1,122 @@
+"""Score maps of a shard in one file, at the resolution the network gave them.
+
+A CAM at stride 16 says little more at full resolution than at its own, but is then some forty times larger;
+what a reader needs at other sizes is computed on reading (`wsss.inference.tta`). The file is safetensors:
+no pickle, and one image's tensors are read without the others'.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from wsss.errors import UserError
+from wsss.files import atomic
+
+_FORMAT = "wsss score maps 1"
+
+
+@dataclass(frozen=True)
+class ScoreMaps:
+    """The maps of one image.
+
+    size: (H, W) of the image. keys: int64 (K + 1,), 0 for background and then the mask value of each map,
+    ascending. scales: for each test scale, float32 (K, h, w), not negative, not normalised. An image without
+    labels has K = 0.
+    """
+
+    id: str
+    size: tuple[int, int]
+    keys: np.ndarray
+    scales: dict[float, np.ndarray]
+
+
+def write_shard(path: str | Path, images: Iterable[ScoreMaps], *, digest: str) -> None:
+    """Write the maps of all `images`, in order, atomically. digest: of the configuration that made them.
+
+    Raises ValueError when an image comes twice or has maps that do not fit its keys.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    entries: dict[str, dict[str, Any]] = {}
+    for maps in images:
+        if maps.id in entries:
+            raise ValueError(f"{maps.id}: occurs twice in {path}")
+        _check(maps)
+        entries[maps.id] = {"size": list(maps.size), "keys": maps.keys.tolist(), "scales": list(maps.scales)}
+        for scale, array in maps.scales.items():
+            tensors[_tensor_name(maps.id, scale)] = np.ascontiguousarray(array, np.float32)
+    about = {
+        "format": _FORMAT,
+        "digest": digest,
+        "images": json.dumps(entries, ensure_ascii=False, separators=(",", ":")),
+    }
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, metadata=about)
+
+
+class MapShard:
+    """A file of score maps; an image's maps are read when asked for, `shard[id]`.
+
+    `.ids` in order of the shard's index, `.digest` of the configuration that made it. Iterating gives all
+    images in order. Can be sent to another process, which opens the file anew.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Open a shard. Raises UserError when the file is missing, cut or something else."""
+        self.path = Path(path)
+        try:
+            self._file = safe_open(self.path, framework="numpy")
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file of score maps") from None
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{path}: no whole safetensors file ({error}); make it again") from None
+        about = self._file.metadata() or {}
+        if about.get("format") != _FORMAT:
+            raise UserError(f"{path}: a safetensors file, but not one of score maps ({_FORMAT!r})")
+        self.digest: str = about["digest"]
+        self._entries: dict[str, dict[str, Any]] = json.loads(about["images"])
+        self.ids = tuple(self._entries)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, image_id: object) -> bool:
+        return image_id in self._entries
+
+    def __getitem__(self, image_id: str) -> ScoreMaps:
+        """The maps of one image. Raises UserError when the shard has none of it."""
+        if image_id not in self._entries:
+            raise UserError(f"{self.path}: no maps of image {image_id} among its {len(self)} images")
+        entry = self._entries[image_id]
+        return ScoreMaps(
+            id=image_id,
+            size=(entry["size"][0], entry["size"][1]),
+            keys=np.array(entry["keys"], np.int64),
+            scales={scale: self._file.get_tensor(_tensor_name(image_id, scale)) for scale in entry["scales"]},
+        )
+
+    def __iter__(self) -> Iterator[ScoreMaps]:
+        return (self[image_id] for image_id in self.ids)
+
+    def __reduce__(self) -> tuple[type["MapShard"], tuple[Path]]:
+        return MapShard, (self.path,)
+
+
+def _tensor_name(image_id: str, scale: float) -> str:
+    return f"{image_id}@{scale}"
+
+
+def _check(maps: ScoreMaps) -> None:
+    keys = maps.keys.tolist()
+    if keys[:1] != [0] or sorted(set(keys)) != keys:
+        raise ValueError(f"{maps.id}: keys must be 0 and then ascending classes, got {keys}")
+    for scale, array in maps.scales.items():
+        if array.ndim != 3 or len(array) != len(keys) - 1:
+            raise ValueError(
+                f"{maps.id}: maps at scale {scale} are {array.shape}, not ({len(keys) - 1}, h, w)"
+            )

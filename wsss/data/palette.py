@@ -1,0 +1,62 @@
+"""Label maps as PNG: the VOC colour table, and one reader for every way a mask is stored."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from wsss.errors import UserError
+
+IGNORE = 255
+"""Mask value of pixels that count nowhere (VOC's void border)."""
+
+
+def voc_palette() -> np.ndarray:
+    """The PASCAL VOC colour table: uint8 (256, 3), RGB, row v is the colour of mask value v.
+
+    The bits of v are dealt in turn to red, green and blue, and fill each channel from its highest bit down
+    (VOC development kit). No two rows are equal; row 255, void, is (224, 224, 192).
+    """
+    values = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        palette[:, bit % 3] |= ((values >> bit & 1) << (7 - bit // 3)).astype(np.uint8)
+    return palette
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """Read a mask as uint8 (H, W) of class values: 0 background, 1..C classes, 255 ignore.
+
+    Mode P and L hold the values themselves. RGB (as converted SBD masks come) is decoded through the VOC
+    colour table, so void colour becomes 255. Raises UserError naming the file when it does not decode, has
+    another mode, or shows a colour that the table lacks.
+    """
+    try:
+        with Image.open(path) as image:
+            mode = image.mode
+            pixels = np.array(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: mask does not open ({error})") from None
+    if mode in ("P", "L"):
+        return pixels
+    if mode in ("RGB", "RGBA"):
+        return _decode_colours(pixels[..., :3], path)
+    raise UserError(f"{path}: mask has mode {mode}; allowed are P (palette), L (8-bit grey) and RGB")
+
+
+def _decode_colours(pixels: np.ndarray, path: str | Path) -> np.ndarray:
+    """RGB (H, W, 3) -> values (H, W) by the VOC colour table."""
+    weights = np.array([1 << 16, 1 << 8, 1])
+    codes = pixels.astype(np.int64) @ weights
+    table = voc_palette().astype(np.int64) @ weights
+    order = np.argsort(table)
+    place = np.searchsorted(table[order], codes).clip(max=255)
+    unknown = table[order][place] != codes
+    if unknown.any():
+        row, column = np.argwhere(unknown)[0]
+        colour = tuple(int(value) for value in pixels[row, column])
+        raise UserError(
+            f"{path}: colour {colour} at row {row}, column {column} is not in the VOC colour table; "
+            "an RGB mask may hold only its 256 colours"
+        )
+    return order[place].astype(np.uint8)

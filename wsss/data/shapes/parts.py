@@ -1,0 +1,46 @@
+"""An object is a pile of parts: forms with a colour and a bulge, laid one over the other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wsss.data.shapes.fields import Frame, Point, cover, light
+from wsss.data.shapes.textures import Colour
+
+
+@dataclass(frozen=True)
+class Part:
+    """One form. colour: one, or one for each pixel (H, W, 3). roundness: see fields.light; 0 is flat."""
+
+    field: np.ndarray
+    colour: Colour | np.ndarray
+    roundness: float = 0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An object as drawn, alone: colours (H, W, 3), coverage (H, W) in [0, 1], and its telling part.
+
+    telling: (u, v) of the middle of the part that tells the class most.
+    """
+
+    colour: np.ndarray
+    cover: np.ndarray
+    telling: Point
+
+
+def pile(f: Frame, parts: list[Part], sun: Point, telling: Point) -> Figure:
+    """Lay the parts over each other, the first at the bottom, and let the sun shine on them."""
+    shape = f.u.shape
+    colour = np.zeros((*shape, 3))
+    total = np.zeros(shape)
+    for part in parts:
+        share = cover(part.field, f.scale)
+        paint = np.broadcast_to(np.asarray(part.colour), (*shape, 3))
+        if part.roundness > 0:
+            paint = paint * light(part.field, f.scale, part.roundness, sun)[..., None]
+        total = share + total * (1 - share)
+        # colour of what is covered, not premultiplied: the edge must not darken against an empty ground
+        weight = np.where(total > 0, share / np.maximum(total, 1e-9), 0)[..., None]
+        colour = colour * (1 - weight) + paint * weight
+    return Figure(np.clip(colour, 0, 1), total, telling)

@@ -1,0 +1,85 @@
+"""Procedural textures: noise of several octaves, cells, ramps of colour."""
+
+import numpy as np
+
+from wsss.data.shapes.draws import Draws
+
+Colour = tuple[float, float, float]
+
+_SIDE = 32
+
+
+def smooth(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """A soft step from 0 at `low` to 1 at `high` (either may be the larger)."""
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def noise(draws: Draws, x: np.ndarray, y: np.ndarray, octaves: int = 3) -> np.ndarray:
+    """Value noise in [0, 1] at (x, y); features of the first octave are about 1 wide."""
+    table = draws.table(_SIDE, _SIDE)
+    total = np.zeros_like(x)
+    weight, weights = 1.0, 0.0
+    for octave in range(octaves):
+        shift = 7.3 * octave
+        total = total + weight * _lattice(table, x + shift, y + 1.7 * shift)
+        weights += weight
+        weight /= 2
+        x, y = x * 2, y * 2
+    return total / weights
+
+
+def _lattice(table: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    column, row = np.floor(x), np.floor(y)
+    s, t = x - column, y - row
+    s, t = s * s * (3 - 2 * s), t * t * (3 - 2 * t)
+    left = column.astype(np.int64) % _SIDE
+    top = row.astype(np.int64) % _SIDE
+    right, bottom = (left + 1) % _SIDE, (top + 1) % _SIDE
+    upper = table[top, left] * (1 - s) + table[top, right] * s
+    lower = table[bottom, left] * (1 - s) + table[bottom, right] * s
+    return upper * (1 - t) + lower * t
+
+
+def cells(draws: Draws, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cells around points strewn one per unit square.
+
+    Returns the distance to the nearest point, the distance to the second, and a value in [0, 1) that is
+    constant over each cell.
+    """
+    offsets = draws.table(3, _SIDE, _SIDE)
+    column, row = np.floor(x), np.floor(y)
+    first = np.full_like(x, 9.0)
+    second = np.full_like(x, 9.0)
+    value = np.zeros_like(x)
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            i = (row.astype(np.int64) + down) % _SIDE
+            j = (column.astype(np.int64) + across) % _SIDE
+            dx = column + across + offsets[0, i, j] - x
+            dy = row + down + offsets[1, i, j] - y
+            distance = dx * dx + dy * dy
+            nearer = distance < first
+            second = np.where(nearer, first, np.minimum(second, distance))
+            value = np.where(nearer, offsets[2, i, j], value)
+            first = np.where(nearer, distance, first)
+    return np.sqrt(first), np.sqrt(second), value
+
+
+def wave(x: np.ndarray) -> np.ndarray:
+    """A rounded wave of period 1 in [0, 1]: a smoothed triangle, which needs no sine."""
+    t = np.abs(2 * (x - np.floor(x)) - 1)
+    return t * t * (3 - 2 * t)
+
+
+def mix(low: Colour | np.ndarray, high: Colour | np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Colours (H, W, 3) between two, by a share (H, W) in [0, 1]."""
+    share = share[..., None]
+    return np.asarray(low) * (1 - share) + np.asarray(high) * share
+
+
+def vary(draws: Draws, colour: Colour, by: float) -> Colour:
+    """The colour made lighter or darker and shifted in hue, each by at most `by`."""
+    bright = draws.between(-by, by)
+    red, green, blue = (min(max(c + bright + draws.between(-by, by) / 2, 0.02), 0.98) for c in colour)
+    return red, green, blue

@@ -1,0 +1,164 @@
+"""How well CAMs fit masks: every background threshold in one pass over the images, with the protocol beside.
+
+Scores are computed at the image's own resolution, and only where there is a mask. The threshold is chosen on
+the very masks that are scored, as is usual for CAMs (an oracle, and the result says so).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsss.data.index import Index, Record
+from wsss.data.maps import MapShard
+from wsss.data.palette import read_mask
+from wsss.errors import UserError
+from wsss.inference.tta import full
+from wsss.metrics import ThresholdSweep
+from wsss.progress import Progress
+
+SHOWN_IDS = 20
+#: images per message between processes: few, for the progress shown
+CHUNK = 16
+
+
+def evaluate_cams(
+    shards: Sequence[str | Path],
+    index: Index,
+    *,
+    thresholds: Sequence[float],
+    workers: int = 1,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Score the CAMs in `shards` against all masks of an index.
+
+    thresholds: background scores θ; a pixel's label is argmax([θ, maps]). workers: processes that share the
+    images; with 1, this one does it.
+
+    Returns what a metrics file holds, in percent but for `threshold`: `protocol`; the best `threshold` and
+    there `miou`, `foreground_miou`, `fp_rate`, `fn_rate`, `precision` and `recall` (means over the
+    foreground) and `iou` by class name; `curve`, the same but `iou` for every threshold. A class that never
+    occurs is NaN and in no mean.
+
+    Raises UserError when no image has a mask; naming ids when images with a mask have no maps, or maps of
+    another size than their mask; when shards come from different configurations.
+    """
+    masked = [record for record in index if record.mask is not None]
+    if not masked:
+        raise UserError(f"split {index.split}: none of its {len(index)} images has a mask")
+    opened = [MapShard(path) for path in shards]
+    digests = sorted({shard.digest for shard in opened})
+    if len(digests) > 1:
+        raise UserError(f"CAMs of {index.split}: shards of different configurations ({', '.join(digests)})")
+    chunks = _chunks(opened, masked, index.split)
+    sweep = ThresholdSweep(len(index.classes) + 1, thresholds)
+    counter = Progress(f"evaluating CAMs of {index.split}", len(masked), enabled=progress)
+    scales: set[float] = set()
+    for chunk, part in zip(chunks, _parts(chunks, sweep, workers), strict=True):
+        sweep.merge(part.sweep)
+        scales |= part.scales
+        counter.update(len(chunk.records))
+    counter.close()
+    return _report(sweep, index, len(masked), digests[0], sorted(scales))
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some images of one shard."""
+
+    shard: Path
+    records: list[Record]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What was counted in a chunk."""
+
+    sweep: ThresholdSweep
+    scales: set[float]
+
+
+def _chunks(shards: list[MapShard], masked: list[Record], split: str) -> list[_Chunk]:
+    holder = {image_id: shard.path for shard in shards for image_id in shard.ids}
+    missing = [record.id for record in masked if record.id not in holder]
+    if missing:
+        more = f" and {len(missing) - SHOWN_IDS} more" if len(missing) > SHOWN_IDS else ""
+        raise UserError(
+            f"split {split}: {len(missing)} of {len(masked)} images with a mask have no CAM in "
+            f"{', '.join(str(shard.path) for shard in shards) or 'no shard'}: "
+            f"{', '.join(missing[:SHOWN_IDS])}{more}"
+        )
+    by_shard: dict[Path, list[Record]] = defaultdict(list)
+    for record in masked:
+        by_shard[holder[record.id]].append(record)
+    return [
+        _Chunk(path, records[start : start + CHUNK])
+        for path, records in by_shard.items()
+        for start in range(0, len(records), CHUNK)
+    ]
+
+
+def _parts(chunks: list[_Chunk], sweep: ThresholdSweep, workers: int) -> Iterator[_Part]:
+    count = partial(_count, num_classes=sweep.num_classes, thresholds=sweep.thresholds)
+    if workers <= 1 or len(chunks) == 1:
+        yield from map(count, chunks)
+        return
+    # not forked: the caller may run threads (torch, OpenCV), and a forked copy of them can hang
+    with ProcessPoolExecutor(min(workers, len(chunks)), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(count, chunks)
+
+
+def _count(chunk: _Chunk, *, num_classes: int, thresholds: np.ndarray) -> _Part:
+    shard = MapShard(chunk.shard)
+    part = _Part(ThresholdSweep(num_classes, thresholds), set())
+    for record in chunk.records:
+        assert record.mask is not None  # images without one are in no chunk
+        mask = read_mask(record.mask)
+        maps = shard[record.id]
+        if maps.size != mask.shape:
+            raise UserError(
+                f"{record.id}: CAM for {maps.size[1]} x {maps.size[0]} pixels in {chunk.shard}, but the mask "
+                f"{record.mask} has {mask.shape[1]} x {mask.shape[0]}"
+            )
+        part.sweep.update(full(maps), maps.keys, mask)
+        part.scales.update(maps.scales)
+    return part
+
+
+def _report(
+    sweep: ThresholdSweep, index: Index, images: int, digest: str, scales: list[float]
+) -> dict[str, Any]:
+    best = sweep.best()
+    confusion = sweep.confusion(best)
+    iou = 100 * confusion.iou()
+    return {
+        "protocol": {
+            "split": index.split,
+            "images": images,
+            "images_without_mask": len(index) - images,
+            "classes": len(index.classes) + 1,
+            "maps": "CAMs of the image-level labels' classes, each divided by its maximum",
+            "scales": scales,
+            "resolution": "that of each image",
+            "background": "label = argmax([threshold, maps]); background where no map exceeds the threshold",
+            "ignored": "mask value 255",
+            "threshold_chosen": f"best miou of {len(sweep.thresholds)}, on the masks of {index.split}",
+            "mean": "over the classes that occur in masks or labels, background included in miou alone",
+            "unit": "percent",
+            "digest": digest,
+        },
+        "threshold": float(sweep.thresholds[best]),
+        **_percent(confusion.summary()),
+        "iou": dict(zip(("background", *index.classes), iou.tolist(), strict=True)),
+        "curve": [{"threshold": row.pop("threshold")} | _percent(row) for row in sweep.curve()],
+    }
+
+
+def _percent(fractions: dict[str, float]) -> dict[str, float]:
+    return {name: 100 * value for name, value in fractions.items()}

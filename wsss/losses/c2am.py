@@ -1,0 +1,74 @@
+"""What drives foreground and background apart without labels: contrastive losses of C2AM, and hints from
+CAMs.
+
+Xie, Xiang, Chen et al., "C2AM: contrastive learning of class-agnostic activation map for weakly supervised
+object localization and semantic segmentation", CVPR 2022; the hints are P-NOC's (C2AM-H).
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+#: cosine similarities are kept within, so that their logarithms and those of their complements stay finite
+SIMILARITY_BOUNDS = (0.0005, 0.9995)
+
+
+def sim_max(features: Tensor, alpha: float = 0.25) -> Tensor:
+    """Draw the features of a batch together, the more the closer they already are (C2AM, eq. 5 and 6).
+
+    features: (B, D), foreground or background features of the whole batch (ranks are within it, so gather it
+    from all processes first). alpha: how fast the weight exp(-alpha·rank) falls with the rank of a partner,
+    most similar first. Published ranks begin at -1 with the feature itself, which has no gradient. Mean over
+    all pairs, a scalar >= 0.
+    """
+    similarity = _similarities(features, features)
+    position = similarity.detach().argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    weight = torch.exp(-alpha * (position - 1))
+    return (-similarity.log() * weight).mean()
+
+
+def sim_min(background: Tensor, foreground: Tensor) -> Tensor:
+    """Push every background feature away from every foreground feature (C2AM, eq. 4).
+
+    background: (B, D); foreground: (B, D). Mean over all pairs, a scalar >= 0.
+    """
+    return -(1 - _similarities(background, foreground)).log().mean()
+
+
+def c2am_loss(foreground: Tensor, background: Tensor, alpha: float = 0.25) -> Tensor:
+    """C2AM's objective, `sim_max` of both kinds and `sim_min` between them (C2AM, eq. 7), a scalar."""
+    return sim_max(foreground, alpha) + sim_min(background, foreground) + sim_max(background, alpha)
+
+
+def hint_loss(activation: Tensor, hints: Tensor, *, fg_threshold: float, label_smoothing: float) -> Tensor:
+    """Tell the saliency map where the CAMs are sure of an object (P-NOC, C2AM-H).
+
+    activation: (B, 1, h, w) logits; hints: (B, 1, H, W), the CAM's maximum over classes in [0, 1], brought to
+    (h, w) bicubically. Binary cross-entropy, target 1 - label_smoothing / 2, averaged over the pixels whose
+    hint is at least `fg_threshold`; 0, with a gradient of zeros, when there is none. The CAMs give no
+    background hints.
+    """
+    if (
+        not activation.ndim == hints.ndim == 4
+        or activation.shape[:2] != hints.shape[:2]
+        or hints.shape[1] != 1
+    ):
+        found = f"activation {tuple(activation.shape)} and hints {tuple(hints.shape)}"
+        raise ValueError(f"{found}: (B, 1, h, w) and (B, 1, H, W) are needed")
+    activation = activation.float()
+    if hints.shape[-2:] != activation.shape[-2:]:
+        size = activation.shape[-2:]
+        hints = functional.interpolate(hints.float(), size, mode="bicubic", align_corners=False)
+    sure = (hints >= fg_threshold).to(activation.dtype)
+    target = torch.full_like(activation, 1 - label_smoothing / 2)
+    each = functional.binary_cross_entropy_with_logits(activation, target, reduction="none")
+    return (each * sure).sum() / sure.sum().clamp(min=1)
+
+
+def _similarities(left: Tensor, right: Tensor) -> Tensor:
+    """Cosine of every pair (B, B) within SIMILARITY_BOUNDS; never in half precision, as logarithms follow."""
+    with torch.autocast(left.device.type, enabled=False):
+        if left.dtype != torch.double:
+            left, right = left.float(), right.float()
+        cosine = functional.normalize(left, dim=1) @ functional.normalize(right, dim=1).T
+        return cosine.clamp(*SIMILARITY_BOUNDS)

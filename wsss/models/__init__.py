@@ -1,0 +1,27 @@
+"""The networks: tensors in, tensors out. They know no dataset and no loss, and read no file but weights."""
+
+import wsss.torchvision_fix  # noqa: F401
+
+from wsss.models.affinity import AffinityNet
+from wsss.models.backbone import Backbone
+from wsss.models.c2am import C2AM
+from wsss.models.classifier import Classifier
+from wsss.models.deeplab import DeepLabV3Plus
+from wsss.models.network import Network
+from wsss.models.poolnet import PoolNet
+from wsss.models.published import load_published
+from wsss.models.weights import Normalization, check_weights, load_backbone_weights
+
+__all__ = [
+    "C2AM",
+    "AffinityNet",
+    "Backbone",
+    "Classifier",
+    "DeepLabV3Plus",
+    "Network",
+    "Normalization",
+    "PoolNet",
+    "check_weights",
+    "load_backbone_weights",
+    "load_published",
+]

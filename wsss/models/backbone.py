@@ -1,0 +1,165 @@
+"""Backbones: any timm network with features, as a stem and four stages.
+
+Every network of the system starts with one: the CAM networks read the last stage, C2AM the last two,
+DeepLabV3+ the first and the last, AffinityNet and PoolNet all of them.
+"""
+
+from difflib import get_close_matches
+from typing import Any, Literal, get_args
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from wsss.errors import UserError
+from wsss.models.norm import NormMode, Resting, batch_norms
+from wsss.models.resnet import is_resnet, make_caffe, set_output_stride
+
+FreezeLevel = Literal["none", "stem", "stages", "all"]
+
+#: ResNets in Caffe's shape (and BGR input), by the timm network they are made from; output stride 16 only
+CAFFE = {"resnet50_caffe": "resnet50"}
+
+
+class Backbone(Resting):
+    """The convolutional trunk of a network.
+
+    name: a network of timm with `features_only`, or `resnet50_caffe`.
+    output_stride: 8, 16 or 32; stride of the last stage (see `resnet.py` for ResNeSt and ResNet, which are
+        as the published system has them; the others are as timm makes them).
+    norm: "normal" trains batch normalisation; "fix" keeps it on its running statistics, with weight and bias
+        frozen, also under `train()`.
+    freeze: what does not learn and stays in evaluation mode: "none", "stem", "stages" (the stem and all
+        stages but the last), "all".
+    pooled_stem: a ResNet's stem feature is taken behind its max-pool (stride 4), else before it (stride 2).
+
+    `channels` and `strides` describe the five features. The stem's feature is at stride 4 for ResNet and
+    ResNeSt, at stride 2 for networks that have such a feature, and for those without (ConvNeXt, Swin) the
+    first stage's, given twice. `prefers_channels_last` says which memory layout is the faster one: the usual
+    for ResNeSt, the other for ResNet, EfficientNet-Lite and MobileNet.
+
+    Raises UserError for what cannot be had.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        output_stride: int = 16,
+        norm: NormMode = "normal",
+        freeze: FreezeLevel = "none",
+        pooled_stem: bool = True,
+    ) -> None:
+        super().__init__()
+        for key, value, allowed in (("norm", norm, NormMode), ("freeze", freeze, FreezeLevel)):
+            if value not in get_args(allowed):
+                raise UserError(
+                    f"backbone {name!r}: {key} {value!r}, allowed are {', '.join(get_args(allowed))}"
+                )
+        self.name = name
+        self.net = feature_network(name, output_stride)
+        self.prefers_channels_last = "resnest" not in name
+        self._is_resnet = is_resnet(self.net)
+        self._stem_tap = "maxpool" if pooled_stem else "act1"
+        self.channels, self.strides = self._describe(output_stride, pooled_stem)
+        if norm == "fix":
+            self.rest(batch_norms(self.net))
+        self.rest(self._frozen(freeze))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Features of a normalised image batch (B, 3, H, W): stem and four stages, (B, channels[i], h, w)."""
+        if not self._is_resnet:
+            taps = list(self.net(x))
+            if getattr(self.net, "output_fmt", "NCHW") == "NHWC":
+                taps = [tap.permute(0, 3, 1, 2).contiguous() for tap in taps]
+            return taps if len(taps) == 5 else [taps[0], *taps]
+        taps = []
+        for name, layer in self.net.named_children():
+            x = layer(x)
+            if name == self._stem_tap or name.startswith("layer"):
+                taps.append(x)
+        return taps
+
+    def _describe(self, output_stride: int, pooled_stem: bool) -> tuple[list[int], list[int]]:
+        """Channels and strides of the five features."""
+        info = self.net.feature_info
+        channels, strides = list(info.channels()), list(info.reduction())
+        if self._is_resnet:
+            return channels, [
+                4 if pooled_stem else 2,
+                *(min(stride, output_stride) for stride in (4, 8, 16, 32)),
+            ]
+        if len(channels) == 4:
+            channels, strides = [channels[0], *channels], [strides[0], *strides]
+        if len(channels) != 5 or strides[1] != 4 or strides[-1] != output_stride:
+            raise UserError(
+                f"backbone {self.name!r}: its features have strides {strides}; "
+                f"needed are four stages from stride 4 to {output_stride}"
+            )
+        return channels, strides
+
+    def _frozen(self, freeze: FreezeLevel) -> list[nn.Module]:
+        """The modules up to the last frozen one, in the order of execution, which is that of definition."""
+        if freeze == "none":
+            return []
+        modules = [(flat(name), module) for name, module in self.net.named_modules() if name]
+        if freeze == "all":
+            return [module for _, module in modules]
+        taps = [flat(name) for name in self.net.feature_info.module_name()]
+        last = taps[0] if freeze == "stem" else taps[-2]
+        inside = [i for i, (name, _) in enumerate(modules) if name == last or name.startswith(last + "_")]
+        if not inside:
+            raise UserError(
+                f"backbone {self.name!r}: freeze {freeze!r}, but where its stages end is not known; "
+                "allowed are none and all"
+            )
+        # without a feature of the stem, the stem is what comes before the first stage
+        end = inside[0] if freeze == "stem" and len(taps) == 4 else inside[-1] + 1
+        return [module for _, module in modules[:end]]
+
+
+def feature_network(name: str, output_stride: int, *, pretrained: bool = False) -> Any:
+    """timm's network `name` without its classifier, giving its last five (or only four) features.
+
+    pretrained: with timm's ImageNet weights, fetched where they are not at hand yet. Raises UserError for a
+    network or an output stride that cannot be had.
+    """
+    if output_stride not in (8, 16, 32):
+        raise UserError(f"output_stride {output_stride}: allowed are 8, 16 and 32")
+    check_name(name)
+    if name in CAFFE:
+        if output_stride != 16:
+            raise UserError(f"backbone {name!r}: output_stride {output_stride}, it has 16 only")
+        net = _features(CAFFE[name], pretrained)
+        make_caffe(net)
+        return net
+    net = _features(name, pretrained)
+    if is_resnet(net):
+        set_output_stride(net, output_stride)
+    elif output_stride != 32:
+        net = _features(name, pretrained, output_stride=output_stride)
+    return net
+
+
+def check_name(name: str) -> None:
+    """Raise UserError, with near names, unless timm (or `CAFFE`) knows the backbone."""
+    if name not in CAFFE and not timm.is_model(name):
+        near = get_close_matches(name, [*CAFFE, *timm.list_models()], n=3)
+        hint = f"; near are {', '.join(near)}" if near else ""
+        raise UserError(f"backbone {name!r}: timm {timm.__version__} has no such network{hint}")
+
+
+def flat(name: str) -> str:
+    """A module's name in a form that stays the same where timm flattens containers: stages.0 is stages_0."""
+    return name.replace(".", "_")
+
+
+def _features(name: str, pretrained: bool, **options: int) -> Any:
+    try:
+        with torch.device("meta"):
+            count = len(timm.create_model(name, features_only=True, **options).feature_info.channels())
+    except (TypeError, AssertionError, AttributeError, NotImplementedError, RuntimeError):
+        at = f" at output stride {options['output_stride']}; 32 may work" if options else ""
+        raise UserError(f"backbone {name!r}: timm gives no features of this network{at}") from None
+    last = tuple(range(-min(count, 5), 0))
+    return timm.create_model(name, features_only=True, out_indices=last, pretrained=pretrained, **options)

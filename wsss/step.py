@@ -1,0 +1,108 @@
+"""What every script of the workflow does before and after its own work.
+
+A script is called with the run's name and its stage's section of the configuration, as Snakemake prints it.
+Here both are read and held against each other, the log is opened, devices are claimed, and mistakes of the
+user end with a message and exit status 1 instead of a traceback.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wsss.config import Machine
+from wsss.errors import Preempted, UserError
+from wsss.progress import LOGGER, log_to
+from wsss.runs import Run, load_run, parse_section
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage of a run that is being made.
+
+    arguments: the script's own. section: the stage's part of the configuration, typed. digest: what its
+    outputs have to carry.
+    """
+
+    arguments: argparse.Namespace
+    stage: str
+    run: Run
+    section: Any
+
+    @property
+    def digest(self) -> str:
+        """Stands for the stage's section and all before it."""
+        return self.run.digest(self.stage)
+
+    @property
+    def machine(self) -> Machine:
+        """How the run uses this machine; changes no result."""
+        return self.run.config.machine
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the stage's training keeps its rolling checkpoints."""
+        return self.run.directory(self.stage) / "checkpoints" / self.stage
+
+    def require(self, stage: str, digest: str, path: Path) -> None:
+        """Refuse an input that was made from another configuration. Raises UserError naming the file."""
+        asked = self.run.digest(stage)
+        if digest != asked:
+            raise UserError(
+                f"{path}: made from another configuration (digest {digest}; run {self.run.name} asks for "
+                f"{asked}). Make it again: snakemake --forcerun {path}"
+            )
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments that all scripts share; a script adds its inputs and outputs."""
+    made = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    made.add_argument("--run", required=True, help="name of the run: config/<run>.yaml")
+    made.add_argument("--config", required=True, help="the stage's section, as JSON without the defaults")
+    made.add_argument("--log", type=Path, help="also write messages and progress to this file")
+    return made
+
+
+def run_step(
+    stage: str, work: Callable[[Step], None], arguments: argparse.Namespace, *, devices: int | str = 0
+) -> None:
+    """Do a script's work and leave the process with its exit status.
+
+    devices: how many GPUs the work takes where there are some; "gpus" takes as many as the configuration's
+    `machine.gpus`, each in a process of its own that shares the batch.
+    """
+    log_to(arguments.log)
+    try:
+        run = load_run(arguments.run)
+        if arguments.config != run.section(stage):
+            raise UserError(
+                f"config/{run.name}.yaml asks stage {stage} for {run.section(stage)}, "
+                f"but this command for {arguments.config}. The file was changed since: start snakemake again."
+            )
+        step = Step(arguments, stage, run, parse_section(stage, arguments.config))
+        if devices:
+            from wsss.devices import claim
+            from wsss.training.launch import in_processes, is_launched
+
+            wanted = step.machine.gpus if devices == "gpus" else int(devices)
+            if not is_launched():
+                found = claim(wanted, step.machine.device)
+                if devices == "gpus" and found > 1:
+                    sys.exit(in_processes(sys.orig_argv, found))
+        work(step)
+    except UserError as error:
+        LOGGER.error("error: %s", _message(error))
+        sys.exit(1)
+    except Preempted as left:
+        LOGGER.info("%s", left)
+        sys.exit(Preempted.EXIT_STATUS)
+    except Exception:
+        LOGGER.exception("%s: this is a bug", stage)
+        sys.exit(2)
+
+
+def _message(error: UserError) -> str:
+    # A data-loading process wraps the error in the text of its own traceback; the last line says it.
+    return str(error).rpartition("UserError: ")[2].strip()

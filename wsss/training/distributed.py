@@ -1,0 +1,109 @@
+"""Data parallel training: what the processes must agree on, and nothing else.
+
+Each process computes its equal part of every batch; gradients are averaged once per optimiser step and the
+buffers of rank 0 are everybody's, so that all processes hold the same state at every step boundary and any
+of them may write the checkpoint. With one process every function here does nothing.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def join() -> None:
+    """Join the group that the launcher's environment (RANK, WORLD_SIZE, MASTER_*) describes, if any."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend)
+
+
+def leave() -> None:
+    """Leave the group, if there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """How many processes share the batch."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Replace every gradient by its mean over the processes, in one message per dtype."""
+    if world() > 1:
+        for flat, parts in _flattened([p.grad for p in parameters if p.grad is not None]):
+            dist.all_reduce(flat)
+            _scatter(flat / world(), parts)
+
+
+def share_buffers(module: torch.nn.Module) -> None:
+    """Give every process the buffers (running statistics) of rank 0."""
+    if world() > 1:
+        for flat, parts in _flattened(list(module.buffers())):
+            dist.broadcast(flat, 0)
+            _scatter(flat, parts)
+
+
+def anywhere(flags: list[bool], device: torch.device) -> list[bool]:
+    """Which of the flags are up in at least one process: the answer is the same in all."""
+    if world() == 1:
+        return flags
+    raised = torch.tensor(flags, dtype=torch.int32, device=device)
+    dist.all_reduce(raised, op=dist.ReduceOp.MAX)
+    return [bool(flag) for flag in raised.tolist()]
+
+
+def gathered(value: Tensor) -> Tensor:
+    """Concatenate equally shaped tensors of all processes along the first axis; no gradient passes."""
+    if world() == 1:
+        return value
+    parts = [torch.empty_like(value) for _ in range(world())]
+    dist.all_gather(parts, value.contiguous())
+    return torch.cat(parts)
+
+
+def global_max(value: Tensor) -> Tensor:
+    """The largest value of the whole batch, with the gradient that one process would give it.
+
+    value: a scalar, this process's largest. The gradients of all processes reach the one that owns it.
+    """
+    return value if world() == 1 else _GlobalMax.apply(value)  # type: ignore[no-any-return]
+
+
+class _GlobalMax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        largest = value.detach().clone()
+        dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+        owner = (value == largest).to(value.dtype)
+        owners = owner.clone()
+        dist.all_reduce(owners)
+        ctx.share = owner / owners
+        return largest
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total * ctx.share
+
+
+def _flattened(tensors: list[Tensor]) -> list[tuple[Tensor, list[Tensor]]]:
+    by_dtype: dict[torch.dtype, list[Tensor]] = {}
+    for tensor in tensors:
+        by_dtype.setdefault(tensor.dtype, []).append(tensor)
+    return [(torch.cat([part.reshape(-1) for part in parts]), parts) for parts in by_dtype.values()]
+
+
+def _scatter(flat: Tensor, parts: list[Tensor]) -> None:
+    for part, value in zip(parts, flat.split([part.numel() for part in parts]), strict=True):
+        part.copy_(value.view_as(part))

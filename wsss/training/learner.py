@@ -1,0 +1,54 @@
+"""A network while it learns: with its optimiser, its gradient scaler and its count of optimiser steps."""
+
+from typing import Any
+
+import torch
+
+from wsss.config import Optimisation
+from wsss.training import distributed, optim
+from wsss.training.task import Player
+
+
+class Learner:
+    """A player with what is needed to update it. steps: optimiser steps of the whole training."""
+
+    def __init__(self, player: Player, settings: Optimisation, steps: int, device: torch.device) -> None:
+        self.player, self.settings, self.steps = player, settings, max(1, steps)
+        self.network = player.network.to(device)
+        self.optimizer = optim.make_optimizer(
+            optim.parameter_groups(self.network, player.fresh, settings, player.lr_mult), settings
+        )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
+        self.taken = 0
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        """Update the network from what has been accumulated; a step that the scaler skips does not count."""
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        distributed.average_gradients(parameters)
+        optim.decay(self.optimizer, optim.poly(self.taken, self.steps, self.settings.poly_power))
+        if self.player.max_grad_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(parameters, self.player.max_grad_norm)
+        before = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        distributed.share_buffers(self.network)
+        self.taken += int(self.scaler.get_scale() >= before)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed training needs."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "taken": self.taken,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.taken = state["taken"]

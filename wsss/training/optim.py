@@ -1,0 +1,58 @@
+"""What the optimiser of a network looks like: four parameter groups and a polynomial decay.
+
+Fresh layers learn ten times as fast as pretrained ones, and biases twice as fast as weights and without
+decay: the grouping of the published P-NOC code, after Puzzle-CAM and IRN.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from wsss.config import Optimisation
+
+#: learning rate of a group is the base rate times its multiplier; this key keeps it through the decay
+BASE_RATE = "base_lr"
+
+
+def parameter_groups(
+    network: nn.Module, fresh: Iterable[nn.Module], settings: Optimisation, lr_mult: float = 1.0
+) -> list[dict]:
+    """Group the trainable parameters: pretrained weights ×1, their biases ×2, fresh weights ×10, fresh biases ×20.
+
+    A parameter whose name contains "weight" is a weight and decays; anything else is a bias and does not.
+    So the scale of a norm decays and its shift does not, as published. fresh: modules trained from scratch.
+    """
+    fresh_ids = {id(parameter) for module in fresh for parameter in module.parameters()}
+    members: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            members.setdefault((id(parameter) in fresh_ids, "weight" in name), []).append(parameter)
+    groups = []
+    for (is_fresh, is_weight), parameters in sorted(members.items(), reverse=True):
+        rate = settings.lr * lr_mult
+        rate *= settings.head_lr_mult if is_fresh else 1.0
+        rate *= 1.0 if is_weight else settings.bias_lr_mult
+        decay = settings.weight_decay if is_weight else 0.0
+        groups.append({"params": parameters, "lr": rate, BASE_RATE: rate, "weight_decay": decay})
+    return groups
+
+
+def make_optimizer(groups: list[dict], settings: Optimisation) -> torch.optim.Optimizer:
+    """`sgd` has no momentum, as published; `momentum` is SGD 0.9 with Nesterov; `adamw` has torch's betas."""
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(groups)
+    if settings.optimizer == "momentum":
+        return torch.optim.SGD(groups, momentum=0.9, nesterov=True)
+    return torch.optim.SGD(groups)
+
+
+def poly(step: int, steps: int, power: float) -> float:
+    """Share of the base rate at an optimiser step: `(1 - step/steps)^power`, before the update of that step."""
+    return (1.0 - min(step, steps) / steps) ** power
+
+
+def decay(optimizer: torch.optim.Optimizer, share: float) -> None:
+    """Set every group's rate to this share of its base rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = group[BASE_RATE] * share

@@ -1,0 +1,39 @@
+"""Asking a training to leave: a scheduler's signal becomes a flag that the loop reads between two steps."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+#: what schedulers send before they take a machine away, and a terminal's Ctrl-C
+ASKED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+
+
+class LeaveRequest:
+    """While the block runs, the first signal sets `received`; a second Ctrl-C interrupts at once."""
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "LeaveRequest":
+        for number in ASKED:
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self.received is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number)
+
+
+def ignore_in_worker(_: int) -> None:
+    """Let a data-loading process outlive the signals that its whole process group gets.
+
+    It ends with the training that started it; dying earlier would look like a crash there.
+    """
+    for number in ASKED:
+        signal.signal(number, signal.SIG_IGN)

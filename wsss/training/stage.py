@@ -1,0 +1,52 @@
+"""From files to files: the training of a CAM network as a stage of a run."""
+
+import shutil
+from pathlib import Path
+
+from wsss.config import Priors
+from wsss.data.index import Index
+from wsss.files import atomic
+from wsss.model_file import Header, load_classifier, save_model
+from wsss.models import Classifier
+from wsss.step import Step
+from wsss.training import distributed
+from wsss.training.priors import train_classifier
+
+
+def train_prior(
+    step: Step, index: Path, out: Path, metrics: Path, *, oc: Path | None = None, oc_out: Path | None = None
+) -> None:
+    """Train what the stage's section describes and write the model and its metrics.
+
+    index: of the training split. out: the model. metrics: CSV of the training's course. oc: model of the
+    ordinary classifier, for the methods that erase. oc_out: where P-NOC's OC goes, if it is kept.
+    """
+    images = Index.read(index)
+    step.require("index", images.digest, index)
+    judge, about = None, None
+    if oc is not None:
+        noc: Priors = step.section
+        norm = noc.noc.oc_norm if noc.method == "pnoc" else "fix"
+        judge, about = load_classifier(oc, norm=norm, freeze=noc.network.freeze)
+        step.require("oc", about.digest, oc)
+    trained, judge = train_classifier(
+        step.section,
+        images,
+        name=f"{step.run.name}/{step.stage}",
+        checkpoints=step.checkpoints,
+        digest=step.digest,
+        machine=step.machine,
+        oc=judge,
+    )
+    if distributed.rank() == 0:
+        network = step.section.network
+        header = Header(
+            Classifier.__name__, network.backbone, network.output_stride, images.classes, step.digest
+        )
+        if oc_out is not None and judge is not None and about is not None:
+            save_model(oc_out, judge, Header(**{**vars(about), "digest": step.digest}))
+        with atomic(metrics) as temporary:
+            shutil.copyfile(step.checkpoints / "metrics.csv", temporary)
+        save_model(out, trained, header)
+        shutil.rmtree(step.checkpoints)
+    distributed.leave()

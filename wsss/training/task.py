@@ -1,0 +1,100 @@
+"""What distinguishes one training from another: its networks, its losses, the order in which they step."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from torch import Tensor, nn
+
+from wsss.losses import ramp
+
+
+class Batch(TypedDict):
+    """Samples of one micro-step, on the device.
+
+    image: (B, 3, S, S) normalised; label: (B, C) in [0, 1]; draw: (B,) in [0, 1), each image's own random
+    number; id: the images' ids.
+    """
+
+    image: Tensor
+    label: Tensor
+    draw: Tensor
+    id: list[str]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in the training a micro-step stands.
+
+    step: its number, from 0, of `steps`. update: the number of the optimiser step that it belongs to.
+    """
+
+    step: int
+    steps: int
+    update: int
+
+    def ramp(self, start: float, end: float, share: float) -> float:
+        """A weight that rises over the first share of the training, see `wsss.losses.ramp`."""
+        return ramp(self.step, self.steps, start, end, share)
+
+
+@dataclass
+class Player:
+    """A network that learns.
+
+    fresh: its modules that are trained from scratch. lr_mult: of all its learning rates. max_grad_norm: clip
+    the norm of its gradient, or None. every: it plays in every so many optimiser steps.
+    """
+
+    network: nn.Module
+    fresh: list[nn.Module]
+    lr_mult: float = 1.0
+    max_grad_norm: float | None = None
+    every: int = 1
+
+
+@dataclass
+class Objective:
+    """What one player minimises in one micro-step: the weighted sum of named scalar terms."""
+
+    player: str
+    terms: dict[str, Tensor] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+
+    def add(self, name: str, term: Tensor, weight: float = 1.0) -> None:
+        """Add a term."""
+        self.terms[name], self.weights[name] = term, weight
+
+    @property
+    def total(self) -> Tensor:
+        """The scalar to minimise."""
+        first, *others = (self.weights[name] * term for name, term in self.terms.items())
+        return sum(others, first)
+
+
+class Task(ABC):
+    """One training. `result` names the player whose network is what the training makes."""
+
+    players: dict[str, Player]
+    result: str = "generator"
+
+    @property
+    def frozen(self) -> list[nn.Module]:
+        """Networks that take part and do not learn."""
+        return []
+
+    @abstractmethod
+    def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
+        """Yield each player's objective in turn.
+
+        The engine back-propagates an objective (and steps its player, when the batch is complete) before it
+        asks for the next one, so what follows a `yield` sees the updated network.
+        """
+
+    def state_dict(self) -> dict:
+        """What the task itself remembers between steps, beside its networks."""
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Continue from `state_dict`."""

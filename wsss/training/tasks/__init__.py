@@ -1,0 +1,20 @@
+"""One small task per training: what differs between the methods is all that a reader sees."""
+
+from wsss.config import Method
+from wsss.training.tasks.occse import OcCse
+from wsss.training.tasks.pnoc import Pnoc
+from wsss.training.tasks.poc import Poc
+from wsss.training.tasks.prior import PriorTask
+from wsss.training.tasks.puzzle import Puzzle
+from wsss.training.tasks.vanilla import Vanilla
+
+#: the methods of the priors by their name in the configuration
+PRIOR_TASKS: dict[Method, type[PriorTask]] = {
+    "vanilla": Vanilla,
+    "puzzle": Puzzle,
+    "occse": OcCse,
+    "poc": Poc,
+    "pnoc": Pnoc,
+}
+
+__all__ = ["PRIOR_TASKS", "OcCse", "Pnoc", "Poc", "PriorTask", "Puzzle", "Vanilla"]
