@@ -2,11 +2,11 @@
 #
 #   TORCH=cuda   takes the CUDA build of torch on a machine without a GPU (a cluster's login node), TORCH=cpu the
 #                other way round; by default the machine decides
-#   DEMO=...     what the demo makes
+#   OF=...       the run whose costs are told
 #   WORKERS=...  how many tests run at once
 
 TORCH ?= auto
-DEMO ?= results/shapes/metrics/cams.json
+OF ?= shapes
 WORKERS ?= 2
 
 # Everything runs in the virtual environment, the commands of the rules too.
@@ -14,7 +14,7 @@ RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 INSTALLED := .venv/.installed-$(TORCH)
 DEVELOPS := .venv/.installed-dev
 
-.PHONY: help install develop demo test test-slow lint format lock clean
+.PHONY: help install develop demo costs test test-slow lint format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -23,12 +23,15 @@ install: $(INSTALLED) ## everything that running needs, into .venv
 
 develop: $(DEVELOPS) ## what tests and linters need as well
 
-demo: $(INSTALLED) ## the shapes data set from nothing to evaluated CAMs
-	$(RUN) snakemake --cores all $(DEMO)
+demo: $(INSTALLED) ## the shapes data set from nothing to evaluated CAMs and pictures of them
+	$(RUN) snakemake --cores all
 	@echo "Pictures to look at:" && ls -1 results/shapes/figures/*.png
 
+costs: $(INSTALLED) ## time and memory of each rule of a run that was made
+	@$(RUN) python workflow/scripts/tabulate_benchmarks.py --run $(OF)
+
 test: $(DEVELOPS) ## the quick tests
-	$(RUN) pytest -n $(WORKERS)
+	$(RUN) pytest -n $(WORKERS) --dist loadfile
 
 test-slow: $(DEVELOPS) ## the tests that take minutes
 	$(RUN) pytest -m slow

@@ -80,12 +80,16 @@ def product(
     arguments: argparse.Namespace, index: Index, directory: Path, shard: tuple[int, int], barrier: Barrier
 ) -> None:
     """One shard, in a process of one thread; the barrier stands between preparation and work."""
-    torch.set_num_threads(1)
-    model = network(arguments)
-    barrier.wait()
-    maps = cam_maps(model, index, shard=shard, progress=False)
-    write_shard(directory / f"{shard[0]:02d}.safetensors", maps, digest="")
-    barrier.wait()
+    try:
+        torch.set_num_threads(1)
+        model = network(arguments)
+        barrier.wait()
+        maps = cam_maps(model, index, shard=shard, progress=False)
+        write_shard(directory / f"{shard[0]:02d}.safetensors", maps, digest="")
+        barrier.wait()
+    except BaseException:
+        barrier.abort()  # else the others would wait forever
+        raise
 
 
 @contextmanager

@@ -4,54 +4,62 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
-from wsss.config import WEIGHTS_BY_NAME
 from wsss.errors import UserError
 from wsss.runs import RUN_NAME, Run, load_run
-
-SCRIPTS = Path(workflow.basedir, "workflow", "scripts")
 
 
 wildcard_constraints:
     run=RUN_NAME,
     split=r"[A-Za-z0-9_-]+",
     shard=r"\d\d\d",
+    training="oc|priors",
+
+
+# `python -m workflow.scripts.…` in a rule means this environment and this checkout, wherever Snakemake is
+# started. Their paths stand here: in a rule they would be part of its text, and a move would train all again.
+ENVIRONMENT, CHECKOUT = str(Path(sys.executable).parent), str(workflow.basedir)
+shell.prefix("export PATH={ENVIRONMENT:q}:$PATH PYTHONPATH={CHECKOUT:q}:$PYTHONPATH; set -euo pipefail; ")
 
 
 @cache
 def run_named(name: str) -> Run:
     """The run that config/<name>.yaml describes."""
-    try:
-        return load_run(name)
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
+    return load_run(name)
 
 
-def requested_runs() -> list[str]:
-    """Names of the runs whose files the command line asks for; `shapes` where it asks for none."""
+def requested_runs() -> set[str]:
+    """Names of the runs whose files the command line asks for."""
     # Snakemake itself knows its targets only when all rules are read, and then plans at once.
     targets = [Path(word).parts for word in sys.argv[1:]]
-    return sorted({parts[1] for parts in targets if len(parts) > 2 and parts[0] == "results"}) or ["shapes"]
+    return {parts[1] for parts in targets if len(parts) > 2 and parts[0] == "results"}
 
 
 def config_of(stage: str):
-    """The stage's section as JSON: the one param of its rule, so that nothing else makes it run again."""
+    """The stage's section as JSON: the keys that make its rule run again. {training} is the wildcard."""
 
     def section(wildcards) -> str:
-        run = run_named(wildcards.run)
-        if run.owner(stage) is not run:
-            raise WorkflowError(
-                f"results/{run.name} has no {stage} of its own: nothing differs from run "
-                f"{run.owner(stage).name} up to there, so it is in {run.directory(stage)}"
+        run, name = run_named(wildcards.run), stage.format(**wildcards)
+        if run.owner(name) is not run:
+            raise UserError(
+                f"results/{run.name} has no {name} of its own: nothing differs from run "
+                f"{run.owner(name).name} up to there, so it lies in {run.directory(name)}"
             )
-        return run.section(stage)
+        return run.section(name)
 
     return section
 
 
+def digest_of(stage: str):
+    """Stands for the stage's section and all before it.
+
+    Downstream rules notice a change by it, too: when an upstream job is killed, Snakemake removes its output,
+    forgets the change, and takes what was made from the old output for up to date.
+    """
+    return lambda wildcards: run_named(wildcards.run).digest(stage.format(**wildcards))
+
+
 def made_by(stage: str, path: str):
-    """A file of an earlier stage, in the directory of the run that makes it; {train} is the training split."""
+    """A file of an earlier stage, where the run lies that makes it; {train} is the training split."""
 
     def place(wildcards) -> str:
         run = run_named(wildcards.run)
@@ -62,10 +70,8 @@ def made_by(stage: str, path: str):
 
 def cams_of_training(wildcards) -> list[str]:
     """All shards of the training split's CAMs."""
-    cams = run_named(wildcards.run).config.cams
-    return [
-        made_by("cams", f"cams/{{train}}/{shard:03d}.safetensors")(wildcards) for shard in range(cams.shards)
-    ]
+    shards = range(run_named(wildcards.run).config.cams.shards)
+    return [made_by("cams", f"cams/{{train}}/{shard:03d}.safetensors")(wildcards) for shard in shards]
 
 
 def data_of_run(wildcards) -> list[str]:
@@ -78,16 +84,6 @@ def data_of_run(wildcards) -> list[str]:
     return sorted(str(path) for path in found if path.is_file())
 
 
-def weights_file(stage: str):
-    """The file of pretrained weights that a training starts from, if the configuration names one."""
-
-    def place(wildcards) -> list[str]:
-        weights = getattr(run_named(wildcards.run).config, stage).network.weights
-        return [] if weights in WEIGHTS_BY_NAME else [weights]
-
-    return place
-
-
 def oc_of_priors(wildcards) -> list[str]:
     """The ordinary classifier, for the methods that erase."""
     run = run_named(wildcards.run)
@@ -96,20 +92,49 @@ def oc_of_priors(wildcards) -> list[str]:
 
 def gpus_of(wildcards) -> int:
     """GPUs of a training."""
-    return run_named(wildcards.run).config.machine.gpus
+    machine = run_named(wildcards.run).config.machine
+    return 0 if machine.device == "cpu" else machine.gpus
+
+
+def gpu_of(wildcards) -> int:
+    """The GPU of a shard's inference."""
+    return min(1, gpus_of(wildcards))
 
 
 def threads_of(wildcards) -> int:
-    """CPU threads of a training or an inference."""
+    """CPU threads of a training or an evaluation."""
     return run_named(wildcards.run).config.machine.threads
 
 
+def growing(mb: int):
+    """Memory that grows with every attempt, where a profile has retries."""
+    return lambda wildcards, attempt: mb * attempt
+
+
+def trainings_to_come() -> list[str]:
+    """The trainings among the planned jobs, as run/stage."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name.startswith("train_")]
+    return sorted(f"{job.wildcards.run}/{job.rule.name.removeprefix('train_')}" for job in jobs)
+
+
+def stop(message: str) -> None:
+    """End with a message for people; an exception would come with a traceback of the rules."""
+    sys.exit(f"error: {message}")
+
+
 # A mistake in a configuration has to stop before anything is planned.
-for name in requested_runs():
-    run_named(name)
+if workflow.is_main_process:
+    try:
+        for name in sorted(requested_runs()):
+            run_named(name)
+    except UserError as error:
+        stop(str(error))
 
 
 onstart:
-    # Weights that cannot be had must not be found out after hours of training.
-    if subprocess.run([sys.executable, SCRIPTS / "check_weights.py", *requested_runs()]).returncode:
-        raise WorkflowError("Nothing was started.")
+    # Weights that cannot be had must not be found out after hours of another training. They are no rule's
+    # input: where an old output stands, Snakemake does not mind that an input is missing.
+    trainings = trainings_to_come()
+    check = Path(CHECKOUT, "workflow", "scripts", "check_weights.py")
+    if trainings and subprocess.run([sys.executable, check, *trainings]).returncode:
+        stop("nothing was started")

@@ -8,35 +8,37 @@ rule make_shapes:
         "results/{run}/logs/make_shapes.log",
     benchmark:
         "results/{run}/benchmarks/make_shapes.tsv"
-    message:
-        "{wildcards.run}: draws the embedded data set"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         config=config_of("index"),
+        digest=digest_of("index"),
+    message:
+        "{wildcards.run}: draws the embedded data set"
     shell:
-        "python {SCRIPTS}/make_shapes.py --run {wildcards.run} --config {params.config:q}"
-        " --out {output} --log {log}"
+        "python -m workflow.scripts.make_shapes --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --out {output}"
 
 
 rule index_images:
     input:
         data_of_run,
     output:
-        "results/{run}/index/{split}.csv",
-        "results/{run}/index/{split}.json",
+        index="results/{run}/index/{split}.csv",
+        about="results/{run}/index/{split}.json",
     log:
         "results/{run}/logs/index_images.{split}.log",
     benchmark:
         "results/{run}/benchmarks/index_images.{split}.tsv"
-    message:
-        "{wildcards.run}: checks and lists the images of {wildcards.split}"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=60,
     params:
         config=config_of("index"),
+        digest=digest_of("index"),
+    message:
+        "{wildcards.run}: checks and lists the images of {wildcards.split}"
     shell:
-        "python {SCRIPTS}/index_images.py --run {wildcards.run} --config {params.config:q}"
-        " --split {wildcards.split} --out {output[0]} --log {log}"
+        "python -m workflow.scripts.index_images --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --split {wildcards.split} --out {output.index}"

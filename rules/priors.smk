@@ -4,7 +4,6 @@
 rule train_oc:
     input:
         index=made_by("index", "index/{train}.csv"),
-        weights=weights_file("oc"),
     output:
         model="results/{run}/models/oc.safetensors",
         metrics="results/{run}/metrics/oc_training.csv",
@@ -12,25 +11,26 @@ rule train_oc:
         "results/{run}/logs/train_oc.log",
     benchmark:
         "results/{run}/benchmarks/train_oc.tsv"
-    message:
-        "{wildcards.run}: trains the ordinary classifier"
     threads: threads_of
     resources:
-        mem_mb=16000,
+        mem_mb=growing(16000),
         runtime=1440,
         gpu=gpus_of,
     params:
         config=config_of("oc"),
+        digest=digest_of("oc"),
+    message:
+        "{wildcards.run}: trains the ordinary classifier"
     shell:
-        "python {SCRIPTS}/train_oc.py --run {wildcards.run} --config {params.config:q}"
-        " --index {input.index} --out {output.model} --metrics {output.metrics} --log {log}"
+        "python -m workflow.scripts.train_oc --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --out {output.model}"
+        " --metrics {output.metrics}"
 
 
 rule train_priors:
     input:
         index=made_by("index", "index/{train}.csv"),
         oc=oc_of_priors,
-        weights=weights_file("priors"),
     output:
         model="results/{run}/models/priors.safetensors",
         metrics="results/{run}/metrics/priors_training.csv",
@@ -38,18 +38,20 @@ rule train_priors:
         "results/{run}/logs/train_priors.log",
     benchmark:
         "results/{run}/benchmarks/train_priors.tsv"
-    message:
-        "{wildcards.run}: trains the generator of the CAMs"
     threads: threads_of
     resources:
-        mem_mb=32000,
+        mem_mb=growing(32000),
         runtime=2880,
         gpu=gpus_of,
     params:
         config=config_of("priors"),
+        digest=digest_of("priors"),
+    message:
+        "{wildcards.run}: trains the generator of the CAMs"
     shell:
-        "python {SCRIPTS}/train_priors.py --run {wildcards.run} --config {params.config:q}"
-        " --index {input.index} --oc {input.oc} --out {output.model} --metrics {output.metrics} --log {log}"
+        "python -m workflow.scripts.train_priors --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --oc {input.oc} --out {output.model}"
+        " --metrics {output.metrics}"
 
 
 rule make_cams:
@@ -62,17 +64,21 @@ rule make_cams:
         "results/{run}/logs/make_cams.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_cams.{split}.{shard}.tsv"
-    message:
-        "{wildcards.run}: CAMs of {wildcards.split}, shard {wildcards.shard}"
+    # One each: shards side by side use cores better than the threads of one.
+    threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         runtime=240,
-        gpu=1,
+        gpu=gpu_of,
     params:
         config=config_of("cams"),
+        digest=digest_of("cams"),
+    message:
+        "{wildcards.run}: CAMs of {wildcards.split}, shard {wildcards.shard}"
     shell:
-        "python {SCRIPTS}/make_cams.py --run {wildcards.run} --config {params.config:q}"
-        " --index {input.index} --model {input.model} --shard {wildcards.shard} --out {output} --log {log}"
+        "python -m workflow.scripts.make_cams --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --model {input.model}"
+        " --shard {wildcards.shard} --out {output}"
 
 
 rule evaluate_cams:
@@ -80,20 +86,22 @@ rule evaluate_cams:
         index=made_by("index", "index/{train}.csv"),
         cams=cams_of_training,
     output:
-        "results/{run}/metrics/cams.json",
-        "results/{run}/metrics/cams.csv",
+        metrics="results/{run}/metrics/cams.json",
+        curve="results/{run}/metrics/cams.csv",
     log:
         "results/{run}/logs/evaluate_cams.log",
     benchmark:
         "results/{run}/benchmarks/evaluate_cams.tsv"
-    message:
-        "{wildcards.run}: scores the CAMs"
     threads: threads_of
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=120,
     params:
         config=config_of("cams_metrics"),
+        digest=digest_of("cams_metrics"),
+    message:
+        "{wildcards.run}: scores the CAMs"
     shell:
-        "python {SCRIPTS}/evaluate_cams.py --run {wildcards.run} --config {params.config:q}"
-        " --index {input.index} --cams {input.cams} --out {output[0]} --log {log}"
+        "python -m workflow.scripts.evaluate_cams --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --cams {input.cams}"
+        " --out {output.metrics} --curve {output.curve}"

@@ -6,23 +6,20 @@ kernel frees them when the process ends, however it ends.
 
 import fcntl
 import os
+import re
 import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+
+import torch
 
 from wsss.errors import UserError
 from wsss.progress import LOGGER, duration
 
-if TYPE_CHECKING:
-    import torch
-
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 #: seconds between two looks for a free device, and between two lines that say so
 LOOK_EVERY, TELL_EVERY = 2.0, 60.0
-#: held until the process ends
-_held: list[IO[str]] = []
 
 
 def count_gpus() -> int:
@@ -37,7 +34,8 @@ def count_gpus() -> int:
 def claim(wanted: int, device: str = "auto", locks: Path | None = None) -> int:
     """Claim GPUs for this process and its children, and make only them visible; wait while others hold them.
 
-    wanted: how many. device: `auto`, `cpu` or `cuda`, as `machine.device`. locks: directory of the lock files.
+    wanted: how many; fewer are claimed where there are fewer. device: `auto`, `cpu` or `cuda`, as
+    `machine.device`. locks: directory of the lock files. To be called before anything computes on a GPU.
     Returns how many there are for us: 0 means to compute on the CPU. What a scheduler or the user has put in
     CUDA_VISIBLE_DEVICES is taken as it is. Raises UserError when `cuda` is asked for and there is none.
     """
@@ -45,25 +43,27 @@ def claim(wanted: int, device: str = "auto", locks: Path | None = None) -> int:
         os.environ[VISIBLE] = ""
         return 0
     if VISIBLE in os.environ:
-        found = len([name for name in os.environ[VISIBLE].split(",") if name.strip()])
+        found = _listed(os.environ[VISIBLE])
     else:
         total = count_gpus()
         found = min(wanted, total)
         if found:
-            os.environ[VISIBLE] = ",".join(map(str, _claim_free(found, total, locks)))
+            directory = locks or Path(tempfile.gettempdir()) / "wsss-gpus"
+            os.environ[VISIBLE] = ",".join(map(str, _claim_free(found, total, directory)))
     if device == "cuda" and not found:
-        raise UserError("machine.device is cuda, but there is no GPU here; allowed: auto, cpu, or a GPU machine")
+        shown = f" ({VISIBLE} is '{os.environ[VISIBLE]}')" if VISIBLE in os.environ else ""
+        raise UserError(
+            f"machine.device is cuda, but there is no GPU here{shown}; allowed are auto, cpu, or cuda on a "
+            "machine with an NVIDIA GPU and its driver"
+        )
     return min(found, wanted)
 
 
-def torch_device(rank: int = 0, *, threads: int) -> "torch.device":
+def torch_device(rank: int = 0, *, threads: int) -> torch.device:
     """Where process `rank` of a training, or an inference, computes: its own visible GPU, else the CPU.
 
     threads: how many CPU threads torch may use in this process.
     """
-    # Imported here: torch reads CUDA_VISIBLE_DEVICES once, so it must come after `claim`.
-    import torch
-
     torch.set_num_threads(threads)
     if not torch.cuda.is_available():
         return torch.device("cpu")
@@ -72,28 +72,48 @@ def torch_device(rank: int = 0, *, threads: int) -> "torch.device":
     return device
 
 
-def _claim_free(wanted: int, total: int, locks: Path | None) -> list[int]:
-    directory = locks or Path(tempfile.gettempdir()) / "wsss-gpus"
+def _listed(visible: str) -> int:
+    """How many devices CUDA takes from its variable: those before the first that is none, such as -1."""
+    names = [name.strip() for name in visible.split(",")]
+    valid = [re.fullmatch(r"\d+|(GPU|MIG)-.+", name) is not None for name in names]
+    return [*valid, False].index(False)
+
+
+def _claim_free(wanted: int, total: int, directory: Path) -> list[int]:
     directory.mkdir(exist_ok=True)
-    directory.chmod(0o1777) if directory.stat().st_uid == os.getuid() else None
+    if directory.stat().st_uid == os.getuid():
+        directory.chmod(0o1777)
     began = told = time.monotonic()
     while True:
-        mine: dict[int, IO[str]] = {}
+        mine: dict[int, int] = {}
         for number in range(total):
-            file = open(directory / str(number), "a+")  # noqa: SIM115 held until the process ends
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.close()
-                continue
-            mine[number] = file
+            lock = _try_lock(directory / str(number))
+            if lock is not None:
+                mine[number] = lock
             if len(mine) == wanted:
-                _held.extend(mine.values())
-                return list(mine)
+                return list(mine)  # the descriptors stay open, the locks held, until this process ends
         # All or nothing: two that each hold half would wait for each other for ever.
-        for file in mine.values():
-            file.close()
+        for lock in mine.values():
+            os.close(lock)
         if time.monotonic() - told > TELL_EVERY:
             told = time.monotonic()
             LOGGER.info("waiting for %d free GPUs of %d, for %s", wanted, total, duration(told - began))
         time.sleep(LOOK_EVERY)
+
+
+def _try_lock(path: Path) -> int | None:
+    """The descriptor of a file that this process has locked now, None when another process has."""
+    try:
+        # Not for writing: kernels let nobody open another user's file in /tmp with O_CREAT.
+        lock = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        lock = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+        os.fchmod(lock, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    # Data-loading processes outlive a killed one by seconds and must not keep its device.
+    os.register_at_fork(after_in_child=lambda: os.close(lock))
+    return lock

@@ -1,4 +1,4 @@
-"""What can go wrong in a way that the user, not a programmer, has to act on."""
+"""What can go wrong in a way that the user, not a programmer, has to act on; and two ways to end early."""
 
 
 class UserError(Exception):
@@ -8,9 +8,22 @@ class UserError(Exception):
     without a traceback and exit with 1.
     """
 
+    EXIT_STATUS = 1
+
+    def __init__(self, message: str) -> None:
+        # torch raises the error of a data-loading process again, its whole traceback as the message.
+        super().__init__(message.rpartition(f"{__name__}.{UserError.__qualname__}: ")[2].strip())
+
 
 class Preempted(Exception):
     """A training was asked to leave (SIGTERM, SIGUSR1), has saved a checkpoint and left."""
 
-    #: exit status of a command that saved and left: EX_TEMPFAIL of sysexits.h, "try again later"
+    #: EX_TEMPFAIL of sysexits.h, "try again later"
     EXIT_STATUS = 75
+
+
+class PeerLost(Exception):
+    """Another process of the same training has ended; that process says why."""
+
+    #: EX_UNAVAILABLE of sysexits.h
+    EXIT_STATUS = 69

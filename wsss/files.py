@@ -6,6 +6,7 @@ A reader, a killed job or a full disk can then never leave half a file under the
 import csv
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,24 +17,38 @@ from PIL import Image
 
 from wsss.errors import UserError
 
+#: marks a file that is not whole yet
+_PART = ".part"
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it there when the block ends without an error.
 
     The temporary name keeps the suffix (writers choose the format by it) and carries the process id, so
-    that two writers never share it. Permissions follow the umask, as colleagues expect.
+    that two writers never share it. Permissions follow the umask, as colleagues expect, whatever those are
+    that a writer gives its file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{_PART}{path.suffix}")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        temporary.unlink()
         yield temporary
         with open(temporary, "rb") as written:
+            os.fchmod(written.fileno(), stat.S_IMODE(mode))
             os.fsync(written.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_parts(directory: Path) -> None:
+    """Remove the temporary files that killed writers left behind. Nobody may be writing there."""
+    for part in directory.glob(f".*{_PART}*"):
+        part.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -23,7 +23,7 @@ def affinity_label(
     iterations: int,
     gt_prob: float,
 ) -> np.ndarray:
-    """Labels of what is sure, for learning affinities (IRNet, CVPR 2019, sec. 4.1; saliency as in P-NOC).
+    """Labels of what is sure, for learning affinities (IRNet, CVPR 2019; with saliency P-NOC).
 
     image: (H, W, 3) uint8 RGB. cams: (K, H, W), each divided by its maximum.
     saliency: (H, W) in [0, 1], or None.

@@ -55,7 +55,9 @@ def read_header(path: Path) -> Header:
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a whole safetensors file ({error})") from None
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{path}: no model of this package: its header is missing or of another form") from None
+        raise UserError(
+            f"{path}: no model of this package: its header is missing or of another form"
+        ) from None
 
 
 def load_classifier(

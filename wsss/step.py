@@ -6,6 +6,7 @@ user end with a message and exit status 1 instead of a traceback.
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from wsss.config import Machine
-from wsss.errors import Preempted, UserError
+from wsss.errors import PeerLost, Preempted, UserError
 from wsss.progress import LOGGER, log_to
 from wsss.runs import Run, load_run, parse_section
+from wsss.training.launch import in_processes, launched_rank
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,19 @@ class Step:
 
     @property
     def machine(self) -> Machine:
-        """How the run uses this machine; changes no result."""
-        return self.run.config.machine
+        """How the run uses this machine; changes no result. The command line's `threads` go first."""
+        machine = self.run.config.machine
+        return machine.model_copy(update={"threads": self.arguments.threads or machine.threads})
 
     @property
     def checkpoints(self) -> Path:
         """Where the stage's training keeps its rolling checkpoints."""
         return self.run.directory(self.stage) / "checkpoints" / self.stage
+
+    @property
+    def curves(self) -> Path:
+        """Where TensorBoard and W&B keep the course of the stage's training, apart from that of others."""
+        return self.run.directory(self.stage) / "curves" / f"{self.stage}-{self.digest}"
 
     def require(self, stage: str, digest: str, path: Path) -> None:
         """Refuse an input that was made from another configuration. Raises UserError naming the file."""
@@ -61,6 +69,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description, allow_abbrev=False)
     made.add_argument("--run", required=True, help="name of the run: config/<run>.yaml")
     made.add_argument("--config", required=True, help="the stage's section, as JSON without the defaults")
+    made.add_argument(
+        "--threads", type=int, help="CPU threads, by default the configuration's machine.threads"
+    )
     made.add_argument("--log", type=Path, help="also write messages and progress to this file")
     return made
 
@@ -73,7 +84,14 @@ def run_step(
     devices: how many GPUs the work takes where there are some; "gpus" takes as many as the configuration's
     `machine.gpus`, each in a process of its own that shares the batch.
     """
-    log_to(arguments.log)
+    log_to(arguments.log, rank=launched_rank())
+    # Not from within `_status`: what an error holds on to, data-loading processes say, must be gone by then.
+    sys.exit(_status(stage, work, arguments, devices))
+
+
+def _status(
+    stage: str, work: Callable[[Step], None], arguments: argparse.Namespace, devices: int | str
+) -> int:
     try:
         run = load_run(arguments.run)
         if arguments.config != run.section(stage):
@@ -82,27 +100,24 @@ def run_step(
                 f"but this command for {arguments.config}. The file was changed since: start snakemake again."
             )
         step = Step(arguments, stage, run, parse_section(stage, arguments.config))
-        if devices:
+        if devices and launched_rank() is None:
+            # Imported here: it takes torch, and so seconds, which steps without devices need not spend.
             from wsss.devices import claim
-            from wsss.training.launch import in_processes, is_launched
 
-            wanted = step.machine.gpus if devices == "gpus" else int(devices)
-            if not is_launched():
-                found = claim(wanted, step.machine.device)
-                if devices == "gpus" and found > 1:
-                    sys.exit(in_processes(sys.orig_argv, found))
+            found = claim(step.machine.gpus if devices == "gpus" else int(devices), step.machine.device)
+            if devices == "gpus" and found > 1:
+                return in_processes(sys.orig_argv, found)
         work(step)
+        return 0
     except UserError as error:
-        LOGGER.error("error: %s", _message(error))
-        sys.exit(1)
-    except Preempted as left:
-        LOGGER.info("%s", left)
-        sys.exit(Preempted.EXIT_STATUS)
+        LOGGER.error("error: %s", error)
+        return UserError.EXIT_STATUS
+    except (Preempted, PeerLost) as ended:
+        LOGGER.info("%s", ended)
+        return ended.EXIT_STATUS
+    except KeyboardInterrupt:
+        LOGGER.warning("%s: interrupted", stage)
+        return 128 + signal.SIGINT
     except Exception:
         LOGGER.exception("%s: this is a bug", stage)
-        sys.exit(2)
-
-
-def _message(error: UserError) -> str:
-    # A data-loading process wraps the error in the text of its own traceback; the last line says it.
-    return str(error).rpartition("UserError: ")[2].strip()
+        return 2

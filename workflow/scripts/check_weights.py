@@ -1,4 +1,4 @@
-"""See that the pretrained weights of runs can be had, before anything trains; fetch those that need it."""
+"""See that the pretrained weights of trainings can be had, before any of them starts."""
 
 import argparse
 import sys
@@ -10,13 +10,15 @@ from wsss.runs import load_run
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("runs", nargs="+", help="names of runs")
+    arguments.add_argument("trainings", nargs="+", metavar="RUN/STAGE", help="such as voc12/oc")
     log_to()
-    runs = [load_run(name) for name in arguments.parse_args().runs]
-    networks = {network for run in runs for network in run.networks}
-    try:
-        for network in networks:
+    wrong = 0
+    for training in arguments.parse_args().trainings:
+        run, stage = training.split("/")
+        network = getattr(load_run(run).config, stage).network
+        try:
             check_weights(network.backbone, network.weights)
-    except UserError as error:
-        LOGGER.error("error: %s", error)
-        sys.exit(1)
+        except UserError as error:
+            LOGGER.error("error: %s of run %s: %s", stage, run, error)
+            wrong = 1
+    sys.exit(wrong)

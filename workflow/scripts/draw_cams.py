@@ -13,8 +13,9 @@ def main(step: Step) -> None:
     """Draw."""
     given = step.arguments
     index, metrics = Index.read(given.index), read_json(given.metrics)
+    step.require("index", index.digest, given.index)
     step.require("cams_metrics", metrics["digest"], given.metrics)
-    cam_sheet(given.out, index, given.cams, threshold=metrics["threshold"])
+    cam_sheet(given.out, index, given.cams, metrics)
     threshold_curve(given.curve, metrics)
 
 

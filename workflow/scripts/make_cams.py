@@ -2,34 +2,14 @@
 
 from pathlib import Path
 
-from wsss.data.index import Index
-from wsss.data.maps import write_shard
-from wsss.devices import torch_device
-from wsss.inference.cams import cam_maps
-from wsss.model_file import load_classifier
+from wsss.inference.stage import infer_cams
 from wsss.step import Step, parser, run_step
 
 
 def main(step: Step) -> None:
     """Infer."""
-    given, cams, machine = step.arguments, step.section, step.machine
-    index = Index.read(given.index)
-    step.require("index", index.digest, given.index)
-    model, header = load_classifier(given.model)
-    step.require("priors", header.digest, given.model)
-    maps = cam_maps(
-        model,
-        index,
-        shard=(given.shard, cams.shards),
-        scales=cams.scales,
-        flip=cams.flip,
-        precision=cams.precision,
-        device=torch_device(threads=1),
-        batch=machine.inference_batch,
-        workers=machine.workers,
-        progress=machine.progress,
-    )
-    write_shard(given.out, maps, digest=step.digest)
+    given = step.arguments
+    infer_cams(step, given.index, given.model, given.shard, given.out)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-from wsss.data.shapes import write_shapes
+from wsss.data.stage import draw_data
 from wsss.step import Step, parser, run_step
 
 
 def main(step: Step) -> None:
     """Draw."""
-    data = step.section
-    write_shapes(
-        step.arguments.out, seed=data.seed, train=data.train_images, val=data.val_images, size=data.size
-    )
+    draw_data(step, step.arguments.out)
 
 
 if __name__ == "__main__":

@@ -135,8 +135,8 @@ def build_index(
 
     Reads each image's header and decodes each mask once. `faults` are what the data set's reader has found
     already; they are reported together with what is found here: images or masks that do not open, masks of
-    another size than their image or with values other than 0..C and 255, ids that occur twice, unknown labels.
-    Raises one UserError with all of them.
+    another size than their image or with values other than 0..C and 255, ids that occur twice, labels that
+    are not among `classes`. Raises one UserError with all of them.
     """
     found = [*faults, *_class_faults(classes)]
     records = tuple(records)
@@ -157,7 +157,9 @@ def build_index(
 
 
 def _class_faults(classes: Sequence[str]) -> list[str]:
-    faults = [f"class {name!r}: names may not hold ';' or be empty" for name in classes if not name or ";" in name]
+    faults = [
+        f"class {name!r}: names may not hold ';' or be empty" for name in classes if not name or ";" in name
+    ]
     if len(set(classes)) < len(classes):
         faults.append("a class is named twice")
     if not 1 <= len(classes) < IGNORE:
@@ -201,7 +203,9 @@ def _by(shape: tuple[int, ...]) -> str:
 def _read_about(path: Path) -> dict[str, Any]:
     about = read_json(path)
     types = {"split": str, "digest": str, "classes": list, "images": int}
-    if not isinstance(about, dict) or not all(isinstance(about.get(key), kind) for key, kind in types.items()):
+    if not isinstance(about, dict) or not all(
+        isinstance(about.get(key), kind) for key, kind in types.items()
+    ):
         raise UserError(f"{path}: must hold {', '.join(types)}; it was not written with its index")
     return about
 

@@ -101,7 +101,9 @@ def voc_records(root: str | Path, split: str, classes: Sequence[str]) -> tuple[l
             unlabelled.append(name)
         records.append(Record(name, _image(root, name), _mask(root, name), labels))
     if len(unlabelled) < len(records):
-        faults += [f"{name}: no {root / 'Annotations' / name}.xml, while others have one" for name in unlabelled]
+        faults += [
+            f"{name}: no {root / 'Annotations' / name}.xml, while others have one" for name in unlabelled
+        ]
     return records, faults
 
 

@@ -1,45 +1,112 @@
-"""Contact sheets: rows of small pictures in one PNG."""
+"""Contact sheets: rows of small pictures under a title, a legend and headings, in one PNG."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from wsss.files import write_png
 
-#: space between pictures, px, and its colour
-GAP, PAPER = 4, 255
+Colour = tuple[int, int, int]
+
+#: space between pictures, between rows side by side, and around the sheet, px
+GAP, GUTTER, MARGIN = 4, 28, 16
+PAPER: Colour = (255, 255, 255)
+INK: Colour = (40, 40, 40)
+TITLE, TEXT = ImageFont.load_default(20), ImageFont.load_default(13)
+#: heights of a line of text, px
+TITLE_LINE, TEXT_LINE = 30, 20
 
 
-def fit(picture: np.ndarray, side: int) -> np.ndarray:
-    """Shrink or enlarge an RGB picture (H, W, 3) uint8 into a square of this side, on paper colour."""
-    scale = side / max(picture.shape[:2])
-    height, width = (max(1, round(length * scale)) for length in picture.shape[:2])
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-    square = np.full((side, side, 3), PAPER, np.uint8)
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = cv2.resize(picture, (width, height), interpolation=method)
-    return square
+@dataclass(frozen=True)
+class Row:
+    """Pictures that belong together, (h, w, 3) uint8 of one height, and a line of text over them."""
+
+    caption: str
+    pictures: Sequence[np.ndarray]
 
 
-def caption(tile: np.ndarray, text: str) -> None:
-    """Write a line of text onto the lower edge of a picture, in place, readable on any ground."""
-    place, font = (3, tile.shape[0] - 5), cv2.FONT_HERSHEY_SIMPLEX
-    for colour, width in ((0, 3), (255, 1)):
-        cv2.putText(tile, text, place, font, 0.36, (colour,) * 3, width, cv2.LINE_AA)
+def size_within(shape: tuple[int, int], side: int) -> tuple[int, int]:
+    """(h, w) of a picture of this shape whose longer side is `side`."""
+    scale = side / max(shape)
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
-def write_sheet(path: Path, rows: list[list[np.ndarray]], *, per_line: int = 1) -> None:
-    """Write rows of equally sized pictures (S, S, 3) as one PNG, `per_line` rows side by side."""
-    lines = [
-        np.concatenate([_row(row) for row in rows[start : start + per_line]], axis=1)
-        for start in range(0, len(rows), per_line)
-    ]
-    width = max(line.shape[1] for line in lines)
-    lines = [np.pad(line, ((0, 0), (0, width - line.shape[1]), (0, 0)), constant_values=PAPER) for line in lines]
-    write_png(path, np.concatenate(lines, axis=0))
+def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A photograph or a score map, (H, W) or (H, W, 3), at another size (h, w)."""
+    method = cv2.INTER_AREA if size[0] < picture.shape[0] else cv2.INTER_LINEAR
+    return cv2.resize(picture, size[::-1], interpolation=method)
 
 
-def _row(tiles: list[np.ndarray]) -> np.ndarray:
-    padded = [np.pad(tile, ((0, GAP), (0, GAP), (0, 0)), constant_values=PAPER) for tile in tiles]
-    return np.pad(np.concatenate(padded, axis=1), ((0, 0), (0, 3 * GAP), (0, 0)), constant_values=PAPER)
+def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A label map (H, W) at another size (h, w), without values that it did not have."""
+    return cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST)
+
+
+def write_sheet(
+    path: Path,
+    rows: Sequence[Row],
+    *,
+    side: int,
+    title: str,
+    headings: Sequence[str],
+    legend: Sequence[tuple[str, Colour]],
+    per_line: int = 2,
+) -> None:
+    """Write rows of pictures as one PNG.
+
+    side: longest side of a picture. headings: one per picture of a row. legend: names and their colours.
+    per_line: rows side by side.
+    """
+    lines = [rows[start : start + per_line] for start in range(0, len(rows), per_line)]
+    width_of_row = len(headings) * (side + GAP) - GAP
+    width = 2 * MARGIN + per_line * (width_of_row + GUTTER) - GUTTER
+    heights = [TEXT_LINE + max(row.pictures[0].shape[0] for row in line) + 2 * GAP for line in lines]
+    entries, height_of_legend = _placed(legend, width - 2 * MARGIN)
+    top = MARGIN + TITLE_LINE + height_of_legend + TEXT_LINE
+    sheet = Image.new("RGB", (width, top + sum(heights) + MARGIN), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    pen.text((MARGIN, MARGIN), title, INK, TITLE)
+    for x, y, name, colour in entries:
+        x, y = x + MARGIN, y + MARGIN + TITLE_LINE
+        pen.rectangle((x, y + 2, x + 12, y + 14), colour, INK)
+        pen.text((x + 18, y), name, INK, TEXT)
+    for place in range(min(per_line, len(rows))):
+        for column, heading in enumerate(headings):
+            x = MARGIN + place * (width_of_row + GUTTER) + column * (side + GAP) + side // 2
+            pen.text((x, top - TEXT_LINE), heading, INK, TEXT, anchor="ma")
+    for line, height in zip(lines, heights, strict=True):
+        for place, row in enumerate(line):
+            left = MARGIN + place * (width_of_row + GUTTER)
+            pen.text((left, top + 2), _cut(row.caption, width_of_row), INK, TEXT)
+            for column, picture in enumerate(row.pictures):
+                x = left + column * (side + GAP) + (side - picture.shape[1]) // 2
+                sheet.paste(Image.fromarray(picture), (x, top + TEXT_LINE))
+        top += height
+    write_png(path, np.asarray(sheet))
+
+
+def _placed(
+    legend: Sequence[tuple[str, Colour]], width: int
+) -> tuple[list[tuple[int, int, str, Colour]], int]:
+    """Left, top, name and colour of each entry in lines of this width, and the height of all lines."""
+    placed, x, y = [], 0, 0
+    for name, colour in legend:
+        needed = round(TEXT.getlength(name)) + 36
+        if x and x + needed > width:
+            x, y = 0, y + TEXT_LINE
+        placed.append((x, y, name, colour))
+        x += needed
+    return placed, y + 2 * TEXT_LINE
+
+
+def _cut(text: str, width: int) -> str:
+    """The text, shortened to this width."""
+    if TEXT.getlength(text) <= width:
+        return text
+    while text and TEXT.getlength(text + " …") > width:
+        text = text[:-1]
+    return text + " …"

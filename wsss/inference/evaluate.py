@@ -26,6 +26,8 @@ from wsss.progress import Progress
 SHOWN_IDS = 20
 #: images per message between processes: few, for the progress shown
 CHUNK = 16
+#: images that take about as long as starting a process and its imports
+IMAGES_PER_PROCESS = 250
 
 
 def evaluate_cams(
@@ -38,8 +40,8 @@ def evaluate_cams(
 ) -> dict[str, Any]:
     """Score the CAMs in `shards` against all masks of an index.
 
-    thresholds: background scores θ; a pixel's label is argmax([θ, maps]). workers: processes that share the
-    images; with 1, this one does it.
+    thresholds: background scores θ; a pixel's label is argmax([θ, maps]). workers: processes that may share
+    the images; for few images this one does it.
 
     Returns what a metrics file holds, in percent but for `threshold`: `protocol`; the best `threshold` and
     there `miou`, `foreground_miou`, `fp_rate`, `fn_rate`, `precision` and `recall` (means over the
@@ -47,7 +49,8 @@ def evaluate_cams(
     occurs is NaN and in no mean.
 
     Raises UserError when no image has a mask; naming ids when images with a mask have no maps, or maps of
-    another size than their mask; when shards come from different configurations.
+    another size than their mask or of classes that the index has not; when shards come from different
+    configurations.
     """
     masked = [record for record in index if record.mask is not None]
     if not masked:
@@ -60,7 +63,8 @@ def evaluate_cams(
     sweep = ThresholdSweep(len(index.classes) + 1, thresholds)
     counter = Progress(f"evaluating CAMs of {index.split}", len(masked), enabled=progress)
     scales: set[float] = set()
-    for chunk, part in zip(chunks, _parts(chunks, sweep, workers), strict=True):
+    processes = min(workers, len(masked) // IMAGES_PER_PROCESS, len(chunks))
+    for chunk, part in zip(chunks, _parts(chunks, sweep, processes), strict=True):
         sweep.merge(part.sweep)
         scales |= part.scales
         counter.update(len(chunk.records))
@@ -104,13 +108,13 @@ def _chunks(shards: list[MapShard], masked: list[Record], split: str) -> list[_C
     ]
 
 
-def _parts(chunks: list[_Chunk], sweep: ThresholdSweep, workers: int) -> Iterator[_Part]:
+def _parts(chunks: list[_Chunk], sweep: ThresholdSweep, processes: int) -> Iterator[_Part]:
     count = partial(_count, num_classes=sweep.num_classes, thresholds=sweep.thresholds)
-    if workers <= 1 or len(chunks) == 1:
+    if processes <= 1:
         yield from map(count, chunks)
         return
     # not forked: the caller may run threads (torch, OpenCV), and a forked copy of them can hang
-    with ProcessPoolExecutor(min(workers, len(chunks)), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         yield from pool.map(count, chunks)
 
 
@@ -126,7 +130,10 @@ def _count(chunk: _Chunk, *, num_classes: int, thresholds: np.ndarray) -> _Part:
                 f"{record.id}: CAM for {maps.size[1]} x {maps.size[0]} pixels in {chunk.shard}, but the mask "
                 f"{record.mask} has {mask.shape[1]} x {mask.shape[0]}"
             )
-        part.sweep.update(full(maps), maps.keys, mask)
+        try:
+            part.sweep.update(full(maps), maps.keys, mask)
+        except ValueError as error:
+            raise UserError(f"{record.id}: {error} ({chunk.shard}, {record.mask})") from None
         part.scales.update(maps.scales)
     return part
 

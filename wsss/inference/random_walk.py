@@ -28,7 +28,7 @@ Array = TypeVar("Array", np.ndarray, Tensor)
 
 
 def random_walk(cams: Array, edge: Array, *, beta: float = 10, steps: int = 256, radius: int = 5) -> Array:
-    """Let the CAMs of an image walk `steps` steps (IRNet, CVPR 2019, sec. 4.2, as P-NOC computes it).
+    """Let the CAMs of an image walk `steps` steps (IRNet, CVPR 2019, as P-NOC computes it).
 
     cams: (K, h, w), K >= 0; edge: (h, w) in [0, 1], 1 = a boundary (after the sigmoid). A batch is
     (B, K, h, w) with (B, h, w); smaller images are padded on the right and bottom with cams 0 and edge 1,

@@ -1,5 +1,7 @@
 """Every objective as pure functions of tensors, with the paper and equation it comes from."""
 
+from wsss.losses.affinity import Direction, PairLabels, affinity_loss, directions, pair_affinities, pair_labels
+from wsss.losses.c2am import c2am_loss, hint_loss, sim_max, sim_min
 from wsss.losses.cams import entropy_loss, normalize_cam
 from wsss.losses.classification import classification_loss, smooth_labels
 from wsss.losses.erasing import erase_hard, erase_soft, evidence_of, maps_of_class
@@ -7,16 +9,26 @@ from wsss.losses.puzzle import merge, reconstruction_loss, tile
 from wsss.losses.schedules import ramp
 
 __all__ = [
+    "Direction",
+    "PairLabels",
+    "affinity_loss",
+    "c2am_loss",
     "classification_loss",
+    "directions",
     "entropy_loss",
     "erase_hard",
     "erase_soft",
     "evidence_of",
+    "hint_loss",
     "maps_of_class",
     "merge",
     "normalize_cam",
+    "pair_affinities",
+    "pair_labels",
     "ramp",
     "reconstruction_loss",
+    "sim_max",
+    "sim_min",
     "smooth_labels",
     "tile",
 ]

@@ -2,9 +2,9 @@
 
 Two pixels are akin when no edge lies between them: their affinity is one minus the strongest edge on the
 line that joins them (Ahn, Cho and Kwak, "Weakly supervised learning of instance segmentation with inter-pixel
-relations", CVPR 2019, eq. 3, there up to the order of directions). Every pair of one direction is the same
-shift, so the maximum over a line is a running maximum over shifted views of the map: no list of pairs is
-built, and no copy of the map is made per direction.
+relations", CVPR 2019: IRNet). Every pair of one direction is the same shift, so the maximum over a line is a
+running maximum over shifted views of the map: no list of pairs is built, and no copy of the map is made per
+direction.
 """
 
 import math
@@ -107,7 +107,7 @@ def pair_labels(labels: Tensor, radius: int, *, ignore: int = 255) -> PairLabels
 
 
 def affinity_loss(affinities: Tensor, pairs: PairLabels) -> Tensor:
-    """Cross-entropy of the affinities, balanced over the three kinds of pairs (IRNet, eq. 4 to 6).
+    """Cross-entropy of the affinities, balanced over the three kinds of pairs (IRNet, its boundary loss).
 
     affinities: (B, directions, h', w') of `pair_affinities`; pairs: `pair_labels` of the same size and
     radius.

@@ -14,7 +14,7 @@ SIMILARITY_BOUNDS = (0.0005, 0.9995)
 
 
 def sim_max(features: Tensor, alpha: float = 0.25) -> Tensor:
-    """Draw the features of a batch together, the more the closer they already are (C2AM, eq. 5 and 6).
+    """Draw the features of a batch together, the closer the more (C2AM, positive loss with rank weights).
 
     features: (B, D), foreground or background features of the whole batch (ranks are within it, so gather it
     from all processes first). alpha: how fast the weight exp(-alpha·rank) falls with the rank of a partner,
@@ -28,7 +28,7 @@ def sim_max(features: Tensor, alpha: float = 0.25) -> Tensor:
 
 
 def sim_min(background: Tensor, foreground: Tensor) -> Tensor:
-    """Push every background feature away from every foreground feature (C2AM, eq. 4).
+    """Push every background feature away from every foreground feature (C2AM, negative loss).
 
     background: (B, D); foreground: (B, D). Mean over all pairs, a scalar >= 0.
     """
@@ -36,7 +36,7 @@ def sim_min(background: Tensor, foreground: Tensor) -> Tensor:
 
 
 def c2am_loss(foreground: Tensor, background: Tensor, alpha: float = 0.25) -> Tensor:
-    """C2AM's objective, `sim_max` of both kinds and `sim_min` between them (C2AM, eq. 7), a scalar."""
+    """C2AM's objective, `sim_max` of both kinds and `sim_min` between them, a scalar."""
     return sim_max(foreground, alpha) + sim_min(background, foreground) + sim_max(background, alpha)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import timm
 import torch
+from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
 
 from wsss.errors import UserError
@@ -32,10 +33,12 @@ class Backbone(Resting):
     freeze: what does not learn and stays in evaluation mode: "none", "stem", "stages" (the stem and all
         stages but the last), "all".
     pooled_stem: a ResNet's stem feature is taken behind its max-pool (stride 4), else before it (stride 2).
+    classifier_features: the last feature is what the ImageNet classifier of the network reads. An
+        EfficientNet has one more convolution there (320 → 1280 channels in Lite0), which timm leaves out.
 
     `channels` and `strides` describe the five features. The stem's feature is at stride 4 for ResNet and
     ResNeSt, at stride 2 for networks that have such a feature, and for those without (ConvNeXt, Swin) the
-    first stage's, given twice. `prefers_channels_last` says which memory layout is the faster one: the usual
+    first stage's, given twice. `layout` is the order in memory that is the faster one: the usual
     for ResNeSt, the other for ResNet, EfficientNet-Lite and MobileNet.
 
     Raises UserError for what cannot be had.
@@ -49,6 +52,7 @@ class Backbone(Resting):
         norm: NormMode = "normal",
         freeze: FreezeLevel = "none",
         pooled_stem: bool = True,
+        classifier_features: bool = False,
     ) -> None:
         super().__init__()
         for key, value, allowed in (("norm", norm, NormMode), ("freeze", freeze, FreezeLevel)):
@@ -57,8 +61,11 @@ class Backbone(Resting):
                     f"backbone {name!r}: {key} {value!r}, allowed are {', '.join(get_args(allowed))}"
                 )
         self.name = name
-        self.net = feature_network(name, output_stride)
-        self.prefers_channels_last = "resnest" not in name
+        self.net = feature_network(name, output_stride, classifier_features=classifier_features)
+        #: the order in memory of weights and images in which this network is fastest
+        self.layout = torch.contiguous_format if "resnest" in name else torch.channels_last
+        # mypy: torch's stub knows no memory_format without a device
+        self.net.to(memory_format=self.layout)  # type: ignore[call-overload]
         self._is_resnet = is_resnet(self.net)
         self._stem_tap = "maxpool" if pooled_stem else "act1"
         self.channels, self.strides = self._describe(output_stride, pooled_stem)
@@ -68,8 +75,11 @@ class Backbone(Resting):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Features of a normalised image batch (B, 3, H, W): stem and four stages, (B, channels[i], h, w)."""
+        x = x.contiguous(memory_format=self.layout)
         if not self._is_resnet:
             taps = list(self.net(x))
+            if hasattr(self.net, "conv_head"):
+                taps[-1] = self.net.bn2(self.net.conv_head(taps[-1]))
             if getattr(self.net, "output_fmt", "NCHW") == "NHWC":
                 taps = [tap.permute(0, 3, 1, 2).contiguous() for tap in taps]
             return taps if len(taps) == 5 else [taps[0], *taps]
@@ -84,6 +94,8 @@ class Backbone(Resting):
         """Channels and strides of the five features."""
         info = self.net.feature_info
         channels, strides = list(info.channels()), list(info.reduction())
+        if hasattr(self.net, "conv_head"):
+            channels[-1] = self.net.conv_head.out_channels
         if self._is_resnet:
             return channels, [
                 4 if pooled_stem else 2,
@@ -118,11 +130,13 @@ class Backbone(Resting):
         return [module for _, module in modules[:end]]
 
 
-def feature_network(name: str, output_stride: int, *, pretrained: bool = False) -> Any:
+def feature_network(
+    name: str, output_stride: int, *, pretrained: bool = False, classifier_features: bool = False
+) -> Any:
     """timm's network `name` without its classifier, giving its last five (or only four) features.
 
-    pretrained: with timm's ImageNet weights, fetched where they are not at hand yet. Raises UserError for a
-    network or an output stride that cannot be had.
+    pretrained: with timm's ImageNet weights, fetched where they are not at hand yet. classifier_features: see
+    `Backbone`. Raises UserError for a network or an output stride that cannot be had.
     """
     if output_stride not in (8, 16, 32):
         raise UserError(f"output_stride {output_stride}: allowed are 8, 16 and 32")
@@ -138,6 +152,10 @@ def feature_network(name: str, output_stride: int, *, pretrained: bool = False) 
         set_output_stride(net, output_stride)
     elif output_stride != 32:
         net = _features(name, pretrained, output_stride=output_stride)
+    if classifier_features:
+        full = timm.create_model(name, pretrained=pretrained)
+        if isinstance(full, EfficientNet):
+            net.conv_head, net.bn2 = full.conv_head, full.bn2
     return net
 
 

@@ -29,7 +29,10 @@ class Classifier(Network):
         weights: str | None = None,
         freeze: FreezeLevel = "none",
     ) -> None:
-        super().__init__(Backbone(backbone, output_stride=output_stride, norm=norm, freeze=freeze), weights)
+        trunk = Backbone(
+            backbone, output_stride=output_stride, norm=norm, freeze=freeze, classifier_features=True
+        )
+        super().__init__(trunk, weights)
         self.classifier = nn.Conv2d(self.backbone.channels[-1], num_classes, kernel_size=1, bias=False)
         initialise_head(self.classifier)
 

@@ -97,7 +97,7 @@ def load_backbone_weights(backbone: Backbone, weights: str | None) -> None:
     assert weights is not None
     check_weights(backbone.name, weights)
     if weights == "imagenet":
-        backbone.net.load_state_dict(_fetch(backbone.name))
+        backbone.net.load_state_dict(_fetch(backbone.name, hasattr(backbone.net, "conv_head")))
         return
     path = _package_file(backbone.name) if weights == "package" else Path(weights)
     found = read_tensors(path)
@@ -190,11 +190,13 @@ def _check_fetchable(backbone: str) -> None:
         raise _unreachable(backbone, error) from None
 
 
-def _fetch(backbone: str) -> dict[str, Tensor]:
+def _fetch(backbone: str, classifier_features: bool) -> dict[str, Tensor]:
     try:
-        return feature_network(backbone, 32, pretrained=True).state_dict()
+        net = feature_network(backbone, 32, pretrained=True, classifier_features=classifier_features)
     except Exception as error:  # timm raises what its downloaders raise
         raise _unreachable(backbone, error) from error
+    tensors: dict[str, Tensor] = net.state_dict()
+    return tensors
 
 
 def _unreachable(backbone: str, error: Exception) -> UserError:

@@ -7,14 +7,14 @@ its successor) from writing in one place.
 
 import fcntl
 import os
-import pickle
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from wsss.errors import UserError
-from wsss.files import atomic
+from wsss.files import atomic, remove_parts
+from wsss.progress import LOGGER
 
 #: the newest and the one before: the last good one survives whatever is wrong with the newest
 KEPT = 2
@@ -29,25 +29,35 @@ class Checkpoints:
     def __init__(self, directory: str | Path, digest: str) -> None:
         self.directory, self.digest = Path(directory), digest
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._lock: Any = None
+        self._lock: IO[str] | None = None
 
     def lock(self) -> None:
-        """Claim the directory until this process ends. Raises UserError when another process has it."""
-        lock = open(self.directory / "lock", "a+", encoding="utf-8")  # noqa: SIM115 held until the process ends
+        """Claim the directory until `unlock` or the end of this process, however it ends.
+
+        Raises UserError when another training has it.
+        """
+        lock = open(self.directory / "lock", "a+", encoding="utf-8")  # noqa: SIM115 held until the end
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             lock.seek(0)
-            holder = lock.read().strip() or "another process"
+            holder = lock.read().strip() or "unknown"
             lock.close()
             raise UserError(
                 f"{self.directory}: a training is writing here already (process {holder}). "
                 "Wait for it or stop it, then start again."
             ) from None
+        except OSError as error:
+            LOGGER.warning(
+                "%s: cannot be locked (%s); start no second training here", self.directory, error.strerror
+            )
+        # Data-loading processes outlive a killed training by seconds and must not keep its lock.
+        os.register_at_fork(after_in_child=lock.close)
         lock.truncate(0)
         lock.write(f"{os.getpid()} on {os.uname().nodename}")
         lock.flush()
         self._lock = lock
+        remove_parts(self.directory)
 
     def unlock(self) -> None:
         """Give the directory back."""
@@ -56,10 +66,16 @@ class Checkpoints:
             self._lock = None
 
     def save(self, step: int, state: dict[str, Any]) -> Path:
-        """Write the state after micro-step `step` and drop all but the newest checkpoints."""
+        """Write the state after micro-step `step` and drop all but the newest checkpoints.
+
+        Raises UserError when the disk does not take it; what was there before stays.
+        """
         path = self.directory / f"step-{step:08d}.pt"
-        with atomic(path) as temporary:
-            torch.save({"digest": self.digest, "step": step, **state}, temporary)
+        try:
+            with atomic(path) as temporary:
+                torch.save({**state, "digest": self.digest}, temporary)
+        except (OSError, RuntimeError) as error:
+            raise UserError(f"{path}: cannot be written ({_first_line(error)})") from error
         for old in self.paths()[:-KEPT]:
             old.unlink(missing_ok=True)
         return path
@@ -68,30 +84,30 @@ class Checkpoints:
         """The checkpoints that are there, oldest first."""
         return sorted(self.directory.glob("step-*.pt"))
 
-    def load(self, device: torch.device) -> dict[str, Any] | None:
-        """The newest state, or None when there is none.
+    def load(self) -> dict[str, Any] | None:
+        """The newest state, its tensors on the CPU, or None when there is none.
 
         Raises UserError when it belongs to another configuration or cannot be read.
         """
         paths = self.paths()
         if not paths:
             return None
+        newest = paths[-1]
         try:
-            state: dict[str, Any] = torch.load(paths[-1], map_location=device, weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            state = torch.load(newest, map_location="cpu", weights_only=True)
+            digest = state["digest"]
+        except Exception as error:  # bytes that are none of ours raise whatever they like
+            before = f" to go on from {paths[-2].name}" if paths[1:] else " to train anew"
             raise UserError(
-                f"{paths[-1]}: cannot be read ({str(error).splitlines()[0]}). Delete it to go on from the one before."
+                f"{newest}: not a whole checkpoint of this package ({_first_line(error)}). Delete it{before}."
             ) from None
-        if state.get("digest") != self.digest:
+        if digest != self.digest:
             raise UserError(
-                f"{paths[-1]}: belongs to another configuration (digest {state.get('digest')}, "
-                f"this run asks for {self.digest}). Delete {self.directory} to train anew, "
-                "or restore the configuration."
+                f"{newest}: belongs to another configuration (digest {digest}, this run asks for "
+                f"{self.digest}). Delete {self.directory} to train anew, or restore the configuration."
             )
-        return state
+        return dict(state)
 
-    def clear(self) -> None:
-        """Drop everything but the lock: the training has ended and its result is in place."""
-        for path in self.directory.iterdir():
-            if path.name != "lock":
-                path.unlink()
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -3,22 +3,27 @@
 Each process computes its equal part of every batch; gradients are averaged once per optimiser step and the
 buffers of rank 0 are everybody's, so that all processes hold the same state at every step boundary and any
 of them may write the checkpoint. With one process every function here does nothing.
+
+Where another process has ended meanwhile, these functions raise PeerLost.
 """
 
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from wsss.errors import PeerLost
+from wsss.training.launch import launched_rank
+
 
 def join() -> None:
     """Join the group that the launcher's environment (RANK, WORLD_SIZE, MASTER_*) describes, if any."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
-        backend = "nccl" if torch.cuda.is_available() else "gloo"
-        dist.init_process_group(backend)
+    if launched_rank() is not None and not dist.is_initialized():
+        with _all_present():
+            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
 def leave() -> None:
@@ -41,16 +46,25 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Replace every gradient by its mean over the processes, in one message per dtype."""
     if world() > 1:
         for flat, parts in _flattened([p.grad for p in parameters if p.grad is not None]):
-            dist.all_reduce(flat)
-            _scatter(flat / world(), parts)
+            _scatter(mean(flat), parts)
 
 
 def share_buffers(module: torch.nn.Module) -> None:
     """Give every process the buffers (running statistics) of rank 0."""
     if world() > 1:
         for flat, parts in _flattened(list(module.buffers())):
-            dist.broadcast(flat, 0)
+            with _all_present():
+                dist.broadcast(flat, 0)
             _scatter(flat, parts)
+
+
+def mean(values: Tensor) -> Tensor:
+    """The element-wise mean over the processes; overwrites `values`."""
+    if world() > 1:
+        with _all_present():
+            dist.all_reduce(values)
+        values /= world()
+    return values
 
 
 def anywhere(flags: list[bool], device: torch.device) -> list[bool]:
@@ -58,7 +72,8 @@ def anywhere(flags: list[bool], device: torch.device) -> list[bool]:
     if world() == 1:
         return flags
     raised = torch.tensor(flags, dtype=torch.int32, device=device)
-    dist.all_reduce(raised, op=dist.ReduceOp.MAX)
+    with _all_present():
+        dist.all_reduce(raised, op=dist.ReduceOp.MAX)
     return [bool(flag) for flag in raised.tolist()]
 
 
@@ -67,8 +82,19 @@ def gathered(value: Tensor) -> Tensor:
     if world() == 1:
         return value
     parts = [torch.empty_like(value) for _ in range(world())]
-    dist.all_gather(parts, value.contiguous())
+    with _all_present():
+        dist.all_gather(parts, value.contiguous())
     return torch.cat(parts)
+
+
+def all_names(names: list[str]) -> list[str]:
+    """The names that each process has, one after the other."""
+    if world() == 1:
+        return names
+    parts: list[list[str]] = [[] for _ in range(world())]
+    with _all_present():
+        dist.all_gather_object(parts, names)
+    return [name for part in parts for name in part]
 
 
 def global_max(value: Tensor) -> Tensor:
@@ -76,25 +102,38 @@ def global_max(value: Tensor) -> Tensor:
 
     value: a scalar, this process's largest. The gradients of all processes reach the one that owns it.
     """
-    return value if world() == 1 else _GlobalMax.apply(value)  # type: ignore[no-any-return]
+    if world() == 1:
+        return value
+    largest: Tensor = _GlobalMax.apply(value)
+    return largest
 
 
 class _GlobalMax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
         largest = value.detach().clone()
-        dist.all_reduce(largest, op=dist.ReduceOp.MAX)
-        owner = (value == largest).to(value.dtype)
-        owners = owner.clone()
-        dist.all_reduce(owners)
+        with _all_present():
+            dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+            owner = (value == largest).to(value.dtype)
+            owners = owner.clone()
+            dist.all_reduce(owners)
         ctx.share = owner / owners
         return largest
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         total = gradients[0].clone()
-        dist.all_reduce(total)
+        with _all_present():
+            dist.all_reduce(total)
         return total * ctx.share
+
+
+@contextmanager
+def _all_present() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise PeerLost(f"another process of this training has ended ({error})") from error
 
 
 def _flattened(tensors: list[Tensor]) -> list[tuple[Tensor, list[Tensor]]]:

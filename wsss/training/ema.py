@@ -27,10 +27,10 @@ class MovingAverage:
         if step > self.warmup:
             self.updates += 1
             share = min(1.0 - 1.0 / (1 + self.updates), self.decay)
-        for mine, theirs in zip(self.shadow.parameters(), network.parameters(), strict=True):
-            mine.lerp_(theirs, 1.0 - share)
-        for mine, theirs in zip(self.shadow.buffers(), network.buffers(), strict=True):
-            mine.copy_(theirs)
+        for average, newest in zip(self.shadow.parameters(), network.parameters(), strict=True):
+            average.lerp_(newest, 1.0 - share)
+        for copied, buffer in zip(self.shadow.buffers(), network.buffers(), strict=True):
+            copied.copy_(buffer)
 
     def state_dict(self) -> dict:
         """Everything that a resumed training needs."""

@@ -8,62 +8,79 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from types import FrameType
 
+from wsss.errors import PeerLost, Preempted, UserError
+from wsss.progress import LOGGER
 from wsss.training.signals import ASKED
 
 #: seconds that the others get to end after one process has failed
 GRACE = 30.0
 
 
-def is_launched() -> bool:
-    """Whether this process is one of several that share a training."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+def launched_rank() -> int | None:
+    """The number of this process among those that share a training; None when it is not one of several."""
+    return int(os.environ["RANK"]) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else None
 
 
 def in_processes(command: Sequence[str], count: int) -> int:
     """Run `command` in `count` processes that find each other, and wait for all.
 
-    Signals that ask a training to leave are passed on. Returns 0 when all ended well, otherwise the exit
-    status of the first that did not; the others are then ended, too.
+    Signals that ask a training to leave are passed on. Returns 0 when all ended well. When one failed the
+    others are ended, and the exit status is that of the failure; 128 + n stands for a process that signal n
+    killed.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     shared = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    children = [
-        subprocess.Popen(command, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(count)
-    ]
+    children: list[subprocess.Popen[bytes]] = []
 
     def pass_on(number: int, _: FrameType | None) -> None:
         for child in children:
             if child.poll() is None:
                 child.send_signal(number)
 
-    for number in ASKED:
-        signal.signal(number, pass_on)
-    status = 0
+    before = {number: signal.signal(number, pass_on) for number in ASKED}
+    for rank in range(count):
+        own = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        # In a process group of their own, or a terminal's Ctrl-C would reach them twice.
+        children.append(subprocess.Popen(command, env=own, process_group=0))
+    try:
+        return _wait(children)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(children: list[subprocess.Popen[bytes]]) -> int:
+    deadline = None
     while any(child.poll() is None for child in children):
         time.sleep(0.1)
-        status = status or _first_failure(children)
-        if status:
-            _end(children)
-    return status or _first_failure(children)
+        # One that has saved and left is no failure: another may still be writing.
+        if deadline is None and any(
+            child.poll() not in (None, 0, Preempted.EXIT_STATUS) for child in children
+        ):
+            deadline = time.monotonic() + GRACE
+        if deadline is not None and time.monotonic() > deadline:
+            return _kill(children)
+    return _verdict([child.returncode for child in children])
 
 
-def _first_failure(children: list[subprocess.Popen[bytes]]) -> int:
-    return next((child.returncode for child in children if child.returncode), 0)
-
-
-def _end(children: list[subprocess.Popen[bytes]]) -> None:
-    deadline = time.monotonic() + GRACE
-    while any(child.poll() is None for child in children) and time.monotonic() < deadline:
-        time.sleep(0.1)
+def _kill(children: list[subprocess.Popen[bytes]]) -> int:
+    ended = [child.returncode for child in children if child.returncode is not None]
     for child in children:
         if child.poll() is None:
-            print(f"process {child.pid} does not end; killing it", file=sys.stderr)
+            LOGGER.warning("process %d does not end after another failed; killing it", child.pid)
             child.kill()
+            child.wait()
+    return _verdict(ended)
+
+
+def _verdict(statuses: list[int]) -> int:
+    """The status that says most: what ended the others before what followed from it."""
+    order = {UserError.EXIT_STATUS: 0, Preempted.EXIT_STATUS: 2, PeerLost.EXIT_STATUS: 3}
+    status = min(filter(None, statuses), key=lambda status: order.get(status, 1), default=0)
+    return status if status >= 0 else 128 - status

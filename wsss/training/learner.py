@@ -15,27 +15,41 @@ class Learner:
     def __init__(self, player: Player, settings: Optimisation, steps: int, device: torch.device) -> None:
         self.player, self.settings, self.steps = player, settings, max(1, steps)
         self.network = player.network.to(device)
-        self.optimizer = optim.make_optimizer(
-            optim.parameter_groups(self.network, player.fresh, settings, player.lr_mult), settings
-        )
+        groups = optim.parameter_groups(self.network, player.fresh, settings, player.lr_mult)
+        self.optimizer = optim.make_optimizer(groups, settings)
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
         self.taken = 0
         self.optimizer.zero_grad(set_to_none=True)
 
-    def step(self) -> None:
-        """Update the network from what has been accumulated; a step that the scaler skips does not count."""
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        distributed.average_gradients(parameters)
+    def step(self) -> bool:
+        """Update the network from what has been accumulated.
+
+        Returns False when the gradient scaler skipped the step, which then does not count.
+        """
+        distributed.average_gradients(self.parameters)
         optim.decay(self.optimizer, optim.poly(self.taken, self.steps, self.settings.poly_power))
         if self.player.max_grad_norm is not None:
             self.scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_(parameters, self.player.max_grad_norm)
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.player.max_grad_norm)
         before = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         distributed.share_buffers(self.network)
-        self.taken += int(self.scaler.get_scale() >= before)
+        counts = bool(self.scaler.get_scale() >= before)
+        self.taken += counts
+        return counts
+
+    @property
+    def rate(self) -> float:
+        """The highest learning rate of the latest step."""
+        return max(group["lr"] for group in self.optimizer.param_groups)
+
+    @property
+    def holds_gradient(self) -> bool:
+        """Whether there is a gradient that waits for the next step."""
+        return any(parameter.grad is not None for parameter in self.parameters)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed training needs."""

@@ -7,33 +7,38 @@ from typing import Any
 
 from wsss.config import Machine
 from wsss.errors import UserError
+from wsss.files import atomic
 
 
 class Logbook:
-    """Appends one row of numbers per call; the first row fixes the columns.
+    """Appends one row of numbers per call.
 
     path: the CSV. after: rows of later steps are dropped, because a resumed training writes them again.
+    curves: directory of what TensorBoard and W&B show. name, config: how W&B calls and describes the run.
     """
 
-    def __init__(self, path: Path, *, after: int, machine: Machine, name: str, config: dict[str, Any]) -> None:
+    def __init__(
+        self, path: Path, *, after: int, curves: Path, machine: Machine, name: str, config: dict[str, Any]
+    ) -> None:
         self.path = path
-        self._keep_rows(after)
-        self.wandb = self._open_wandb(machine, name, config) if machine.wandb != "disabled" else None
-        self.tensorboard = self._open_tensorboard() if machine.tensorboard else None
+        self.columns: list[str] = []
+        self._write([row for row in self._read() if int(row["step"]) <= after])
+        self.wandb = None if machine.wandb == "disabled" else _open_wandb(machine, curves, name, config)
+        self.tensorboard = _open_tensorboard(curves, after) if machine.tensorboard else None
 
     def row(self, step: int, values: dict[str, float]) -> None:
-        """Record the values at a micro-step."""
-        new = not self.path.exists()
-        with open(self.path, "a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["step", *values])
-            writer.writerow([step, *(f"{value:.6g}" for value in values.values())])
+        """Record the values at a micro-step. A value that no row had before gets a column of its own."""
+        row = {"step": str(step), **{name: f"{value:.6g}" for name, value in values.items()}}
+        if set(row) <= set(self.columns):
+            with open(self.path, "a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, self.columns).writerow(row)
+        else:
+            self._write([*self._read(), row])
         if self.wandb is not None:
             self.wandb.log(values, step=step)
         if self.tensorboard is not None:
-            for key, value in values.items():
-                self.tensorboard.add_scalar(key, value, step)
+            for name, value in values.items():
+                self.tensorboard.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Send what is pending."""
@@ -42,36 +47,49 @@ class Logbook:
         if self.tensorboard is not None:
             self.tensorboard.close()
 
-    def _keep_rows(self, after: int) -> None:
+    def _read(self) -> list[dict[str, str]]:
         if not self.path.exists():
-            return
-        header, *rows = self.path.read_text(encoding="utf-8").splitlines() or [""]
-        kept = [row for row in rows if row.partition(",")[0].isdigit() and int(row.partition(",")[0]) <= after]
-        if kept:
-            self.path.write_text("\n".join([header, *kept]) + "\n", encoding="utf-8")
-        else:
-            self.path.unlink()
+            return []
+        with open(self.path, newline="", encoding="utf-8") as file:
+            # A last line that a crash cut off has too few fields.
+            return [row for row in csv.DictReader(file) if None not in row.values()]
 
-    def _open_wandb(self, machine: Machine, name: str, config: dict[str, Any]) -> Any:
-        wandb = _optional("wandb", "machine.wandb")
+    def _write(self, rows: list[dict[str, str]]) -> None:
+        self.columns = list(dict.fromkeys(name for row in rows for name in row))
+        with atomic(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def _open_wandb(machine: Machine, directory: Path, name: str, config: dict[str, Any]) -> Any:
+    wandb = _optional("wandb", "machine.wandb")
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
         return wandb.init(
             project=machine.wandb_project,
             mode=machine.wandb,
             name=name,
             config=config,
-            dir=str(self.path.parent),
-            id=str(config["digest"]) + "-" + name.replace("/", "-"),
+            dir=str(directory),
+            id=f"{config['digest']}-{name.replace('/', '-')}",
             resume="allow",
         )
-
-    def _open_tensorboard(self) -> Any:
-        module = _optional("torch.utils.tensorboard", "machine.tensorboard", package="tensorboard")
-        return module.SummaryWriter(str(self.path.parent / "tensorboard"))
+    except wandb.Error as error:
+        raise UserError(f"machine.wandb is {machine.wandb}, but W&B says: {error}") from None
 
 
-def _optional(module: str, key: str, package: str | None = None) -> Any:
+def _open_tensorboard(directory: Path, after: int) -> Any:
+    module = _optional("torch.utils.tensorboard", "machine.tensorboard", extra="tensorboard")
+    # What an interrupted training showed of later steps is shown again.
+    return module.SummaryWriter(str(directory), purge_step=after + 1)
+
+
+def _optional(module: str, key: str, *, extra: str | None = None) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        extra = package or module
-        raise UserError(f"{key} asks for {extra}, which is not installed: pip install 'wsss[{extra}]'") from None
+        package = extra or module
+        raise UserError(
+            f"{key} asks for {package}, which is not installed: pip install 'wsss[{package}]'"
+        ) from None

@@ -3,50 +3,40 @@
 import resource
 import time
 from collections import defaultdict
+from typing import Any
 
 import torch
 
-from wsss.training.task import Objective
-
 
 class Meter:
-    """Means of the loss terms since the last row, speed, waiting for data, memory."""
+    """Means of the loss terms since the last row, speed, waiting for data, memory. batch: images per step."""
 
     def __init__(self, batch: int) -> None:
         self.batch = batch
         self.last: dict[str, float] = {}
         self._clear()
-        self.mark = time.monotonic()
+        self.start()
 
-    def _clear(self) -> None:
-        self.sums: dict[str, float] = defaultdict(float)
-        self.counts: dict[str, int] = defaultdict(int)
-        self.waited = self.worked = 0.0
-        self.steps = 0
+    def start(self) -> None:
+        """Time runs from here."""
+        self.mark = time.monotonic()
 
     def data_ready(self) -> None:
         """The next batch has arrived."""
-        now = time.monotonic()
-        self.waited += now - self.mark
-        self.mark = now
+        self.waited += self._lap()
 
-    def step_done(self) -> None:
-        """A micro-step has ended."""
-        now = time.monotonic()
-        self.worked += now - self.mark
-        self.mark = now
+    def step_done(self, values: dict[str, float]) -> None:
+        """A micro-step has ended, with these loss terms."""
+        self.worked += self._lap()
         self.steps += 1
-
-    def add(self, objective: Objective) -> None:
-        """Take in the terms of an objective."""
-        for name, term in objective.terms.items():
-            self.last[name] = float(term.detach())
-            self.sums[name] += self.last[name]
+        self.last.update(values)
+        for name, value in values.items():
+            self.sums[name] += value
             self.counts[name] += 1
 
     def row(self) -> dict[str, float]:
-        """Means since the last row, which start anew."""
-        values = {f"loss/{name}": self.sums[name] / max(1, self.counts[name]) for name in self.last}
+        """Means since the last row, which start anew; a term that did not occur is left out."""
+        values = {f"loss/{name}": total / self.counts[name] for name, total in self.sums.items()}
         seconds = self.waited + self.worked
         values["images_per_second"] = self.steps * self.batch / seconds if seconds > 0 else 0.0
         values["data_share"] = self.waited / seconds if seconds > 0 else 0.0
@@ -58,6 +48,25 @@ class Meter:
         """The newest terms, for the progress line."""
         losses = " ".join(f"{name} {value:.3g}" for name, value in self.last.items())
         return f"{losses}, {memory_gb():.1f} GB"
+
+    def state_dict(self) -> dict[str, Any]:
+        """The row that has begun, without its times: a resumed training completes it."""
+        return {"sums": dict(self.sums), "counts": dict(self.counts)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`."""
+        self.sums.update(state["sums"])
+        self.counts.update(state["counts"])
+
+    def _lap(self) -> float:
+        before, self.mark = self.mark, time.monotonic()
+        return self.mark - before
+
+    def _clear(self) -> None:
+        self.sums: dict[str, float] = defaultdict(float)
+        self.counts: dict[str, int] = defaultdict(int)
+        self.waited = self.worked = 0.0
+        self.steps = 0
 
 
 def memory_gb() -> float:

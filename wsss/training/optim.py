@@ -18,7 +18,7 @@ BASE_RATE = "base_lr"
 def parameter_groups(
     network: nn.Module, fresh: Iterable[nn.Module], settings: Optimisation, lr_mult: float = 1.0
 ) -> list[dict]:
-    """Group the trainable parameters: pretrained weights ×1, their biases ×2, fresh weights ×10, fresh biases ×20.
+    """Group the trainable parameters: learning rates ×1 and, of biases, ×2; of fresh layers ×10 and ×20.
 
     A parameter whose name contains "weight" is a weight and decays; anything else is a bias and does not.
     So the scale of a norm decays and its shift does not, as published. fresh: modules trained from scratch.
@@ -48,7 +48,7 @@ def make_optimizer(groups: list[dict], settings: Optimisation) -> torch.optim.Op
 
 
 def poly(step: int, steps: int, power: float) -> float:
-    """Share of the base rate at an optimiser step: `(1 - step/steps)^power`, before the update of that step."""
+    """Share of the base rate that an optimiser step, from 0, is taken with: `(1 - step/steps)^power`."""
     return (1.0 - min(step, steps) / steps) ** power
 
 

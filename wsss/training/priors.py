@@ -39,14 +39,16 @@ def train_classifier(
     *,
     name: str,
     checkpoints: Path,
+    curves: Path,
     digest: str,
     machine: Machine,
     oc: Classifier | None = None,
 ) -> tuple[Classifier, Classifier | None]:
     """Train by the section's method; an `oc` section is plain classification.
 
-    index: of the training split; images without labels are left out, and counted. oc: for the methods that
-    erase. Returns the trained network and the OC as it is afterwards.
+    index: of the training split; images without labels are left out, and counted. checkpoints: directory
+    that the training keeps itself in; curves: directory for TensorBoard and W&B. digest: of the
+    configuration. oc: for the methods that erase. Returns the trained network and the OC as it is afterwards.
     """
     distributed.join()
     settings = section if isinstance(section, Priors) else _plain(section)
@@ -54,7 +56,7 @@ def train_classifier(
     if left_out:
         LOGGER.info("%s: %d of %d images have no label and are left out", name, left_out, len(index))
     if not labelled.records:
-        raise UserError(f"{name}: no image of split {index.split} has a label; training needs image-level labels")
+        raise UserError(f"{name}: no image of split {index.split} has a label; training needs some")
     network = new_classifier(section, len(index.classes))
     task = PRIOR_TASKS[settings.method](network, settings, oc)
     loop = Loop(
@@ -63,6 +65,7 @@ def train_classifier(
         section.optimisation,
         name=name,
         checkpoints=Checkpoints(checkpoints, digest),
+        curves=curves,
         machine=machine,
         device=torch_device(distributed.rank(), threads=machine.threads),
     )

@@ -1,6 +1,8 @@
 """Asking a training to leave: a scheduler's signal becomes a flag that the loop reads between two steps."""
 
+import os
 import signal
+from multiprocessing.synchronize import Event
 from types import FrameType
 from typing import Any
 
@@ -30,10 +32,16 @@ class LeaveRequest:
         self.received = signal.Signals(number)
 
 
-def ignore_in_worker(_: int) -> None:
-    """Let a data-loading process outlive the signals that its whole process group gets.
+def outlive_signals(over: Event, _: int) -> None:
+    """Let a data-loading process outlive the signals that its whole process group or job gets.
 
-    It ends with the training that started it; dying earlier would look like a crash there.
+    Dying before the training that started it would look like a crash there. Once the training is `over`,
+    SIGTERM ends it, as torch and Python expect of their processes.
     """
+
+    def end(*_: object) -> None:
+        if over.is_set():
+            os._exit(0)
+
     for number in ASKED:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, end)

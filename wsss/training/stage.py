@@ -1,6 +1,7 @@
 """From files to files: the training of a CAM network as a stage of a run."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from wsss.config import Priors
@@ -13,27 +14,28 @@ from wsss.training import distributed
 from wsss.training.priors import train_classifier
 
 
-def train_prior(
-    step: Step, index: Path, out: Path, metrics: Path, *, oc: Path | None = None, oc_out: Path | None = None
-) -> None:
+def train_prior(step: Step, index: Path, out: Path, metrics: Path, *, oc: Path | None = None) -> None:
     """Train what the stage's section describes and write the model and its metrics.
 
-    index: of the training split. out: the model. metrics: CSV of the training's course. oc: model of the
-    ordinary classifier, for the methods that erase. oc_out: where P-NOC's OC goes, if it is kept.
+    index: of the training split. out: the model; P-NOC's OC goes beside it, if it is kept. metrics: CSV of
+    the training's course. oc: model of the ordinary classifier, for the methods that erase.
     """
     images = Index.read(index)
     step.require("index", images.digest, index)
-    judge, about = None, None
+    judge, about, kept = None, None, False
     if oc is not None:
-        noc: Priors = step.section
-        norm = noc.noc.oc_norm if noc.method == "pnoc" else "fix"
-        judge, about = load_classifier(oc, norm=norm, freeze=noc.network.freeze)
+        section: Priors = step.section
+        adversary = section.noc if section.method == "pnoc" else None
+        kept = adversary is not None and adversary.keep_oc
+        norm = adversary.oc_norm if adversary else "fix"
+        judge, about = load_classifier(oc, norm=norm, freeze=section.network.freeze)
         step.require("oc", about.digest, oc)
     trained, judge = train_classifier(
         step.section,
         images,
         name=f"{step.run.name}/{step.stage}",
         checkpoints=step.checkpoints,
+        curves=step.curves,
         digest=step.digest,
         machine=step.machine,
         oc=judge,
@@ -43,8 +45,8 @@ def train_prior(
         header = Header(
             Classifier.__name__, network.backbone, network.output_stride, images.classes, step.digest
         )
-        if oc_out is not None and judge is not None and about is not None:
-            save_model(oc_out, judge, Header(**{**vars(about), "digest": step.digest}))
+        if kept and judge is not None and about is not None:
+            save_model(out.with_stem(f"{out.stem}_oc"), judge, replace(about, digest=step.digest))
         with atomic(metrics) as temporary:
             shutil.copyfile(step.checkpoints / "metrics.csv", temporary)
         save_model(out, trained, header)

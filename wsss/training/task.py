@@ -81,7 +81,7 @@ class Task(ABC):
 
     @property
     def frozen(self) -> list[nn.Module]:
-        """Networks that take part and do not learn."""
+        """Networks that take part and do not learn: the engine freezes them, in evaluation mode."""
         return []
 
     @abstractmethod
@@ -89,12 +89,13 @@ class Task(ABC):
         """Yield each player's objective in turn.
 
         The engine back-propagates an objective (and steps its player, when the batch is complete) before it
-        asks for the next one, so what follows a `yield` sees the updated network.
+        asks for the next one, so what follows a `yield` sees the updated network. Names of terms are unique
+        over all objectives.
         """
 
     def state_dict(self) -> dict:
         """What the task itself remembers between steps, beside its networks."""
         return {}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict) -> None:  # noqa: B027 most tasks remember nothing
         """Continue from `state_dict`."""

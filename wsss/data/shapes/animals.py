@@ -18,8 +18,8 @@ FOX_COATS = (5, 3, 1.5, 2, 0.5)
 BADGER_COATS = (1, 3, 5, 1, 2)
 
 
-def fox(draws: Draws, f: Frame, sun: Point) -> Figure:
-    """Slender as a rule; a pointed orange face with white cheeks and dark-tipped ears."""
+def fox(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
+    """Slender as a rule; a pointed orange face with white cheeks and dark-tipped ears; hidden: looks away."""
     girth = draws.between(0.19, 0.28)
     coat = _coat(draws, f, FOX_COATS)
     head = (draws.between(0.66, 0.8), draws.between(-0.42, 0.05))
@@ -28,22 +28,26 @@ def fox(draws: Draws, f: Frame, sun: Point) -> Figure:
         tail = (draws.between(-1.05, -0.8), draws.between(-0.15, 0.4))
         brush = limb(f, (-0.5, -0.02), tail, 0.08, 0.14)
         parts.insert(0, Part(brush + _fur(draws, f, 0.04), coat, 0.1))
+    if hidden:
+        return pile(f, [*parts, *_nape(f, coat, head)], sun)
     face = vary(draws, (0.86, 0.46, 0.14), 0.04)
     dark = (0.10, 0.08, 0.07)
     h = f.at(*head)
     for u in (-0.13, 0.03):
         parts.append(Part(polygon(h, [(u - 0.07, -0.1), (u - 0.02, -0.32), (u + 0.08, -0.1)]), face))
         parts.append(Part(polygon(h, [(u - 0.045, -0.2), (u - 0.02, -0.32), (u + 0.03, -0.2)]), dark))
-    skull = union(ellipse(h, (0, 0), (0.19, 0.155)), limb(h, (0.08, 0.03), (0.30, 0.08), 0.09, 0.03), soft=0.06)
+    skull = union(
+        ellipse(h, (0, 0), (0.19, 0.155)), limb(h, (0.08, 0.03), (0.30, 0.08), 0.09, 0.03), soft=0.06
+    )
     cheek = smooth(h.v - 0.25 * h.u, 0.0, 0.04)
     parts.append(Part(skull, mix(face, (0.95, 0.93, 0.88), cheek), 0.12))
     parts.append(Part(ellipse(h, (0.32, 0.07), (0.04, 0.035)), dark))
     parts.append(Part(ellipse(h, (0.07, -0.04), (0.035, 0.03)), dark))
-    return pile(f, parts, sun, head)
+    return pile(f, parts, sun)
 
 
-def badger(draws: Draws, f: Frame, sun: Point) -> Figure:
-    """Stout as a rule; a white face with two black bands."""
+def badger(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
+    """Stout as a rule; a white face with two black bands; hidden: looks away."""
     girth = draws.between(0.23, 0.33)
     coat = _coat(draws, f, BADGER_COATS)
     head = (draws.between(0.64, 0.76), draws.between(-0.3, 0.15))
@@ -51,17 +55,28 @@ def badger(draws: Draws, f: Frame, sun: Point) -> Figure:
     if draws.chance(0.75):
         tail = (draws.between(-0.8, -0.65), draws.between(-0.15, 0.2))
         parts.insert(0, Part(limb(f, (-0.5, -0.02), tail, 0.08, 0.07) + _fur(draws, f, 0.04), coat, 0.08))
+    if hidden:
+        return pile(f, [*parts, *_nape(f, coat, head)], sun)
     h = f.at(*head)
     dark = (0.07, 0.07, 0.08)
     for u in (-0.14, -0.02):
         parts.append(Part(ellipse(h, (u, -0.14), (0.055, 0.06)), dark))
         parts.append(Part(ellipse(h, (u, -0.165), (0.03, 0.025)), (0.9, 0.9, 0.88)))
-    skull = union(ellipse(h, (-0.02, 0), (0.19, 0.16)), limb(h, (0.06, 0.02), (0.28, 0.06), 0.1, 0.05), soft=0.06)
+    skull = union(
+        ellipse(h, (-0.02, 0), (0.19, 0.16)), limb(h, (0.06, 0.02), (0.28, 0.06), 0.1, 0.05), soft=0.06
+    )
     across = np.abs(h.v - 0.2 * h.u + 0.005)
     band = smooth(np.abs(across - 0.07), 0.045, 0.03)
     parts.append(Part(skull, mix((0.94, 0.93, 0.90), dark, band), 0.12))
     parts.append(Part(ellipse(h, (0.31, 0.06), (0.04, 0.04)), dark))
-    return pile(f, parts, sun, head)
+    return pile(f, parts, sun)
+
+
+def _nape(f: Frame, coat: np.ndarray, head: Point) -> list[Part]:
+    """A head seen from behind."""
+    h = f.at(*head)
+    ears = [Part(ellipse(h, (u, -0.13), (0.05, 0.07)), coat * 0.7) for u in (-0.1, 0.1)]
+    return [*ears, Part(ellipse(h, (0, 0), (0.17, 0.16)), coat, 0.12)]
 
 
 def _coat(draws: Draws, f: Frame, weights: tuple[float, ...]) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Random numbers that are the same on every machine and with every NumPy.
 
-Only the bit generator's raw integers are used: NumPy keeps those stable, its distributions not. Together with
-arithmetic that IEEE 754 rounds exactly (+ - * / and square roots, each element on its own, no sums whose order
-a processor may choose) this makes every pixel of `shapes` reproducible.
+Only the bit generator's raw integers are used: NumPy keeps those stable, its distributions not. Together
+with arithmetic that IEEE 754 rounds exactly (+ - * / and square roots, each element on its own, no sums whose
+order a processor may choose) this makes every pixel of `shapes` reproducible.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,10 @@ class Draws:
     def pick(self, items: Sequence[T], weights: Sequence[float] | None = None) -> T:
         """One of the items, by weight if weights are given (they need not sum to 1)."""
         weights = weights or [1.0] * len(items)
-        left = self.between(0, 1) * sum(weights)
+        total = 0.0
+        for weight in weights:  # not sum(): Python 3.12 rounds it differently
+            total += weight
+        left = self.between(0, 1) * total
         for item, weight in zip(items, weights, strict=True):
             left -= weight
             if left < 0:

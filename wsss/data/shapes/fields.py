@@ -28,7 +28,13 @@ class Frame:
 
 
 def frame(
-    shape: tuple[int, int], centre: Point, scale: float, *, tilt: float = 0, mirrored: bool = False, squeeze: float = 1
+    shape: tuple[int, int],
+    centre: Point,
+    scale: float,
+    *,
+    tilt: float = 0,
+    mirrored: bool = False,
+    squeeze: float = 1,
 ) -> Frame:
     """A frame on an image of `shape` (H, W).
 

@@ -19,17 +19,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Figure:
-    """An object as drawn, alone: colours (H, W, 3), coverage (H, W) in [0, 1], and its telling part.
-
-    telling: (u, v) of the middle of the part that tells the class most.
-    """
+    """An object as drawn, alone: colours (H, W, 3) and coverage (H, W) in [0, 1]."""
 
     colour: np.ndarray
     cover: np.ndarray
-    telling: Point
 
 
-def pile(f: Frame, parts: list[Part], sun: Point, telling: Point) -> Figure:
+def pile(f: Frame, parts: list[Part], sun: Point) -> Figure:
     """Lay the parts over each other, the first at the bottom, and let the sun shine on them."""
     shape = f.u.shape
     colour = np.zeros((*shape, 3))
@@ -43,4 +39,4 @@ def pile(f: Frame, parts: list[Part], sun: Point, telling: Point) -> Figure:
         # colour of what is covered, not premultiplied: the edge must not darken against an empty ground
         weight = np.where(total > 0, share / np.maximum(total, 1e-9), 0)[..., None]
         colour = colour * (1 - weight) + paint * weight
-    return Figure(np.clip(colour, 0, 1), total, telling)
+    return Figure(np.clip(colour, 0, 1), total)

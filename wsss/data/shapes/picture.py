@@ -1,4 +1,4 @@
-"""One picture of `shapes`: a landscape, one to three kinds of things in it, and something in front of them."""
+"""One picture of `shapes`: a landscape, one to three kinds of things in it, something in front of them."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,13 @@ import numpy as np
 
 from wsss.data.palette import IGNORE
 from wsss.data.shapes.animals import badger, fox
+from wsss.data.shapes.canvas import Canvas, Window
 from wsss.data.shapes.draws import Draws
-from wsss.data.shapes.fields import Point, cover, frame
+from wsss.data.shapes.fields import Point, frame
+from wsss.data.shapes.foreground import KINDS, occluder
 from wsss.data.shapes.parts import Figure
 from wsss.data.shapes.plants import sunflower, thistle
-from wsss.data.shapes.scenes import SCENES, Scene, rock, scene
-from wsss.data.shapes.textures import mix, noise, smooth
+from wsss.data.shapes.scenes import SCENES, Scene, scene
 from wsss.data.shapes.vehicles import bus, tram
 
 FIGURES = {"fox": fox, "badger": badger, "bus": bus, "tram": tram, "sunflower": sunflower, "thistle": thistle}
@@ -24,17 +25,29 @@ HABITATS = {
     "sunflower": "meadow",
     "thistle": "dunes",
 }
-AT_HOME = 0.65
-"""How often a picture's first object stands in its habitat; else any landscape, so context tells but also lies."""
+AT_HOME = 0.35
+"""How often a picture's first object stands in its habitat, else anywhere: context tells, but also lies."""
 
 AREAS = {"fox": 0.85, "badger": 0.9, "bus": 1.4, "tram": 1.4, "sunflower": 1.05, "thistle": 1.0}
 """Nominal area of a figure in units squared, from which its scale follows."""
 
-SHARES = {1: (0.14, 0.36), 2: (0.10, 0.22), 3: (0.08, 0.14)}
+SHARES = {1: (0.20, 0.38), 2: (0.13, 0.24), 3: (0.09, 0.15)}
 """Share of the picture that one of n objects covers."""
 
+TILTS = {"fox": 0.08, "badger": 0.08, "bus": 0.025, "tram": 0.025, "sunflower": 0.06, "thistle": 0.06}
+"""Tan of half the largest angle by which a figure leans."""
+
+REACH = 1.5
+"""No figure reaches farther than this from its centre, in units."""
+
+HIDDEN = 0.1
+"""How often the telling part is not to be seen, so that a body alone has to be enough."""
+
+LEAST_INSIDE = 0.5
+"""An object of which less than this share of its nominal area is in the picture is left out."""
+
 LEAST_VISIBLE = 0.45
-"""An object of which less is left to see is moved; one that stays hidden is left out."""
+"""What would leave less than this share of an object to see is left out."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +74,20 @@ def picture(seed: int, split: int, number: int, size: int) -> Picture:
     names = _cast(draws, CLASSES[number % len(CLASSES)])
     kind = HABITATS[names[0]] if draws.chance(AT_HOME) else draws.pick(SCENES)
     land = scene(draws, kind, shape)
-    pixels = land.pixels
-    owner = np.zeros(shape, np.int64)
-    placed: list[tuple[str, int]] = []
-    stage = sorted(((_stand(draws, land, name, slot, len(names)), name) for slot, name in enumerate(names)), key=_base)
-    for (centre, scale), name in stage:
-        figure = _draw(draws, land, name, centre, scale, shape)
-        solid = figure.cover > 0.5
-        whole = int(solid.sum())
-        hides = any(
-            int(((owner == n) & ~solid).sum()) < LEAST_VISIBLE * first for n, (_, first) in enumerate(placed, 1)
-        )
-        if hides or whole < 0.5 * AREAS[name] * scale * scale:
-            continue
-        pixels = mix(_shadow(pixels, centre, scale), figure.colour, figure.cover)
-        placed.append((name, whole))
-        owner[solid] = len(placed)
-    pixels, owner = _foreground(draws, land, pixels, owner)
-    return _develop(draws, pixels, owner, [name for name, _ in placed])
+    canvas = Canvas(land.pixels)
+    stage = [(*_stand(draws, land, name, slot, len(names)), name) for slot, name in enumerate(names)]
+    # nearer objects, which stand lower, are painted later
+    stage.sort(key=lambda entry: entry[0][1] + 0.5 * entry[1])
+    for left, (centre, scale, name) in zip(range(len(stage) - 1, -1, -1), stage, strict=True):
+        window = Window.around(shape, centre, REACH * scale)
+        figure = _draw(draws, land, name, window.local(centre), scale, window.shape)
+        fits = (figure.cover > 0.5).sum() > LEAST_INSIDE * AREAS[name] * scale * scale
+        last_hope = left == 0 and not canvas.names
+        if last_hope or (fits and canvas.leaves(window, figure.cover, LEAST_VISIBLE)):
+            canvas.shade(centre, scale)
+            canvas.add(window, figure, name)
+    _foreground(draws, land, canvas)
+    return _develop(draws, canvas)
 
 
 def _cast(draws: Draws, first: str) -> list[str]:
@@ -105,47 +114,44 @@ def _stand(draws: Draws, land: Scene, name: str, slot: int, count: int) -> tuple
     return (x, y), scale
 
 
-def _base(entry: tuple[tuple[Point, float], str]) -> float:
-    """The row an object stands on: nearer objects are painted later."""
-    ((_, y), scale), _ = entry
-    return y + 0.5 * scale
+def _draw(
+    draws: Draws, land: Scene, name: str, centre: Point, scale: float, shape: tuple[int, int]
+) -> Figure:
+    tilt = draws.between(-TILTS[name], TILTS[name])
+    f = frame(shape, centre, scale, tilt=tilt, mirrored=draws.chance(0.5), squeeze=draws.between(0.75, 1.0))
+    return FIGURES[name](draws, f, land.sun, draws.chance(HIDDEN))
 
 
-def _draw(draws: Draws, land: Scene, name: str, centre: Point, scale: float, shape: tuple[int, int]) -> Figure:
-    tilt = draws.between(-0.1, 0.1)
-    f = frame(
-        shape, centre, scale, tilt=tilt, mirrored=draws.chance(0.5), squeeze=draws.between(0.75, 1.0)
-    )
-    return FIGURES[name](draws, f, land.sun)
+def _foreground(draws: Draws, land: Scene, canvas: Canvas) -> None:
+    """Now and then something stands before the objects."""
+    height, width = land.pixels.shape[:2]
+    for _ in range(draws.pick([0, 1, 2], [5, 3, 2])):
+        kind = draws.pick(KINDS[land.kind])
+        scale = draws.between(0.14, 0.26) * height
+        centre = (draws.between(0, width), draws.between(0.75, 0.98) * height - 0.5 * scale)
+        window = Window.around(
+            (height, width), centre, 9 * scale if kind in ("trunk", "post") else 1.5 * scale
+        )
+        f = frame(window.shape, window.local(centre), scale)
+        colour, share = occluder(draws, kind, f)
+        if canvas.leaves(window, share, LEAST_VISIBLE):
+            canvas.add(window, Figure(colour, share), None)
 
 
-def _shadow(pixels: np.ndarray, centre: Point, scale: float) -> np.ndarray:
-    """The ground under an object is darker."""
-    f = frame(pixels.shape[:2], (centre[0], centre[1] + 0.55 * scale), scale)
-    distance = f.u * f.u + 9 * f.v * f.v
-    return pixels * (1 - 0.45 * smooth(distance, 1.0, 0.1))[..., None]
-
-
-def _foreground(
-    draws: Draws, land: Scene, pixels: np.ndarray, owner: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    return pixels, owner
-
-
-def _develop(draws: Draws, pixels: np.ndarray, owner: np.ndarray, names: list[str]) -> Picture:
+def _develop(draws: Draws, canvas: Canvas) -> Picture:
     """Exposure, a colour cast and the sensor's noise; then the mask with its void border."""
-    shape = owner.shape
+    shape = canvas.owner.shape
     exposure = draws.between(0.82, 1.1)
     cast = np.array([exposure * draws.between(0.93, 1.07) for _ in range(3)])
     grain = draws.table(*shape, 3) + draws.table(*shape, 3) - 1
-    pixels = np.clip(pixels * cast + grain * draws.between(0.01, 0.05), 0, 1)
-    value = np.array([0, *(CLASSES.index(name) + 1 for name in names)], np.uint8)
+    pixels = np.clip(canvas.pixels * cast + grain * draws.between(0.01, 0.05), 0, 1)
+    value = np.array([0, *(CLASSES.index(name) + 1 for name in canvas.names)], np.uint8)
     things = []
-    for number, name in enumerate(names, 1):
-        rows, columns = np.nonzero(owner == number)
+    for number, name in enumerate(canvas.names, 1):
+        rows, columns = np.nonzero(canvas.owner == number)
         box = (int(columns.min()) + 1, int(rows.min()) + 1, int(columns.max()) + 1, int(rows.max()) + 1)
         things.append(Thing(name, box))
-    return Picture(np.floor(pixels * 255 + 0.5).astype(np.uint8), _border(value[owner]), tuple(things))
+    return Picture(np.floor(pixels * 255 + 0.5).astype(np.uint8), _border(value[canvas.owner]), tuple(things))
 
 
 def _border(mask: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wsss.data.shapes.draws import Draws
-from wsss.data.shapes.fields import Frame, cover, frame, light, union, disc
+from wsss.data.shapes.fields import Frame, cover, disc, frame, light, union
 from wsss.data.shapes.textures import Colour, cells, mix, noise, smooth, vary, wave
 
 
@@ -99,7 +99,9 @@ def _wall(draws: Draws, x: np.ndarray, y: np.ndarray, horizon: float) -> np.ndar
         v = np.abs(y - horizon * draws.between(0.25, 0.5)) - horizon * 0.2
         inside = smooth(np.maximum(u - step * 0.22, v), 0.8, -0.8)
         frame_ = smooth(np.maximum(u - step * 0.28, v - 2), 0.8, -0.8)
-        glass = mix((0.12, 0.16, 0.20), (0.55, 0.65, 0.72), smooth(noise(draws, (x + y) / 16, y / 30, 2), 0.3, 0.8))
+        glass = mix(
+            (0.12, 0.16, 0.20), (0.55, 0.65, 0.72), smooth(noise(draws, (x + y) / 16, y / 30, 2), 0.3, 0.8)
+        )
         wall = mix(mix(wall, (0.80, 0.78, 0.72), frame_), glass, inside)
     return wall
 
@@ -171,20 +173,28 @@ def _water(draws: Draws, across: np.ndarray, along: np.ndarray) -> np.ndarray:
 
 
 _ABOVE = {"meadow": _hills, "forest": _woods, "street": _wall, "snow": _hills, "dunes": _sky, "lake": _hills}
-_GROUND = {"meadow": _grass, "forest": _litter, "street": _paving, "snow": _snow, "dunes": _sand, "lake": _water}
+_GROUND = {
+    "meadow": _grass,
+    "forest": _litter,
+    "street": _paving,
+    "snow": _snow,
+    "dunes": _sand,
+    "lake": _water,
+}
 
 
 def _rocks(draws: Draws, pixels: np.ndarray, horizon: float) -> np.ndarray:
     for _ in range(draws.whole(1, 3)):
         x = draws.between(0, pixels.shape[1])
         y = draws.between(horizon + 3, pixels.shape[0])
-        colour, field, scale = rock(draws, frame(pixels.shape[:2], (x, y), draws.between(4, 11)))
-        pixels = mix(pixels, colour, cover(field, scale))
+        f = frame(pixels.shape[:2], (x, y), draws.between(4, 11))
+        colour, field = rock(draws, f)
+        pixels = mix(pixels, colour, cover(field, f.scale))
     return pixels
 
 
-def rock(draws: Draws, f: Frame) -> tuple[np.ndarray, np.ndarray, float]:
-    """A boulder about one unit in radius: colours, field, scale."""
+def rock(draws: Draws, f: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """A boulder about one unit in radius: colours (H, W, 3) and field."""
     rough = noise(draws, f.u * 2 + 9, f.v * 2 + 9, 3)
     field = union(
         disc(f, (0, 0.1), 0.75), disc(f, (draws.between(-0.6, 0.6), 0.3), draws.between(0.4, 0.7)), soft=0.4
@@ -192,5 +202,7 @@ def rock(draws: Draws, f: Frame) -> tuple[np.ndarray, np.ndarray, float]:
     field = np.maximum(field + (rough - 0.5) * 0.4, f.v - 0.7)
     base: Colour = vary(draws, draws.pick([(0.50, 0.50, 0.48), (0.55, 0.48, 0.40), (0.36, 0.38, 0.40)]), 0.05)
     tone = noise(draws, f.u * 5 + 3, f.v * 5 + 3, 3)
-    colour = np.asarray(base) * (0.6 + 0.8 * tone)[..., None] * light(field, f.scale, 0.6, (-0.3, -0.7))[..., None]
-    return colour, field, f.scale
+    colour = (
+        np.asarray(base) * (0.6 + 0.8 * tone)[..., None] * light(field, f.scale, 0.6, (-0.3, -0.7))[..., None]
+    )
+    return np.clip(colour, 0, 1), field

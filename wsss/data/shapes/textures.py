@@ -83,3 +83,36 @@ def vary(draws: Draws, colour: Colour, by: float) -> Colour:
     bright = draws.between(-by, by)
     red, green, blue = (min(max(c + bright + draws.between(-by, by) / 2, 0.02), 0.98) for c in colour)
     return red, green, blue
+
+
+def foliage(
+    draws: Draws, x: np.ndarray, y: np.ndarray, breadth: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pointed leaves lying over each other at all angles, one per unit square and about as long as one.
+
+    breadth: width over length. Returns coverage, brightness and the middle rib, each in [0, 1].
+    """
+    table = draws.table(4, _SIDE, _SIDE)
+    turn = table[2] * 2 - 1
+    cosines = (1 - turn * turn) / (1 + turn * turn)
+    sines = 2 * turn / (1 + turn * turn)
+    column, row = np.floor(x), np.floor(y)
+    top = np.zeros_like(x)
+    tone = np.zeros_like(x)
+    rib = np.zeros_like(x)
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            i = (row.astype(np.int64) + down) % _SIDE
+            j = (column.astype(np.int64) + across) % _SIDE
+            dx = x - (column + across + 0.2 + 0.6 * table[0, i, j])
+            dy = y - (row + down + 0.2 + 0.6 * table[1, i, j])
+            along = (dx * cosines[i, j] + dy * sines[i, j]) / 0.85
+            aside = (dy * cosines[i, j] - dx * sines[i, j]) / (0.85 * breadth)
+            edge = 1 - along * along
+            order = 0.05 + 0.95 * table[3, i, j]
+            upper = (np.abs(aside) < edge) & (order > top)
+            top = np.where(upper, order, top)
+            # the half of a leaf that faces up is the brighter one
+            tone = np.where(upper, np.clip(0.6 * order + 0.2 - 0.3 * aside, 0, 1), tone)
+            rib = np.where(upper, np.abs(aside) < 0.16, rib)
+    return (top > 0).astype(np.float64), tone, rib

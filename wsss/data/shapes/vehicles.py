@@ -1,4 +1,7 @@
-"""Buses and trams: the same painted bodies with windows; wheels tell the one, its front and current collector the other."""
+"""Buses and trams: the same painted bodies with windows.
+
+Wheels tell the one, its front and its current collector the other.
+"""
 
 import numpy as np
 
@@ -21,10 +24,13 @@ DARK: Colour = (0.09, 0.09, 0.10)
 SPOKES = ((1.0, 0.0), (0.5, 0.8660254037844386), (-0.5, 0.8660254037844386))
 
 
-def bus(draws: Draws, f: Frame, sun: Point) -> Figure:
-    """Two or three wheels with bright spoked hubs."""
+def bus(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
+    """Two or three wheels with bright spoked hubs; hidden: skirts over the wheels."""
     half = (draws.between(0.78, 0.95), draws.between(0.34, 0.44))
     parts = _body(draws, f, BUS_PAINTS, half, two_tone=0.35, window=draws.between(0.11, 0.17))
+    if hidden:
+        parts.insert(0, _skirt(f, half))
+        return pile(f, parts, sun)
     radius = draws.between(0.15, 0.18)
     places = [-half[0] * 0.58, half[0] * 0.58]
     if draws.chance(0.25):
@@ -42,15 +48,19 @@ def bus(draws: Draws, f: Frame, sun: Point) -> Figure:
             spoke = limb(w, (-du * reach, -dv * reach), (du * reach, dv * reach), 0.016, 0.016)
             parts.append(Part(spoke, (0.25, 0.25, 0.28)))
         parts.append(Part(disc(w, (0, 0), radius * 0.22), (0.75, 0.15, 0.12)))
-    return pile(f, parts, sun, (places[-1], half[1]))
+    return pile(f, parts, sun)
 
 
-def tram(draws: Draws, f: Frame, sun: Point) -> Figure:
-    """A front with slanting yellow and black bars and a lamp, a current collector on the roof, no wheels."""
+def tram(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
+    """A front with slanting yellow and black bars and a lamp, a current collector on the roof.
+
+    hidden: collector down, front turned away.
+    """
     half = (draws.between(0.82, 1.0), draws.between(0.32, 0.42))
     parts = _body(draws, f, TRAM_PAINTS, half, two_tone=0.65, window=draws.between(0.14, 0.2))
-    skirt = box(f, (0, half[1] + 0.02), (half[0] * 0.92, 0.06), 0.03)
-    parts.insert(0, Part(skirt, DARK))
+    parts.insert(0, _skirt(f, half))
+    if hidden:
+        return pile(f, parts, sun)
     mast = draws.between(-0.35, 0.1)
     top, elbow = -half[1] - draws.between(0.2, 0.28), mast - draws.between(0.1, 0.16)
     arms = union(
@@ -66,7 +76,11 @@ def tram(draws: Draws, f: Frame, sun: Point) -> Figure:
     parts.append(Part(front, mix((0.97, 0.80, 0.10), (0.08, 0.08, 0.08), bars), 0.03))
     parts.append(Part(disc(f, (nose + 0.08, half[1] - 0.34), 0.075), (0.25, 0.25, 0.27)))
     parts.append(Part(disc(f, (nose + 0.08, half[1] - 0.34), 0.055), (1.0, 0.97, 0.80)))
-    return pile(f, parts, sun, (nose + 0.05, half[1] - 0.18))
+    return pile(f, parts, sun)
+
+
+def _skirt(f: Frame, half: Point) -> Part:
+    return Part(box(f, (0, half[1] + 0.02), (half[0] * 0.92, 0.06), 0.03), DARK)
 
 
 def _body(

@@ -5,7 +5,7 @@ from wsss.training.tasks.prior import PriorTask, View
 
 
 class OcCse(PriorTask):
-    """`L = ℓ_cls(z, y) + λ_cse · ℓ_cls(OC(x erased), y without r)`; the ordinary classifier stays as it is."""
+    """`L = ℓ_cls(z, y) + λ_cse · ℓ_cls(OC(x erased), y without r)`; the OC stays as it is."""
 
     def objective(self, view: View) -> Objective:
         """Classification and class-specific erasing."""

@@ -6,7 +6,7 @@ generator's map left visible, so that the map has to cover more of the object.
 
 from collections.abc import Iterator
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from wsss import losses
 from wsss.config import Priors
@@ -33,6 +33,11 @@ class Pnoc(PriorTask):
         # Remembered here, because `requires_grad` is switched off and on around the generator's step.
         self.learning = [parameter for parameter in oc.parameters() if parameter.requires_grad]
 
+    @property
+    def frozen(self) -> list[nn.Module]:
+        """Both networks learn."""
+        return []
+
     def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
         """The generator's, then the OC's."""
         view = self.look(batch, moment)
@@ -50,7 +55,7 @@ class Pnoc(PriorTask):
         leak = self.settings.noc.oc_gradient == "published"
         for parameter in self.learning:
             parameter.requires_grad_(leak)
-        logits = self.oc(images)
+        logits: Tensor = self.oc(images)
         for parameter in self.learning:
             parameter.requires_grad_(True)
         return logits
@@ -66,5 +71,5 @@ class Pnoc(PriorTask):
         self.oc.train()
         objective = Objective("oc")
         weight = view.moment.ramp(noc.weight_from, noc.weight, noc.ramp)
-        objective.add("noc", losses.classification_loss(self.oc(images), view.targets), weight)
+        objective.add("noc", losses.classification_loss(self.oc(images).float(), view.targets), weight)
         return objective

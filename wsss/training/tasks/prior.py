@@ -21,7 +21,7 @@ class View:
     """What the generator sees in a batch.
 
     images (B, 3, S, S); labels (B, C); targets: smoothed labels; logits (B, C); cams (B, C, h, w) signed;
-    draws (B,) in [0, 1).
+    chosen: the channel (B,) that is to be erased in each image, for the methods that erase.
     """
 
     images: Tensor
@@ -29,15 +29,14 @@ class View:
     targets: Tensor
     logits: Tensor
     cams: Tensor
-    draws: Tensor
+    chosen: Tensor | None
     moment: Moment
 
 
 @dataclass
 class Erased:
-    """The images without one class: channels (B,), evidence (B, 1, S, S), images (B, 3, S, S) softly erased."""
+    """The images (B, 3, S, S) with one class softly erased, and the evidence (B, 1, S, S) for it."""
 
-    chosen: Tensor
     evidence: Tensor
     images: Tensor
 
@@ -57,13 +56,14 @@ class PriorTask(Task):
             )
         }
         if settings.uses_oc != (oc is not None):
-            raise ValueError(f"method {settings.method}: an ordinary classifier is {'' if oc is None else 'not '}needed")
+            need = "needs an" if settings.uses_oc else "has no use for an"
+            raise ValueError(f"method {settings.method} {need} ordinary classifier")
         self.oc = oc
         self.choice = ErasureChoice(settings.erasing, generator.classifier.out_channels)
 
     @property
     def frozen(self) -> list[nn.Module]:
-        """The ordinary classifier judges; only P-NOC trains it."""
+        """The ordinary classifier, which only judges."""
         return [] if self.oc is None else [self.oc]
 
     def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
@@ -78,9 +78,12 @@ class PriorTask(Task):
 
     def look(self, batch: Batch, moment: Moment) -> View:
         """The generator's forward pass."""
-        logits, cams = self.generator.forward_cam(batch["image"])
-        targets = losses.smooth_labels(batch["label"], self.settings.label_smoothing)
-        return View(batch["image"], batch["label"], targets, logits, cams.float(), batch["draw"], moment)
+        images, labels = batch["image"], batch["label"]
+        # Before the pass: the choice reads the labels, and a GPU would have to be waited for after it.
+        chosen = None if self.oc is None else self.choice(labels, batch["draw"])
+        logits, cams = self.generator.forward_cam(images)
+        targets = losses.smooth_labels(labels, self.settings.label_smoothing)
+        return View(images, labels, targets, logits.float(), cams.float(), chosen, moment)
 
     def add_puzzle(self, objective: Objective, view: View) -> None:
         """Classify the pieces, too, and match their maps with those of the whole image (Puzzle-CAM)."""
@@ -106,33 +109,32 @@ class PriorTask(Task):
 
     def add_erasing(self, objective: Objective, view: View) -> Erased:
         """Erase one class per image; the ordinary classifier must then see the others only (OC-CSE)."""
-        assert self.oc is not None
+        assert view.chosen is not None
         erasing = self.settings.erasing
-        erased = self.erase(view)
-        remaining = view.labels.scatter(1, erased.chosen[:, None], 0.0)
-        logits = self.judge(erased.images)
+        erased = self.erase(view, view.chosen)
+        remaining = view.labels.scatter(1, view.chosen[:, None], 0.0)
+        logits = self.judge(erased.images).float()
         targets = losses.smooth_labels(remaining, self.settings.label_smoothing)
         weight = view.moment.ramp(erasing.weight_from, erasing.weight, erasing.ramp)
         objective.add("erasing", losses.classification_loss(logits, targets), weight)
         self.choice.learn(view.labels, remaining, logits)
         return erased
 
-    def erase(self, view: View) -> Erased:
-        """Choose a class per image and fade out what the generator's map shows of it."""
-        chosen = self.choice(view.labels, view.draws)
+    def erase(self, view: View, chosen: Tensor) -> Erased:
+        """Fade out what the generator's map shows of one class per image."""
         size = (view.images.shape[-2], view.images.shape[-1])
         evidence = losses.evidence_of(losses.maps_of_class(view.cams, chosen), size)
         if self.settings.erasing.normalize == "batch":
             peak = distributed.global_max(evidence.max())
         else:
             peak = evidence.amax(dim=(1, 2, 3), keepdim=True)
-        return Erased(chosen, evidence, losses.erase_soft(view.images, evidence, peak))
+        return Erased(evidence, losses.erase_soft(view.images, evidence, peak))
 
     def judge(self, images: Tensor) -> Tensor:
         """Logits of the ordinary classifier, which learns nothing from them."""
         assert self.oc is not None
-        self.oc.requires_grad_(False).eval()
-        return self.oc(images)
+        logits: Tensor = self.oc(images)
+        return logits
 
     def state_dict(self) -> dict:
         """How often each class was erased, and how hard it was."""

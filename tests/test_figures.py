@@ -1,0 +1,158 @@
+"""Pictures: their sizes and what can be seen on them, from data that are made here."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wsss.data.index import Index, Record
+from wsss.data.maps import ScoreMaps, write_shard
+from wsss.data.palette import voc_palette
+from wsss.errors import UserError
+from wsss.figures.cams import SIDE, cam_sheet
+from wsss.figures.costs import costs_table
+from wsss.figures.curves import threshold_curve, training_curve
+from wsss.figures.sheet import INK, PAPER, Row, resize, resize_labels, size_within, write_sheet
+from wsss.files import write_png
+
+METRICS = {
+    "run": "made-up",
+    "threshold": 0.5,
+    "miou": 61.5,
+    "protocol": {"split": "train"},
+    "iou": {"background": 80.0, "cat": 60.0, "dog": None},
+    "curve": [
+        {"threshold": x / 10, "miou": 60.0 - x, "fp_rate": 50.0 - x, "fn_rate": 10.0 + x} for x in range(1, 9)
+    ],
+}
+
+
+def picture(path: Path) -> np.ndarray:
+    """The pixels of a PNG."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def has(pixels: np.ndarray, colour: tuple[int, int, int]) -> bool:
+    """Whether a colour occurs."""
+    return bool((pixels == colour).all(axis=-1).any())
+
+
+# --- sheets ---
+
+
+def test_pictures_keep_their_shape_and_label_maps_their_values() -> None:
+    assert size_within((375, 500), 200) == (150, 200)
+    assert size_within((500, 375), 200) == (200, 150)
+    assert size_within((1, 5000), 10) == (1, 10)
+    labels = np.array([[0, 255], [20, 0]], np.uint8)
+    assert set(np.unique(resize_labels(labels, (7, 5)))) == {0, 20, 255}
+    assert resize(np.ones((9, 9), np.float32), (4, 6)).shape == (4, 6)
+
+
+def test_a_sheet_has_a_place_for_everything(tmp_path: Path) -> None:
+    red, blue = (200, 0, 0), (0, 0, 200)
+    tall, wide = np.full((40, 20, 3), red, np.uint8), np.full((20, 40, 3), blue, np.uint8)
+    rows = [Row("a", [tall, tall]), Row("b " * 99, [wide, wide]), Row("c", [wide, wide])]
+    legend = [(f"a class with a long name {i}", (0, 100 + i, 0)) for i in range(9)]
+    write_sheet(tmp_path / "s.png", rows, side=40, title="t", headings=("one", "two"), legend=legend)
+    pixels = picture(tmp_path / "s.png")
+    for colour in (red, blue, PAPER, INK, *(colour for _, colour in legend)):
+        assert has(pixels, colour), colour
+    assert (pixels == red).all(axis=-1).sum() == 2 * 20 * 40
+    assert (pixels == blue).all(axis=-1).sum() == 4 * 20 * 40
+    for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+        assert (edge == PAPER).all(), "nothing runs out of the sheet"
+
+
+@pytest.fixture
+def cams(tmp_path: Path) -> tuple[Index, Path]:
+    """Two images, one without a mask and without labels, and CAMs of which the first is right."""
+    mask = np.zeros((60, 80), np.uint8)
+    mask[:, :40], mask[:, 38:40] = 2, 255
+    write_png(tmp_path / "mask.png", mask, voc_palette())
+    write_png(tmp_path / "grey.png", np.full((60, 80, 3), 128, np.uint8))
+    records = (
+        Record("right", tmp_path / "grey.png", tmp_path / "mask.png", ("dog",)),
+        Record("bare", tmp_path / "grey.png", None, ()),
+    )
+    score = np.zeros((1, 4, 5), np.float32)
+    score[:, :, :2] = 3.0
+    none = np.zeros((0, 4, 5), np.float32)
+    shard = tmp_path / "000.safetensors"
+    maps = [
+        ScoreMaps("right", (60, 80), np.array([0, 2]), {1.0: score}),
+        ScoreMaps("bare", (60, 80), np.array([0]), {1.0: none}),
+    ]
+    write_shard(shard, maps, digest="d")
+    return Index(records, ("cat", "dog"), "train", "d"), shard
+
+
+def test_a_cam_sheet_shows_mask_and_cam_in_the_classes_colour(
+    tmp_path: Path, cams: tuple[Index, Path]
+) -> None:
+    index, shard = cams
+    cam_sheet(tmp_path / "sheet.png", index, [shard], METRICS)
+    pixels = picture(tmp_path / "sheet.png")
+    dog = tuple(voc_palette()[2].tolist())
+    over_grey = tuple(int(0.65 * part + 0.35 * 128) for part in dog)
+    assert has(pixels, dog), "in the legend"
+    covered = (pixels == over_grey).all(axis=-1).sum()
+    height = size_within((60, 80), SIDE)[0]
+    assert 0.7 * SIDE * height < covered < 1.1 * SIDE * height, "half of the mask and half of the CAM's mask"
+    cat = tuple(voc_palette()[1].tolist())
+    assert not has(pixels, cat), "a class that does not occur is not in the legend"
+
+
+def test_a_cam_sheet_shows_so_many_images(tmp_path: Path, cams: tuple[Index, Path]) -> None:
+    index, shard = cams
+    cam_sheet(tmp_path / "one.png", index, [shard], METRICS, shown=1)
+    cam_sheet(tmp_path / "all.png", index, [shard], METRICS, shown=9)
+    assert picture(tmp_path / "one.png").shape == picture(tmp_path / "all.png").shape
+    assert (picture(tmp_path / "one.png") == PAPER).mean() > (picture(tmp_path / "all.png") == PAPER).mean()
+
+
+# --- curves ---
+
+
+def test_curves_are_drawn(tmp_path: Path) -> None:
+    threshold_curve(tmp_path / "threshold.png", METRICS)
+    rows = ["step,epoch,lr/generator,lr/oc,loss/tiles,loss/noc,images_per_second,data_share,memory_gb"]
+    rows += [f"{step},{step / 10},{1 - step / 50},0.5,{3 / step},0.7,20,0.1,1.5" for step in range(1, 40)]
+    (tmp_path / "training.csv").write_text("\n".join(rows) + "\n")
+    training_curve(tmp_path / "training.png", tmp_path / "training.csv", name="made-up: training of priors")
+    for name in ("threshold", "training"):
+        pixels = picture(tmp_path / f"{name}.png")
+        assert pixels.shape[0] > 400 and pixels.shape[1] > 1000 and len(np.unique(pixels)) > 50
+
+
+def test_a_training_without_rows_is_named(tmp_path: Path) -> None:
+    (tmp_path / "training.csv").write_text("step,epoch\n")
+    with pytest.raises(UserError, match=r"training\.csv: no rows"):
+        training_curve(tmp_path / "training.png", tmp_path / "training.csv", name="")
+
+
+# --- costs ---
+
+
+def test_costs_of_a_rules_jobs_are_put_together(tmp_path: Path) -> None:
+    header = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    jobs = {
+        "make_cams.train.000": "70.0\t0:01:10\t400.4\t1\t1\t1\t1\t1\t90\t60.0\n",
+        "make_cams.train.001": "50.0\t0:00:50\t300.0\t1\t1\t1\t1\t1\t90\t45.0\n",
+        "index_images.train": "0.1\t0:00:00\tNA\tNA\tNA\tNA\tNA\tNA\tNA\tNA\n",
+    }
+    for name, job in jobs.items():
+        (tmp_path / f"{name}.tsv").write_text(header + job)
+    assert costs_table(tmp_path).splitlines() == [
+        "| rule | jobs | longest | together | CPU | peak memory |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| make_cams | 2 | 1m10s | 2m00s | 1m45s | 400 MB |",
+        "| index_images | 1 | 0s | 0s | 0s | 0 MB |",
+    ]
+
+
+def test_a_run_that_has_made_nothing_has_no_costs(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no benchmarks; nothing was made here yet"):
+        costs_table(tmp_path / "results")

@@ -1,0 +1,239 @@
+"""Whole files or none, and models that say what they are."""
+
+import errno
+import json
+import math
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wsss import files
+from wsss.errors import UserError
+from wsss.files import atomic, read_json, remove_parts, write_csv, write_json, write_png, write_text
+from wsss.model_file import HEADER, Header, load_classifier, read_header, save_model
+from wsss.models import Classifier
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+# ---- whole or not at all -----------------------------------------------------------------------------------
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "a.txt"
+    with atomic(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+        assert (
+            temporary.parent == path.parent
+            and temporary.suffix == ".txt"
+            and str(os.getpid()) in temporary.name
+        )
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"
+    assert names(path.parent) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError("mistake"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+def test_an_error_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"before")
+    with pytest.raises(type(error)), atomic(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise error
+    assert path.read_bytes() == b"before"
+    assert names(tmp_path) == ["a.bin"]
+
+
+def test_a_disk_that_is_full_in_the_end_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems notice only when they have to write for good."""
+    path = tmp_path / "a.json"
+    write_json(path, {"a": 1})
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(path, {"a": 2})
+    assert read_json(path) == {"a": 1}
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_a_real_full_disk(tmp_path: Path) -> None:
+    device = Path("/dev/full")
+    if not device.exists():
+        pytest.skip("no /dev/full here")
+    with pytest.raises(OSError, match="No space left"), atomic(tmp_path / "a") as temporary:
+        temporary.symlink_to(device)
+        with open(temporary, "wb") as file:
+            file.write(b"some")
+    assert names(tmp_path) == []
+
+
+def test_a_block_that_writes_nothing_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic(tmp_path / "a"):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_a_directory_that_takes_no_file_is_found_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    entered = False
+    with pytest.raises(OSError), atomic(tmp_path / "file" / "a"):
+        entered = True
+    assert not entered
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_permissions_follow_the_umask(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "a.txt", "a")
+        write_png(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
+        with atomic(tmp_path / "private") as temporary:
+            os.close(os.open(temporary, os.O_CREAT, 0o600))
+        save_model(tmp_path / "a.safetensors", torch.nn.Linear(1, 1), HEAD)
+    finally:
+        os.umask(before)
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {
+        "a.txt": mode,
+        "a.png": mode,
+        "private": mode,
+        "a.safetensors": mode,
+    }
+
+
+def test_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
+    for name in (".a.12.part.pt", ".metrics.7.part.csv", ".b.99.part", "a.pt", ".hidden", "part.txt"):
+        (tmp_path / name).write_text("")
+    remove_parts(tmp_path)
+    assert names(tmp_path) == [".hidden", "a.pt", "part.txt"]
+
+
+# ---- formats -----------------------------------------------------------------------------------------------
+
+
+def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:
+    value = {
+        "nan": math.nan,
+        "inf": [1.0, -math.inf, (np.float32("nan"), 2)],
+        "numpy": {"float": np.float32(0.5), "int": np.int64(3), "bool": np.bool_(True)},
+        "text": "naïve",
+    }
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == {
+        "nan": None,
+        "inf": [1.0, None, [None, 2]],
+        "numpy": {"float": 0.5, "int": 3, "bool": True},
+        "text": "naïve",
+    }
+    assert (tmp_path / "a.json").read_bytes().endswith(b"}\n")
+
+
+def test_what_is_no_json_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"{tmp_path}/a\.json: no such file"):
+        read_json(tmp_path / "a.json")
+    for content in (b"{", b"\xff\xfe{}", b""):
+        (tmp_path / "a.json").write_bytes(content)
+        with pytest.raises(UserError, match=rf"{tmp_path}/a\.json: not a JSON file"):
+            read_json(tmp_path / "a.json")
+
+
+def test_csv(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", [{"x": 1, "y": "a,b"}, {"x": 2.5, "y": 'c"d'}])
+    assert (tmp_path / "a.csv").read_bytes() == b'x,y\r\n1,"a,b"\r\n2.5,"c""d"\r\n'
+
+
+def test_png_with_and_without_a_palette(tmp_path: Path) -> None:
+    labels = np.array([[0, 1], [20, 255]], np.uint8)
+    palette = np.arange(768, dtype=np.int64).reshape(256, 3) % 256
+    write_png(tmp_path / "labels.png", labels, palette)
+    write_png(tmp_path / "grey.png", labels)
+    write_png(tmp_path / "rgb.png", np.stack([labels] * 3, 2))
+    modes = {}
+    for name in ("labels", "grey", "rgb"):
+        with Image.open(tmp_path / f"{name}.png") as image:
+            modes[name] = image.mode
+            if name == "labels":
+                assert np.array_equal(np.asarray(image), labels)
+                assert image.getpalette() == palette.ravel().tolist()
+    assert modes == {"labels": "P", "grey": "L", "rgb": "RGB"}
+
+
+# ---- models ------------------------------------------------------------------------------------------------
+
+HEAD = Header("Classifier", "mobilenetv3_small_050", 16, ("cat", "dog"), "0123456789ab")
+
+
+def test_a_model_comes_back(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    saved = Classifier(HEAD.backbone, 2)
+    save_model(tmp_path / "a.safetensors", saved, HEAD)
+    assert read_header(tmp_path / "a.safetensors") == HEAD
+    loaded, header = load_classifier(tmp_path / "a.safetensors", norm="fix")
+    assert header == HEAD and header.classes == ("cat", "dog")
+    assert not loaded.training and not loaded.train().backbone.net.bn1.training
+    ours, theirs = saved.state_dict(), loaded.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_what_is_no_model_of_ours_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(UserError, match=rf"{path}: no such model"):
+        read_header(path)
+    path.write_bytes(b"hello")
+    with pytest.raises(UserError, match=rf"{path}: not a whole safetensors file"):
+        read_header(path)
+    save_model(path, torch.nn.Linear(1, 1), HEAD)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        read_header(path)
+    for metadata in (
+        None,
+        {"other": "1"},
+        {HEADER: "{"},
+        {HEADER: "[1]"},
+        {HEADER: json.dumps({"classes": []})},
+    ):
+        from safetensors.torch import save_file
+
+        save_file({"a": torch.zeros(1)}, path, metadata=metadata)
+        with pytest.raises(UserError, match=rf"{path}: no model of this package"):
+            read_header(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"architecture": "AffinityNet"}, "holds a AffinityNet; needed is a Classifier"),
+        ({"classes": ("cat",)}, r"classifier\.weight"),
+        ({"backbone": "resnet10t"}, "does not fit|Missing|missing"),
+        ({"backbone": "no_such_net"}, "no_such_net"),
+    ],
+)
+def test_a_header_that_lies_is_found_out(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    path = tmp_path / "a.safetensors"
+    fields = {"architecture": HEAD.architecture, "backbone": HEAD.backbone, "output_stride": 16}
+    header = Header(**{**fields, "classes": HEAD.classes, "digest": "", **change})
+    save_model(path, Classifier(HEAD.backbone, 2), header)
+    with pytest.raises(UserError, match=says) as error:
+        load_classifier(path)
+    assert str(path) in str(error.value)
+    assert len(str(error.value)) < 1500
+
+
+def test_temporary_names_are_one_idea() -> None:
+    assert files.atomic.__doc__ is not None and "umask" in files.atomic.__doc__

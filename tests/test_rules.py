@@ -1,0 +1,100 @@
+"""What every rule has, and what profiles and commands promise. Nothing is run but linters."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from wsss.runs import STAGES
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SCRIPTS = sorted((REPOSITORY / "workflow" / "scripts").glob("*.py"))
+#: scripts that no rule runs: before all rules, and after
+BESIDE_RULES = {"check_weights", "tabulate_benchmarks"}
+
+
+def rules() -> dict[str, str]:
+    """Text of every rule that runs a command, by name."""
+    found = {}
+    for path in sorted((REPOSITORY / "rules").glob("*.smk")):
+        for block in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            name, _, text = block.partition(":")
+            found[name] = text
+    return found
+
+
+RULES = rules()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_says_what_it_needs(name: str) -> None:
+    directives = set(re.findall(r"^    (\w+):", RULES[name], re.MULTILINE))
+    assert directives >= {"output", "log", "benchmark", "message", "resources", "params", "shell"}
+    assert re.search(r"^        mem_mb=growing\(\d+\),\n        runtime=\d+,$", RULES[name], re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_depends_on_its_stage_and_on_nothing_else(name: str) -> None:
+    """Its section and its digest: whatever else stood there would make it run again."""
+    block = re.search(r"^    params:\n((?:        .*\n)+)", RULES[name], re.MULTILINE)
+    assert block
+    params = dict(line.strip().rstrip(",").split("=") for line in block[1].splitlines())
+    assert set(params) == {"config", "digest"}
+    assert params["config"].removeprefix("config_of") == params["digest"].removeprefix("digest_of")
+    stage = params["config"][len('config_of("') : -2]
+    assert stage in STAGES or stage == "{training}"
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_runs_the_script_of_its_name(name: str) -> None:
+    command = "".join(re.findall(r'^        "(.*)"$', RULES[name].partition("shell:")[2], re.MULTILINE))
+    assert command.startswith(
+        f"python -m workflow.scripts.{name} --run {{wildcards.run}} --config {{params.config:q}}"
+        " --threads {threads} --log {log} "
+    )
+
+
+def test_every_script_has_a_rule() -> None:
+    assert {path.stem for path in SCRIPTS} == set(RULES) | BESIDE_RULES
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_every_script_explains_itself(script: Path) -> None:
+    """Its docstring is its help, and every option says what it is."""
+    module = ast.parse(script.read_text(encoding="utf-8"))
+    assert ast.get_docstring(module)
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
+    options = [call for call in calls if ast.unparse(call.func) == "arguments.add_argument"]
+    assert options and all("help" in {keyword.arg for keyword in call.keywords} for call in options)
+
+
+def test_the_default_profile_holds_what_is_right_everywhere() -> None:
+    """It wins over a cluster's profile, key by key."""
+    profile = yaml.safe_load(
+        (REPOSITORY / "profiles" / "default" / "config.yaml").read_text(encoding="utf-8")
+    )
+    machine_dependent = {
+        *("cores", "jobs", "local-cores", "resources", "default-resources", "set-resources"),
+        *("executor", "latency-wait", "retries", "set-threads", "max-threads"),
+    }
+    assert not set(profile) & machine_dependent
+    assert profile["rerun-incomplete"] and profile["keep-going"] and profile["printshellcmds"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("snakemake", "--lint"),
+        ("snakefmt", "--check", "Snakefile", "rules"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_linters_are_content(command: tuple[str, ...]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", *command], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr

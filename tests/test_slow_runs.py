@@ -1,0 +1,60 @@
+"""Whole runs, as users start them: minutes each, so `make test-slow` runs them and `make test` does not."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+def snakemake(directory: Path, *arguments: str) -> float:
+    """Run the workflow in a directory of its own; seconds it took. Fails with its output."""
+    repository = Path(__file__).parent.parent
+    began = time.monotonic()
+    command = [sys.executable, "-m", "snakemake", "-s", str(repository / "Snakefile"), "-d", str(directory)]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [*command, "--cores", "all", *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return time.monotonic() - began
+
+
+def metrics(directory: Path, run: str) -> dict:
+    return json.loads((directory / "results" / run / "metrics" / "cams.json").read_text())
+
+
+def test_pnoc_beats_vanilla_on_shapes_by_three_points_in_six_minutes(tmp_path, repository):
+    shutil.copytree(repository / "config", tmp_path / "config")
+    seconds = snakemake(tmp_path, "results/shapes/metrics/cams.json")
+    snakemake(tmp_path, "results/shapes-vanilla/metrics/cams.json")
+    pnoc, vanilla = metrics(tmp_path, "shapes")["miou"], metrics(tmp_path, "shapes-vanilla")["miou"]
+    print(f"\nshapes: P-NOC {pnoc:.2f} %, vanilla {vanilla:.2f} %, up to the CAMs {seconds:.0f} s")
+    assert vanilla < 55, "the data set must stay hard enough for plain CAMs"
+    assert pnoc >= vanilla + 3
+    assert seconds < 360
+
+
+def test_pnoc_on_real_images_reaches_thirty_percent(tmp_path, shared):
+    shutil.copytree(CONFIGS, tmp_path / "config")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "voc12-mini").symlink_to(shared / "voc12-mini")
+    seconds = snakemake(
+        tmp_path, "results/voc12-mini/metrics/cams.json", "results/voc12-mini/figures/cams.png"
+    )
+    snakemake(tmp_path, "results/voc12-mini-vanilla/metrics/cams.json")
+    pnoc, oc = metrics(tmp_path, "voc12-mini"), metrics(tmp_path, "voc12-mini-vanilla")
+    print(f"\nvoc12-mini: P-NOC {pnoc['miou']:.2f} %, OC {oc['miou']:.2f} %, {seconds:.0f} s")
+    occurring = [name for name, iou in pnoc["iou"].items() if iou is not None]
+    assert len(occurring) == 19, occurring
+    assert pnoc["miou"] >= 30
+    assert pnoc["miou"] > oc["miou"]
+    assert seconds < 20 * 60

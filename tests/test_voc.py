@@ -1,0 +1,168 @@
+"""VOC's layout: splits, labels from XML by the published rule, masks, images of both kinds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wsss.data.palette import voc_palette
+from wsss.data.voc import VOC_CLASSES, read_labels, voc_classes, voc_ids, voc_index
+from wsss.errors import UserError
+from wsss.files import write_png, write_text
+
+BOX = (10, 10, 20, 20)
+
+
+def annotate(path: Path, *objects: tuple[str, tuple[float, ...]], size: tuple[int, int] = (50, 40)) -> None:
+    items = "".join(
+        f"<object><name>{name}</name><difficult>1</difficult><bndbox>"
+        + "".join(
+            f"<{key}>{value}</{key}>"
+            for key, value in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+        )
+        + "</bndbox></object>"
+        for name, box in objects
+    )
+    width, height = size
+    write_text(
+        path,
+        f"<annotation><size><width>{width}</width><height>{height}</height></size>{items}</annotation>",
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Four images: 1 and 2 train, 3 val, 4 with a mask but in no list; 5 has neither mask nor annotation."""
+    root = tmp_path / "VOC2012"
+    for name, label in (("1", "cat"), ("2", "dog"), ("3", "cow"), ("4", "person"), ("5", None)):
+        suffix = "jpg" if name in "12" else "png"
+        write_png(root / "JPEGImages" / f"{name}.{suffix}", np.zeros((40, 50, 3), np.uint8))
+        if label:
+            mask = np.full((40, 50), VOC_CLASSES.index(label) + 1, np.uint8)
+            write_png(root / "SegmentationClass" / f"{name}.png", mask, voc_palette())
+            annotate(root / "Annotations" / f"{name}.xml", (label, BOX))
+    write_text(root / "ImageSets/Segmentation/train.txt", "1\r\n\r\n2\r\n")
+    write_text(root / "ImageSets/Segmentation/val.txt", "3\n")
+    write_text(root / "ImageSets/Segmentation/test.txt", "5\n")
+    return root
+
+
+def test_the_classes_are_vocs_in_mask_order(root: Path) -> None:
+    classes = voc_classes(root)
+    assert len(classes) == 20
+    assert (classes[0], classes[14], classes[19]) == ("aeroplane", "person", "tvmonitor")
+
+
+def test_a_data_set_may_bring_its_own_classes(root: Path) -> None:
+    write_text(root / "classes.txt", "fox\r\nbadger\n\n")
+    assert voc_classes(root) == ("fox", "badger")
+
+
+def test_lists_are_read_without_their_ends_of_line(root: Path) -> None:
+    assert voc_ids(root, "train") == ["1", "2"]
+
+
+def test_train_aug_is_every_mask_that_is_not_in_val(root: Path) -> None:
+    assert voc_ids(root, "train_aug") == ["1", "2", "4"]
+    write_png(root / "SegmentationClassAug" / "5.png", np.zeros((40, 50), np.uint8))
+    write_png(root / "SegmentationClassAug" / "3.png", np.zeros((40, 50), np.uint8))
+    assert voc_ids(root, "train_aug") == ["1", "2", "4", "5"]
+
+
+def test_a_list_of_train_aug_is_taken_if_there_is_one(root: Path) -> None:
+    write_text(root / "ImageSets/Segmentation/train_aug.txt", "4\r\n2\r\n")
+    assert voc_ids(root, "train_aug") == ["4", "2"]
+
+
+def test_an_unknown_split_is_told_the_known(root: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"trian\.txt: no such list; splits .* are test, train, val, and train_aug"
+    ):
+        voc_ids(root, "trian")
+    with pytest.raises(UserError, match="no such directory"):
+        voc_ids(root / "nowhere", "train")
+
+
+def test_an_index_names_files_and_labels(root: Path) -> None:
+    index = voc_index(root, "train_aug", digest="d")
+    assert [record.labels for record in index] == [("cat",), ("dog",), ("person",)]
+    assert [record.image.name for record in index] == ["1.jpg", "2.jpg", "4.png"]
+    assert index.records[2].mask == root / "SegmentationClass" / "4.png"
+    assert (index.split, index.digest) == ("train_aug", "d")
+
+
+def test_a_split_without_annotations_has_no_labels(root: Path) -> None:
+    index = voc_index(root, "test")
+    assert [(record.labels, record.mask) for record in index] == [((), None)]
+    assert index.labels().tolist() == [[0] * 20]
+
+
+def test_all_faults_come_at_once(root: Path) -> None:
+    annotate(root / "Annotations" / "1.xml", ("unicorn", BOX))
+    write_text(root / "Annotations" / "4.xml", "<annotation><size>")
+    write_text(root / "ImageSets/Segmentation/all.txt", "1\n2\n4\n5\n6\n2\n")
+    with pytest.raises(UserError) as caught:
+        voc_index(root, "all")
+    text = str(caught.value)
+    for part in (
+        "4.xml: not a VOC annotation",
+        "5.xml, while others have one",
+        "6.xml, while others have one",
+        "1: unknown class 'unicorn'",
+        "6.jpg: no such image",
+        "2: occurs twice",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("box", "kept"),
+    [
+        (BOX, True),
+        ((0, 0, 200, 200), True),
+        ((-5, -5, 3, 3), True),
+        ((10.6, 10, 11.2, 20), True),
+        ((10, 10, 10, 20), False),
+        ((10, 10, 20, 10), False),
+        ((20, 10, 10, 20), False),
+        ((60, 10, 90, 20), False),
+        ((10, -20, 20, -3), False),
+    ],
+)
+def test_a_degenerate_box_is_dropped_with_its_class(
+    tmp_path: Path, box: tuple[float, ...], kept: bool
+) -> None:
+    annotate(tmp_path / "a.xml", ("dog", box))
+    assert read_labels(tmp_path / "a.xml", VOC_CLASSES) == (("dog",) if kept else ())
+
+
+def test_each_class_counts_once_in_mask_order(tmp_path: Path) -> None:
+    annotate(
+        tmp_path / "a.xml", ("dog", BOX), ("zebra", BOX), ("cat", BOX), ("dog", (5, 5, 5, 5)), ("dog", BOX)
+    )
+    assert read_labels(tmp_path / "a.xml", VOC_CLASSES) == ("cat", "dog", "zebra")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "<annotation><object><name>cat</name></object></annotation>",
+        "<annotation><size><width>9</width><height>9</height></size><object><name>cat</name></object></annotation>",
+        "<annotation><size><width>9</width><height>wide</height></size></annotation>",
+    ],
+)
+def test_a_damaged_annotation_is_named(tmp_path: Path, text: str) -> None:
+    write_text(tmp_path / "a.xml", text)
+    with pytest.raises(UserError, match=r"a\.xml: not a VOC annotation"):
+        read_labels(tmp_path / "a.xml", VOC_CLASSES)
+
+
+def test_real_images(shared: Path) -> None:
+    train = voc_index(shared / "voc12-mini", "train")
+    val = voc_index(shared / "voc12-mini", "val")
+    assert (len(train), len(val)) == (26, 16)
+    assert train.records[0].labels == ("aeroplane", "person")
+    assert [record.id for record in voc_index(shared / "voc12-mini", "train_aug")] == sorted(
+        r.id for r in train
+    )

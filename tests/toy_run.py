@@ -1,0 +1,70 @@
+"""A run as people start it, over a few small images: its configuration, index and ordinary classifier."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from wsss.data.index import Index, Record
+from wsss.files import write_png, write_text
+from wsss.model_file import Header, save_model
+from wsss.models import Classifier
+from wsss.runs import Run, load_run
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "workflow" / "scripts"
+BACKBONE, SIDE, CLASSES = "mobilenetv3_small_050", 64, ("a", "b", "c")
+
+
+def make_run(
+    root: Path, *, images: int = 8, machine: dict[str, Any] | None = None, **optimisation: Any
+) -> Run:
+    """Write the configuration `tiny` under `root`, and what a training of P-NOC takes."""
+    training = {
+        "network": {"backbone": BACKBONE, "weights": "none"},
+        "optimisation": {"batch": 4, "epochs": 2, "lr": 0.01, **optimisation},
+        "augmentation": {"crop": SIDE, "min_side": 48, "max_side": SIDE},
+    }
+    precise = {"precision": "float32", "accumulate": 1} | training["optimisation"]  # type: ignore[operator]
+    config = {
+        "dataset": {"kind": "voc", "root": "data", "train": "train"},
+        "oc": training,
+        "priors": {**training, "optimisation": precise},
+        "machine": {"device": "cpu", "threads": 1, "workers": 0, **(machine or {})},
+    }
+    write_text(root / "config" / "tiny.yaml", json.dumps(config))
+    run = load_run("tiny", root / "config")
+    _write_index(root, images, run.digest("index"))
+    torch.manual_seed(0)
+    header = Header(Classifier.__name__, BACKBONE, 16, CLASSES, run.digest("oc"))
+    save_model(root / "oc.safetensors", Classifier(BACKBONE, len(CLASSES)), header)
+    return run
+
+
+def script(name: str, root: Path, *arguments: str, section: str) -> subprocess.Popen[str]:
+    """Start a script of the workflow there, as a rule would, with one thread."""
+    command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--run", "tiny", "--config", section, *arguments]
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, cwd=root, env=alone, **pipes)
+
+
+def train_priors(root: Path, run: Run) -> subprocess.Popen[str]:
+    """Start the training of the generator."""
+    files = ["--index", "index.csv", "--oc", "oc.safetensors", "--out", "priors.safetensors"]
+    report = ["--metrics", "priors.csv", "--log", "priors.log"]
+    return script("train_priors", root, *files, *report, section=run.section("priors"))
+
+
+def _write_index(root: Path, images: int, digest: str) -> None:
+    rng = np.random.default_rng(0)
+    records = []
+    for i in range(images):
+        path = root / "data" / f"{i}.png"
+        write_png(path, rng.integers(0, 256, (48, 56, 3), dtype=np.uint8))
+        records.append(Record(f"id{i}", path, None, (CLASSES[i % 3], CLASSES[(i + 1) % 3])))
+    Index(tuple(records), CLASSES, "train", digest).write(root / "index.csv")

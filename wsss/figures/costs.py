@@ -1,0 +1,50 @@
+"""What the rules of a run took: the files that Snakemake's `benchmark:` writes, read into one table."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from wsss.errors import UserError
+from wsss.progress import duration
+
+COLUMNS = ("rule", "jobs", "longest", "together", "CPU", "peak memory")
+
+
+def costs_table(directory: Path) -> str:
+    """One line per rule, in the order in which they began, as a Markdown table.
+
+    directory: of `<rule>[.<wildcards>].tsv` files. A rule's jobs are put together: the longest and the sum
+    of all for time, the sum for CPU time, the largest for memory (resident, of a job's processes together).
+    Raises UserError naming the directory when there is no such file.
+    """
+    rules: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+    for path in sorted(directory.glob("*.tsv"), key=_began):
+        with open(path, newline="", encoding="utf-8") as file:
+            rules[path.name.partition(".")[0]] += csv.DictReader(file, delimiter="\t")
+    if not rules:
+        raise UserError(f"{directory}: no benchmarks; nothing was made here yet")
+    rows = [COLUMNS, ("---", *["---:"] * (len(COLUMNS) - 1))]
+    rows += [_row(rule, jobs) for rule, jobs in rules.items()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _began(path: Path) -> float:
+    """When a job began: its file is written when it ends."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return path.stat().st_mtime - max(_number(job, "s") for job in csv.DictReader(file, delimiter="\t"))
+
+
+def _row(rule: str, jobs: list[Mapping[str, str]]) -> tuple[str, ...]:
+    times = [_number(job, "s") for job in jobs]
+    cpu = sum(_number(job, "cpu_time") for job in jobs)
+    memory = max(_number(job, "max_rss") for job in jobs)
+    return rule, str(len(jobs)), duration(max(times)), duration(sum(times)), duration(cpu), f"{memory:.0f} MB"
+
+
+def _number(job: Mapping[str, str], column: str) -> float:
+    """A measurement; what a job was too short to be measured for stands as NA or -."""
+    try:
+        return float(job[column])
+    except ValueError:
+        return 0.0

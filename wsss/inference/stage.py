@@ -1,0 +1,38 @@
+"""From files to files: the inference of CAMs as a stage of a run."""
+
+from pathlib import Path
+
+from wsss.data.index import Index
+from wsss.data.maps import write_shard
+from wsss.devices import torch_device
+from wsss.errors import UserError
+from wsss.inference.cams import cam_maps
+from wsss.model_file import load_classifier
+from wsss.step import Step
+
+
+def infer_cams(step: Step, index: Path, model: Path, shard: int, out: Path) -> None:
+    """Make the CAMs of one shard of a split.
+
+    index: of the split. model: the generator. shard: its number, from 0. out: the shard's score maps.
+    Raises UserError when the run has no such shard.
+    """
+    if not 0 <= shard < step.section.shards:
+        raise UserError(f"{out}: run {step.run.name} has cams.shards = {step.section.shards}, from 0 on")
+    images = Index.read(index)
+    step.require("index", images.digest, index)
+    network, about = load_classifier(model)
+    step.require("priors", about.digest, model)
+    maps = cam_maps(
+        network,
+        images,
+        shard=(shard, step.section.shards),
+        scales=step.section.scales,
+        flip=step.section.flip,
+        precision=step.section.precision,
+        device=torch_device(threads=step.machine.threads),
+        batch=step.machine.inference_batch,
+        workers=step.machine.workers,
+        progress=step.machine.progress,
+    )
+    write_shard(out, maps, digest=step.digest)
