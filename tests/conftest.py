@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import wsss  # noqa: F401  before torch: it says how torch's threads wait
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -1,6 +1,7 @@
 """Who gets which GPU when no scheduler says so; with made-up numbers of them, as no GPU is needed for it."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from toy_training import wait_for
 from wsss import devices
 from wsss.devices import VISIBLE, claim, count_gpus, torch_device
 from wsss.errors import UserError
+from wsss.training.launch import in_processes
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +34,10 @@ def have(monkeypatch: pytest.MonkeyPatch, gpus: int) -> None:
     monkeypatch.setattr(devices, "count_gpus", lambda: gpus)
 
 
+#: tests replace it in the module `time`
+real_sleep = time.sleep
+
+
 class Claimant:
     """Another process that claims GPUs and keeps them until it is told to end."""
 
@@ -40,13 +46,14 @@ class Claimant:
         self.report, theirs = context.Pipe()
 
         def work() -> None:
+            os.environ.pop(VISIBLE, None)
             claim(wanted, locks=locks)
             if children is not None:
                 children()
             theirs.send(os.environ[VISIBLE])
             time.sleep(600)
 
-        self.process: BaseProcess = context.Process(target=work)
+        self.process: BaseProcess = context.Process(target=work, daemon=True)
         self.process.start()
 
     def got(self, seconds: float = 30.0) -> set[str] | None:
@@ -104,6 +111,24 @@ def test_orphans_hold_no_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     next_one.end()
 
 
+def test_processes_of_a_training_keep_its_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even when what started them was killed: they compute on."""
+    have(monkeypatch, 2)
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    code = f"import os, time; open({str(pids)!r} + '/' + str(os.getpid()), 'w'); time.sleep(60)"
+
+    launcher = Claimant(2, tmp_path / "locks", lambda: in_processes([sys.executable, "-c", code], 2))
+    wait_for(lambda: len(list(pids.iterdir())) == 2)
+    launcher.end()
+    waiting = Claimant(1, tmp_path / "locks")
+    assert waiting.got(0.3) is None
+    for path in pids.iterdir():
+        os.kill(int(path.name), signal.SIGKILL)
+    assert waiting.got() == {"0"}
+    waiting.end()
+
+
 def test_more_than_there_are_is_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     have(monkeypatch, 3)
     claimant = Claimant(8, tmp_path)
@@ -120,38 +145,29 @@ def test_waiting_is_told(
     holder = Claimant(1, tmp_path)
     holder.got()
 
-    def end_when_told(seconds: float) -> None:
-        time.sleep(seconds)
+    def end_when_told(_: float) -> None:
+        real_sleep(0.01)
         if caplog.messages:
             holder.end()
 
-    monkeypatch.setattr(devices.time, "sleep", lambda _: (real_sleep(0.01), end_when_told(0))[0])
+    monkeypatch.setattr(time, "sleep", end_when_told)
     with caplog.at_level("INFO", devices.LOGGER.name):
         assert claim(1, locks=tmp_path) == 1
     assert caplog.messages[0].startswith("waiting for 1 free GPUs of 1, for ")
 
 
-real_sleep = time.sleep
+SCHEDULED = {"5": 1, "2,3,7": 3, "GPU-8f3a,GPU-77": 2, "MIG-8f3a/1/0": 1, " 1 , 2 ": 2}
+NOTHING = {"": 0, "-1": 0, "0,-1,1": 1, "NoDevFiles": 0}
 
 
-@pytest.mark.parametrize(
-    ("visible", "wanted", "found"),
-    [
-        ("5", 1, 1),
-        ("2,3,7", 2, 2),
-        ("0,1", 4, 2),
-        ("GPU-8f3a,GPU-77", 2, 2),
-        ("MIG-8f3a/1/0", 1, 1),
-        (" 1 , 2 ", 2, 2),
-    ]
-    + [("", 1, 0), ("-1", 1, 0), ("0,-1,1", 3, 1), ("NoDevFiles", 1, 0)],
-)
+@pytest.mark.parametrize("wanted", [1, 4])
+@pytest.mark.parametrize(("visible", "given"), [*SCHEDULED.items(), *NOTHING.items()])
 def test_what_a_scheduler_gives_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str, wanted: int, found: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str, wanted: int, given: int
 ) -> None:
     have(monkeypatch, 8)
     monkeypatch.setenv(VISIBLE, visible)
-    assert claim(wanted, locks=tmp_path) == found
+    assert claim(wanted, locks=tmp_path) == min(wanted, given)
     assert os.environ[VISIBLE] == visible
     assert not list(tmp_path.iterdir())
 
@@ -172,9 +188,8 @@ def test_auto_without_a_gpu_is_the_cpu(tmp_path: Path) -> None:
 def test_cuda_without_a_gpu_is_a_mistake(monkeypatch: pytest.MonkeyPatch, visible: str | None) -> None:
     if visible is not None:
         monkeypatch.setenv(VISIBLE, visible)
-    with pytest.raises(
-        UserError, match="machine.device is cuda, but there is no GPU here.*allowed are auto, cpu"
-    ):
+    says = r"machine\.device is cuda, but there is no GPU here.*allowed are auto, cpu"
+    with pytest.raises(UserError, match=says):
         claim(1, "cuda")
 
 

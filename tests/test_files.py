@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
-from wsss import files
 from wsss.errors import UserError
 from wsss.files import atomic, read_json, remove_parts, write_csv, write_json, write_png, write_text
 from wsss.model_file import HEADER, Header, load_classifier, read_header, save_model
@@ -208,8 +208,6 @@ def test_what_is_no_model_of_ours_is_named(tmp_path: Path) -> None:
         {HEADER: "[1]"},
         {HEADER: json.dumps({"classes": []})},
     ):
-        from safetensors.torch import save_file
-
         save_file({"a": torch.zeros(1)}, path, metadata=metadata)
         with pytest.raises(UserError, match=rf"{path}: no model of this package"):
             read_header(path)
@@ -220,7 +218,7 @@ def test_what_is_no_model_of_ours_is_named(tmp_path: Path) -> None:
     [
         ({"architecture": "AffinityNet"}, "holds a AffinityNet; needed is a Classifier"),
         ({"classes": ("cat",)}, r"classifier\.weight"),
-        ({"backbone": "resnet10t"}, "does not fit|Missing|missing"),
+        ({"backbone": "resnet10t"}, "tensors do not fit a resnet10t"),
         ({"backbone": "no_such_net"}, "no_such_net"),
     ],
 )
@@ -232,8 +230,4 @@ def test_a_header_that_lies_is_found_out(tmp_path: Path, change: dict[str, Any],
     with pytest.raises(UserError, match=says) as error:
         load_classifier(path)
     assert str(path) in str(error.value)
-    assert len(str(error.value)) < 1500
-
-
-def test_temporary_names_are_one_idea() -> None:
-    assert files.atomic.__doc__ is not None and "umask" in files.atomic.__doc__
+    assert len(str(error.value)) < 600

@@ -114,6 +114,8 @@ def _try_lock(path: Path) -> int | None:
     except BlockingIOError:
         os.close(lock)
         return None
-    # Data-loading processes outlive a killed one by seconds and must not keep its device.
+    # Data-loading processes outlive a killed training by seconds and must not keep its device. The processes
+    # that share a training must, should the one that started them be killed.
     os.register_at_fork(after_in_child=lambda: os.close(lock))
+    os.set_inheritable(lock, True)
     return lock

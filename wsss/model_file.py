@@ -6,6 +6,7 @@ Safetensors holds tensors and text only, so that reading a model never runs code
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import shorten
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -71,11 +72,17 @@ def load_classifier(
     if header.architecture != Classifier.__name__:
         raise UserError(f"{path}: holds a {header.architecture}; needed is a {Classifier.__name__}")
     stride = header.output_stride
-    network = Classifier(header.backbone, len(header.classes), output_stride=stride, norm=norm, freeze=freeze)
+    try:
+        network = Classifier(
+            header.backbone, len(header.classes), output_stride=stride, norm=norm, freeze=freeze
+        )
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise UserError(f"{path}: {error}") from None
+        why = shorten(str(error).partition("\n")[2], 300, placeholder=" …")
+        raise UserError(f"{path}: its tensors do not fit a {header.backbone}: {why}") from None
     return network.eval(), header

@@ -8,7 +8,7 @@ from wsss.config.dataset import Dataset, ShapesDataset, VocDataset
 from wsss.config.priors import Erasing, Method, Noc, Oc, Priors, Puzzle, Ramp
 from wsss.config.run import Cams, Evaluation, Machine, RunConfig
 from wsss.config.section import Section
-from wsss.config.training import WEIGHTS_BY_NAME, Augmentation, Ema, Network, Optimisation, Training
+from wsss.config.training import Augmentation, Ema, Network, Optimisation, Training
 
 __all__ = [
     "Augmentation",

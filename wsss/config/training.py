@@ -11,9 +11,6 @@ from pydantic import Field
 
 from wsss.config.section import Fault, Section, repeated
 
-#: values of `network.weights` that are not the path of a file
-WEIGHTS_BY_NAME = ("imagenet", "package", "none")
-
 Precision = Annotated[
     Literal["float32", "bf16", "fp16"],
     Field(description="arithmetic of the networks; `bf16` and `fp16` are mixed precision"),

@@ -1,6 +1,13 @@
 """Every objective as pure functions of tensors, with the paper and equation it comes from."""
 
-from wsss.losses.affinity import Direction, PairLabels, affinity_loss, directions, pair_affinities, pair_labels
+from wsss.losses.affinity import (
+    Direction,
+    PairLabels,
+    affinity_loss,
+    directions,
+    pair_affinities,
+    pair_labels,
+)
 from wsss.losses.c2am import c2am_loss, hint_loss, sim_max, sim_min
 from wsss.losses.cams import entropy_loss, normalize_cam
 from wsss.losses.classification import classification_loss, smooth_labels

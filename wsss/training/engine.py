@@ -81,8 +81,8 @@ class Training:
         first = distributed.rank() == 0
         shown = first and self.machine.progress
         done, steps = self.learning.step, self.learning.steps
-        progress = Progress(self.name, steps, start=done, unit="steps", enabled=shown)
         logbook = self._open_logbook() if first else None
+        progress = Progress(self.name, steps, start=done, unit="steps", enabled=shown)
         # Where an exception keeps the loader alive, its processes wait for this to let themselves be ended.
         over = multiprocessing.Event()
         self.meter.start()

@@ -46,8 +46,9 @@ def in_processes(command: Sequence[str], count: int) -> int:
     before = {number: signal.signal(number, pass_on) for number in ASKED}
     for rank in range(count):
         own = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
-        # In a process group of their own, or a terminal's Ctrl-C would reach them twice.
-        children.append(subprocess.Popen(command, env=own, process_group=0))
+        # In a process group of their own, or a terminal's Ctrl-C would reach them twice. With what is open
+        # and meant to be inherited: the locks of the devices.
+        children.append(subprocess.Popen(command, env=own, process_group=0, close_fds=False))
     try:
         return _wait(children)
     finally:

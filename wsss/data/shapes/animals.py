@@ -14,8 +14,8 @@ COATS: tuple[Colour, ...] = (
     (0.72, 0.60, 0.42),
     (0.25, 0.22, 0.20),
 )
-FOX_COATS = (5, 3, 1.5, 2, 0.5)
-BADGER_COATS = (1, 3, 5, 1, 2)
+FOX_COATS = (4, 3, 2, 2, 1)
+BADGER_COATS = (2, 3, 4, 1.5, 1.5)
 
 
 def fox(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:

@@ -25,13 +25,13 @@ HABITATS = {
     "sunflower": "meadow",
     "thistle": "dunes",
 }
-AT_HOME = 0.35
+AT_HOME = 0.3
 """How often a picture's first object stands in its habitat, else anywhere: context tells, but also lies."""
 
 AREAS = {"fox": 0.85, "badger": 0.9, "bus": 1.4, "tram": 1.4, "sunflower": 1.05, "thistle": 1.0}
 """Nominal area of a figure in units squared, from which its scale follows."""
 
-SHARES = {1: (0.20, 0.38), 2: (0.13, 0.24), 3: (0.09, 0.15)}
+SHARES = {1: (0.28, 0.48), 2: (0.17, 0.28), 3: (0.11, 0.16)}
 """Share of the picture that one of n objects covers."""
 
 TILTS = {"fox": 0.08, "badger": 0.08, "bus": 0.025, "tram": 0.025, "sunflower": 0.06, "thistle": 0.06}
@@ -40,7 +40,7 @@ TILTS = {"fox": 0.08, "badger": 0.08, "bus": 0.025, "tram": 0.025, "sunflower": 
 REACH = 1.5
 """No figure reaches farther than this from its centre, in units."""
 
-HIDDEN = 0.1
+HIDDEN = 0.05
 """How often the telling part is not to be seen, so that a body alone has to be enough."""
 
 LEAST_INSIDE = 0.5
@@ -94,7 +94,7 @@ def _cast(draws: Draws, first: str) -> list[str]:
     """One to three classes, now and then one of them twice, at most three objects."""
     names = [first]
     others = [name for name in CLASSES if name != first]
-    for _ in range(draws.pick([0, 1, 2], [5, 3.5, 1.5])):
+    for _ in range(draws.pick([0, 1, 2], [6, 3, 1])):
         name = draws.pick(others)
         others.remove(name)
         names.append(name)

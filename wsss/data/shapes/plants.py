@@ -8,8 +8,8 @@ from wsss.data.shapes.parts import Figure, Part, pile
 from wsss.data.shapes.textures import Colour, cells, foliage, mix, noise, smooth, vary
 
 GREENS: tuple[Colour, ...] = ((0.36, 0.52, 0.16), (0.28, 0.46, 0.26), (0.42, 0.50, 0.36), (0.50, 0.54, 0.20))
-SUNFLOWER_GREENS = (4, 2, 1, 3)
-THISTLE_GREENS = (2, 4, 3, 1)
+SUNFLOWER_GREENS = (4, 3, 2, 3)
+THISTLE_GREENS = (3, 4, 3, 2)
 _TWELFTHS = ((1.0, 0.0), (0.8660254037844386, 0.5), (0.5, 0.8660254037844386))
 #: directions of the hours of a clock
 RAYS = tuple(ray for u, v in _TWELFTHS for ray in ((u, v), (-u, -v), (-v, u), (v, -u)))
@@ -17,7 +17,7 @@ RAYS = tuple(ray for u, v in _TWELFTHS for ray in ((u, v), (-u, -v), (-v, u), (v
 
 def sunflower(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
     """Yellow rays around a dark, seeded disc; broad leaves as a rule; hidden: in bud."""
-    leaf = (draws.between(3.4, 5.4), draws.between(0.3, 0.5))
+    leaf = (draws.between(3.6, 5.8), draws.between(0.26, 0.46))
     parts, tops = _bush(draws, f, SUNFLOWER_GREENS, leaf, tall=draws.between(0.9, 1.25))
     if hidden:
         return pile(f, [*parts, *_buds(f, tops)], sun)
@@ -38,7 +38,7 @@ def sunflower(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
 
 def thistle(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
     """A purple brush on a scaly green bulb; narrow leaves as a rule; hidden: in bud."""
-    leaf = (draws.between(4.2, 6.4), draws.between(0.2, 0.38))
+    leaf = (draws.between(4.0, 6.2), draws.between(0.22, 0.42))
     parts, tops = _bush(draws, f, THISTLE_GREENS, leaf, tall=draws.between(0.75, 1.1))
     if hidden:
         return pile(f, [*parts, *_buds(f, tops)], sun)
