@@ -64,8 +64,7 @@ class Backbone(Resting):
         self.net = feature_network(name, output_stride, classifier_features=classifier_features)
         #: the order in memory of weights and images in which this network is fastest
         self.layout = torch.contiguous_format if "resnest" in name else torch.channels_last
-        # mypy: torch's stub knows no memory_format without a device
-        self.net.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.net.to(memory_format=self.layout)
         self._is_resnet = is_resnet(self.net)
         self._stem_tap = "maxpool" if pooled_stem else "act1"
         self.channels, self.strides = self._describe(output_stride, pooled_stem)

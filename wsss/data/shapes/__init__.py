@@ -6,7 +6,8 @@ sunflower or a thistle. So a plain classifier looks at these parts and its CAMs 
 photographs, while the bodies hold evidence for whoever is made to look for it.
 """
 
-from wsss.data.shapes.picture import CLASSES, Picture, Thing, picture
+from wsss.data.shapes.picture import Picture, Thing, picture
+from wsss.data.shapes.staging import CLASSES
 from wsss.data.shapes.write import write_shapes
 
 __all__ = ["CLASSES", "Picture", "Thing", "picture", "write_shapes"]

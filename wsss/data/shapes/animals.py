@@ -21,9 +21,10 @@ BADGER_COATS = (2, 3, 4, 1.5, 1.5)
 def fox(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
     """Slender as a rule; a pointed orange face with white cheeks and dark-tipped ears; hidden: looks away."""
     girth = draws.between(0.19, 0.28)
+    lying, f = _rest(draws, f)
     coat = _coat(draws, f, FOX_COATS)
     head = (draws.between(0.66, 0.8), draws.between(-0.42, 0.05))
-    parts = _body(draws, f, coat, girth, head)
+    parts = _body(draws, f, coat, girth, head, lying)
     if draws.chance(0.75):
         tail = (draws.between(-1.05, -0.8), draws.between(-0.15, 0.4))
         brush = limb(f, (-0.5, -0.02), tail, 0.08, 0.14)
@@ -49,9 +50,10 @@ def fox(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
 def badger(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
     """Stout as a rule; a white face with two black bands; hidden: looks away."""
     girth = draws.between(0.23, 0.33)
+    lying, f = _rest(draws, f)
     coat = _coat(draws, f, BADGER_COATS)
     head = (draws.between(0.64, 0.76), draws.between(-0.3, 0.15))
-    parts = _body(draws, f, coat, girth, head)
+    parts = _body(draws, f, coat, girth, head, lying)
     if draws.chance(0.75):
         tail = (draws.between(-0.8, -0.65), draws.between(-0.15, 0.2))
         parts.insert(0, Part(limb(f, (-0.5, -0.02), tail, 0.08, 0.07) + _fur(draws, f, 0.04), coat, 0.08))
@@ -104,10 +106,15 @@ def _fur(draws: Draws, f: Frame, depth: float) -> np.ndarray:
     return (noise(draws, f.u * 14 + 40, f.v * 14 + 40, 1) - 0.5) * depth
 
 
-def _body(draws: Draws, f: Frame, coat: np.ndarray, girth: float, head: Point) -> list[Part]:
+def _rest(draws: Draws, f: Frame) -> tuple[bool, Frame]:
+    """Whether the animal lies, and its frame, then nearer to the ground."""
+    lying = draws.chance(0.2)
+    return lying, f.at(0, 0.22) if lying else f
+
+
+def _body(draws: Draws, f: Frame, coat: np.ndarray, girth: float, head: Point, lying: bool) -> list[Part]:
     """Legs (standing, walking or lying), torso and neck."""
     feet = draws.between(0.42, 0.68)
-    lying = draws.chance(0.2)
     stride = draws.between(0, 0.18)
     parts = []
     if lying:

@@ -5,46 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from wsss.data.palette import IGNORE
-from wsss.data.shapes.animals import badger, fox
 from wsss.data.shapes.canvas import Canvas, Window
 from wsss.data.shapes.draws import Draws
-from wsss.data.shapes.fields import Point, frame
+from wsss.data.shapes.fields import frame
 from wsss.data.shapes.foreground import KINDS, occluder
 from wsss.data.shapes.parts import Figure
-from wsss.data.shapes.plants import sunflower, thistle
-from wsss.data.shapes.scenes import SCENES, Scene, scene
-from wsss.data.shapes.vehicles import bus, tram
-
-FIGURES = {"fox": fox, "badger": badger, "bus": bus, "tram": tram, "sunflower": sunflower, "thistle": thistle}
-CLASSES = tuple(FIGURES)
-HABITATS = {
-    "fox": "meadow",
-    "badger": "forest",
-    "bus": "street",
-    "tram": "street",
-    "sunflower": "meadow",
-    "thistle": "dunes",
-}
-AT_HOME = 0.3
-"""How often a picture's first object stands in its habitat, else anywhere: context tells, but also lies."""
-
-AREAS = {"fox": 0.85, "badger": 0.9, "bus": 1.4, "tram": 1.4, "sunflower": 1.05, "thistle": 1.0}
-"""Nominal area of a figure in units squared, from which its scale follows."""
-
-SHARES = {1: (0.28, 0.48), 2: (0.17, 0.28), 3: (0.11, 0.16)}
-"""Share of the picture that one of n objects covers."""
-
-TILTS = {"fox": 0.08, "badger": 0.08, "bus": 0.025, "tram": 0.025, "sunflower": 0.06, "thistle": 0.06}
-"""Tan of half the largest angle by which a figure leans."""
+from wsss.data.shapes.scenes import Scene, scene
+from wsss.data.shapes.staging import CLASSES, cast, draw, landscape, stand
 
 REACH = 1.5
 """No figure reaches farther than this from its centre, in units."""
 
-HIDDEN = 0.05
-"""How often the telling part is not to be seen, so that a body alone has to be enough."""
-
 LEAST_INSIDE = 0.5
-"""An object of which less than this share of its nominal area is in the picture is left out."""
+"""An object of which less than this share is in the picture is left out."""
 
 LEAST_VISIBLE = 0.45
 """What would leave less than this share of an object to see is left out."""
@@ -71,55 +44,22 @@ def picture(seed: int, split: int, number: int, size: int) -> Picture:
     """The picture with this number of a split, whose sides are within an eighth of `size` pixels."""
     draws = Draws(seed, split, number, size)
     shape = (draws.whole(size * 7 // 8, size * 9 // 8), draws.whole(size * 7 // 8, size * 9 // 8))
-    names = _cast(draws, CLASSES[number % len(CLASSES)])
-    kind = HABITATS[names[0]] if draws.chance(AT_HOME) else draws.pick(SCENES)
-    land = scene(draws, kind, shape)
+    names = cast(draws, CLASSES[number % len(CLASSES)])
+    land = scene(draws, landscape(draws, names[0]), shape)
     canvas = Canvas(land.pixels)
-    stage = [(*_stand(draws, land, name, slot, len(names)), name) for slot, name in enumerate(names)]
+    poses = [stand(draws, land, name, slot, len(names)) for slot, name in enumerate(names)]
     # nearer objects, which stand lower, are painted later
-    stage.sort(key=lambda entry: entry[0][1] + 0.5 * entry[1])
-    for left, (centre, scale, name) in zip(range(len(stage) - 1, -1, -1), stage, strict=True):
-        window = Window.around(shape, centre, REACH * scale)
-        figure = _draw(draws, land, name, window.local(centre), scale, window.shape)
-        fits = (figure.cover > 0.5).sum() > LEAST_INSIDE * AREAS[name] * scale * scale
-        last_hope = left == 0 and not canvas.names
+    poses.sort(key=lambda pose: pose.foot)
+    for pose in poses:
+        window = Window.around(shape, pose.centre, REACH * pose.scale)
+        figure = draw(draws, pose, window.local(pose.centre), window.shape, land.sun)
+        fits = (figure.cover > 0.5).sum() > LEAST_INSIDE * pose.area
+        last_hope = pose is poses[-1] and not canvas.names
         if last_hope or (fits and canvas.leaves(window, figure.cover, LEAST_VISIBLE)):
-            canvas.shade(centre, scale)
-            canvas.add(window, figure, name)
+            canvas.shade(pose.centre, pose.scale)
+            canvas.add(window, figure, pose.name)
     _foreground(draws, land, canvas)
     return _develop(draws, canvas)
-
-
-def _cast(draws: Draws, first: str) -> list[str]:
-    """One to three classes, now and then one of them twice, at most three objects."""
-    names = [first]
-    others = [name for name in CLASSES if name != first]
-    for _ in range(draws.pick([0, 1, 2], [6, 3, 1])):
-        name = draws.pick(others)
-        others.remove(name)
-        names.append(name)
-    if len(names) < 3 and draws.chance(0.2):
-        names.append(names[-1])
-    return names
-
-
-def _stand(draws: Draws, land: Scene, name: str, slot: int, count: int) -> tuple[Point, float]:
-    """Centre in pixels and scale of the object in the slot-th of `count` places, left to right."""
-    height, width = land.pixels.shape[:2]
-    low, high = SHARES[count]
-    scale = float(np.sqrt(draws.between(low, high) * height * width / AREAS[name]))
-    x = width * (slot + draws.between(0.3, 0.7)) / count
-    floor = max(land.horizon + 0.5 * scale, 0.55 * height)
-    y = draws.between(min(floor, 0.8 * height), 0.95 * height) - 0.45 * scale
-    return (x, y), scale
-
-
-def _draw(
-    draws: Draws, land: Scene, name: str, centre: Point, scale: float, shape: tuple[int, int]
-) -> Figure:
-    tilt = draws.between(-TILTS[name], TILTS[name])
-    f = frame(shape, centre, scale, tilt=tilt, mirrored=draws.chance(0.5), squeeze=draws.between(0.75, 1.0))
-    return FIGURES[name](draws, f, land.sun, draws.chance(HIDDEN))
 
 
 def _foreground(draws: Draws, land: Scene, canvas: Canvas) -> None:

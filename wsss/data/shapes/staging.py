@@ -1,0 +1,125 @@
+"""Who is in a picture, how large, and where: the choices that make a data set hard or easy."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wsss.data.shapes.animals import badger, fox
+from wsss.data.shapes.draws import Draws
+from wsss.data.shapes.fields import Point, frame
+from wsss.data.shapes.parts import Figure
+from wsss.data.shapes.plants import sunflower, thistle
+from wsss.data.shapes.scenes import SCENES, Scene
+from wsss.data.shapes.vehicles import bus, tram
+
+FIGURES = {"fox": fox, "badger": badger, "bus": bus, "tram": tram, "sunflower": sunflower, "thistle": thistle}
+CLASSES = tuple(FIGURES)
+
+HABITATS = {"fox": "meadow", "bus": "street", "tram": "street", "thistle": "dunes"}
+AT_HOME = 0.4
+"""How often a picture's first object stands in its habitat, else anywhere: context tells, but also lies."""
+
+COMPANY = {0: 6.0, 1: 3.0, 2: 1.0}
+"""Weights of how many other classes there are beside the first."""
+
+TWIN = 0.2
+"""How often there are two of one class."""
+
+SHARES = {1: (0.24, 0.46), 2: (0.16, 0.28), 3: (0.11, 0.17)}
+"""Share of the picture that one of n objects covers, before anything is cut off or hidden."""
+
+HIDDEN = 0.04
+"""How often an object's telling part is not drawn, so that its body has to be enough."""
+
+CUT = 0.1
+"""How often an object may stand so that its telling end is outside of the picture."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A figure's nominal area in units squared, how far it reaches forward and up, and how far it may lean.
+
+    lean: tan of half the angle.
+    """
+
+    area: float
+    front: float
+    top: float
+    lean: float
+
+
+BUILDS = {
+    "fox": Build(0.85, 1.1, 0.75, 0.08),
+    "badger": Build(0.9, 1.05, 0.5, 0.08),
+    "bus": Build(1.4, 0.9, 0.42, 0.025),
+    "tram": Build(1.4, 1.0, 0.65, 0.025),
+    "sunflower": Build(1.05, 0.6, 0.9, 0.06),
+    "thistle": Build(1.0, 0.6, 0.85, 0.06),
+}
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where an object stands. centre: (x, y) in pixels; scale: pixels per unit; see fields.frame."""
+
+    name: str
+    centre: Point
+    scale: float
+    mirrored: bool
+    squeeze: float
+    lean: float
+
+    @property
+    def area(self) -> float:
+        """About how many pixels it covers."""
+        return BUILDS[self.name].area * self.scale * self.scale * self.squeeze
+
+    @property
+    def foot(self) -> float:
+        """The row it stands on."""
+        return self.centre[1] + 0.55 * self.scale
+
+
+def cast(draws: Draws, first: str) -> list[str]:
+    """The names of one to three objects, the first of which is given."""
+    names = [first]
+    others = [name for name in CLASSES if name != first]
+    for _ in range(draws.pick(list(COMPANY), list(COMPANY.values()))):
+        name = draws.pick(others)
+        others.remove(name)
+        names.append(name)
+    if len(names) < 3 and draws.chance(TWIN):
+        names.append(names[-1])
+    return names
+
+
+def landscape(draws: Draws, first: str) -> str:
+    """The kind of landscape that a picture with this first object shows."""
+    if first in HABITATS and draws.chance(AT_HOME):
+        return HABITATS[first]
+    return draws.pick(SCENES)
+
+
+def stand(draws: Draws, land: Scene, name: str, slot: int, count: int) -> Pose:
+    """How the object in the slot-th of `count` places, left to right, stands."""
+    height, width = land.pixels.shape[:2]
+    build = BUILDS[name]
+    low, high = SHARES[count]
+    scale = float(np.sqrt(draws.between(low, high) * height * width / build.area))
+    mirrored = draws.chance(0.5)
+    squeeze = draws.between(0.75, 1.0)
+    lean = draws.between(-build.lean, build.lean)
+    x = width * (slot + draws.between(0.3, 0.7)) / count
+    floor = max(land.horizon + 0.5 * scale, 0.55 * height)
+    y = draws.between(min(floor, 0.8 * height), 0.95 * height) - 0.45 * scale
+    if not draws.chance(CUT):
+        reach = build.front * scale * squeeze
+        x = max(x, 0.03 * width + reach) if mirrored else min(x, 0.97 * width - reach)
+        y = max(y, 0.03 * height + build.top * scale)
+    return Pose(name, (x, y), scale, mirrored, squeeze, lean)
+
+
+def draw(draws: Draws, pose: Pose, centre: Point, shape: tuple[int, int], sun: Point) -> Figure:
+    """The object, alone, on a window of `shape` (H, W) in which its centre is at `centre` (x, y)."""
+    f = frame(shape, centre, pose.scale, tilt=pose.lean, mirrored=pose.mirrored, squeeze=pose.squeeze)
+    return FIGURES[pose.name](draws, f, sun, draws.chance(HIDDEN))
