@@ -1,7 +1,9 @@
 """Fixtures that every test may use."""
 
+import importlib.util
 import os
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -23,3 +25,13 @@ def shared() -> Path:
     if not (path / "golden").is_dir():
         pytest.skip(f"no golden values and images at {path} (set WSSS_SHARED to their directory)")
     return path
+
+
+@pytest.fixture(scope="session")
+def fill(shared: Path) -> ModuleType:
+    """The module that makes parameters and images of the golden values."""
+    spec = importlib.util.spec_from_file_location("fill", shared / "golden" / "fill.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

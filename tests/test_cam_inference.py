@@ -1,6 +1,5 @@
 """CAMs of an index: the published values, equal maps however they are computed, and their evaluation."""
 
-import importlib.util
 import json
 
 import numpy as np
@@ -277,11 +276,8 @@ def test_what_does_not_fit_together_is_refused(index, maps, shards, tmp_path):
         evaluate_cams(shards, unmasked, thresholds=THRESHOLDS)
 
 
-def test_published_cams(shared):
+def test_published_cams(shared, fill):
     """ResNeSt-50 with the golden parameters on a real image, from pixels to both merged maps."""
-    spec = importlib.util.spec_from_file_location("fill", shared / "golden" / "fill.py")
-    fill = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fill)
     golden = np.load(shared / "golden" / "cam_tta.npz")
     meta = json.loads((shared / "golden" / "classifier_resnest50.json").read_text())
     with torch.device("meta"):

@@ -1,6 +1,5 @@
 """Our networks give what the published ones gave, with the same parameters under any released name."""
 
-import importlib.util
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -28,16 +27,6 @@ TOLERANCE = 1e-4
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def fill(shared: Path) -> ModuleType:
-    """The module that makes parameters and images of the golden values."""
-    spec = importlib.util.spec_from_file_location("fill", shared / "golden" / "fill.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def built(name: str) -> nn.Module:

@@ -1,6 +1,5 @@
 """The five trainings of the priors: which losses, for which network, when; and which class is erased."""
 
-import importlib.util
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -39,16 +38,6 @@ NAMES = {
     "re_loss": "reconstruction",
     "o_loss": "erasing",
 }
-
-
-@pytest.fixture(scope="module")
-def fill(shared: Path) -> ModuleType:
-    """The module that makes parameters and images of the golden values."""
-    spec = importlib.util.spec_from_file_location("fill", shared / "golden" / "fill.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class GoldenStep:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from wsss.config import Network, RunConfig, Training
+from wsss.config import RunConfig
 from wsss.config.document import Document, Wrong, read_document
 from wsss.config.validation import validate
 from wsss.errors import UserError
@@ -78,12 +78,6 @@ class Run:
     def lineage(self) -> tuple["Run", ...]:
         """The runs that this one extends, the root first, and itself."""
         return (*(self.parent.lineage if self.parent else ()), self)
-
-    @property
-    def networks(self) -> tuple[Network, ...]:
-        """The networks that the run's stages train, in order."""
-        sections = [getattr(self.config, STAGES[stage].section) for stage in stages(self)]
-        return tuple(section.network for section in sections if isinstance(section, Training))
 
     def _stage(self, stage: str) -> Stage:
         if stage not in stages(self):

@@ -7,9 +7,8 @@ from torch import Tensor
 from wsss.errors import UserError
 from wsss.models.classifier import Classifier
 from wsss.models.weights import Normalization
+from wsss.precision import PRECISION, autocast
 from wsss.progress import LOGGER
-
-PRECISION = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class CamNetwork:
@@ -77,7 +76,7 @@ class CamNetwork:
             torch.cuda.empty_cache()
 
     def _cam(self, x: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, PRECISION[self.precision], enabled=self.precision != "float32"):
+        with autocast(self.device, self.precision):
             _, cam = self.model.forward_cam(x)
         return cam.float()
 

@@ -11,12 +11,11 @@ import numpy as np
 import torch
 
 from wsss.config import Optimisation
+from wsss.precision import autocast
 from wsss.training import distributed
 from wsss.training.ema import MovingAverage
 from wsss.training.learner import Learner
 from wsss.training.task import Batch, Moment, Objective, Task
-
-PRECISION = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class NotFinite(Exception):
@@ -117,8 +116,7 @@ class Learning:
 
     def _next(self, objectives: Iterator[Objective]) -> Objective | None:
         """The next objective, already back-propagated."""
-        mixed = self.settings.precision != "float32"
-        with torch.autocast(self.device.type, PRECISION[self.settings.precision], enabled=mixed):
+        with autocast(self.device, self.settings.precision):
             objective = next(objectives, None)
             if objective is None:
                 return None
