@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,18 @@ RUN_NAME = "[a-z0-9-]+"
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of a run: the section that it reads, and the stages whose outputs it reads."""
+    """A step of a run: the section that it reads, dotted, and the stages whose outputs it reads."""
 
     section: str
     before: Callable[[RunConfig], tuple[str, ...]]
+
+    @property
+    def model(self) -> TypeAdapter[Any]:
+        """The type of the section."""
+        section: Any = RunConfig
+        for name in self.section.split("."):
+            section = section.model_fields[name].rebuild_annotation()
+        return TypeAdapter(section)
 
 
 #: every stage, in an order in which they can be made
@@ -56,7 +65,7 @@ class Run:
 
     def section(self, stage: str) -> str:
         """The stage's section as sorted JSON, without keys at their default or that nothing reads."""
-        values = getattr(self.config, self._stage(stage).section).differences()
+        values = attrgetter(self._stage(stage).section)(self.config).differences()
         return json.dumps(values, sort_keys=True)
 
     def digest(self, stage: str) -> str:
@@ -99,10 +108,8 @@ def parse_section(stage: str, text: str) -> Any:
     """The typed section of a stage, from what `Run.section` gave. Raises UserError if the text is no such."""
     if stage not in STAGES:
         raise UserError(f"no stage is called {stage!r}; there are {', '.join(STAGES)}")
-    field = RunConfig.model_fields[STAGES[stage].section]
-    section: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
     try:
-        return section.validate_json(text, strict=True)
+        return STAGES[stage].model.validate_json(text, strict=True)
     except ValidationError as error:
         raise UserError(f"the configuration of stage {stage} is not valid: {text}\n{error}") from None
 
