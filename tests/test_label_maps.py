@@ -1,4 +1,4 @@
-"""Directories of label maps: whole or not there, in order, refused by name when they are not what they say."""
+"""Directories of label maps: whole or not there, in order, and refused by name when they are anything else."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,19 +51,19 @@ def test_a_new_shard_replaces_the_old(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 2), np.int64), np.zeros((2, 2, 3), np.uint8)])
 def test_other_arrays_are_refused(tmp_path: Path, bad: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="^x: a map must be uint8"):
+    with pytest.raises(ValueError, match=r"^x: a map must be uint8"):
         write_label_shard(tmp_path / "000", [("x", bad)], digest="d")
 
 
 def test_an_image_that_comes_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="^a: occurs twice"):
+    with pytest.raises(ValueError, match=r"^a: occurs twice"):
         write_label_shard(tmp_path / "000", [MAPS[1], MAPS[1]], digest="d")
 
 
 def test_what_is_missing_or_cut_is_named(tmp_path: Path) -> None:
     write_label_shard(tmp_path / "000", MAPS, digest="d")
     shard = LabelShard(tmp_path / "000")
-    with pytest.raises(UserError, match="no map of image c among its 2 images"):
+    with pytest.raises(UserError, match=r"no map of image c among its 2 images"):
         shard["c"]
     path = tmp_path / "000" / "a.png"
     path.write_bytes(path.read_bytes()[:40])
