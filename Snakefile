@@ -1,7 +1,7 @@
 # From photographs with image-level labels to a segmentation network. The rules, read in order, are the method.
 #
-#   snakemake --cores all results/voc12/metrics/cams.json   makes what is missing or out of date
-#   snakemake -n results/voc12/metrics/cams.json            shows what that would be, and why
+#   snakemake --cores all results/voc12/val_miou.txt   makes what is missing or out of date
+#   snakemake -n results/voc12/val_miou.txt            shows what that would be, and why
 from snakemake.utils import min_version
 
 min_version("9.5")
@@ -14,6 +14,9 @@ container: "docker://python:3.11"
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/priors.smk"
+include: "rules/saliency.smk"
+include: "rules/affinity.smk"
+include: "rules/segmentation.smk"
 include: "rules/report.smk"
 
 
@@ -24,7 +27,13 @@ localrules:
 rule all:
     default_target: True
     input:
-        "results/shapes/metrics/cams.json",
-        "results/shapes/figures/cams.png",
-        "results/shapes/figures/oc_training.png",
-        "results/shapes/figures/priors_training.png",
+        "results/shapes/val_miou.txt",
+        "results/shapes/metrics/chain.csv",
+        expand(
+            "results/shapes/figures/{figure}.png",
+            figure=[
+                *("cams", "saliency", "affinity_labels.train", "walks", "pseudo_labels.train", "masks.val"),
+                *("oc_training", "priors_training", "c2am_training", "poolnet_training"),
+                *("affinity_training", "segmentation_training"),
+            ],
+        ),

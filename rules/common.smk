@@ -5,14 +5,15 @@ from functools import cache
 from pathlib import Path
 
 from wsss.errors import UserError
-from wsss.runs import RUN_NAME, Run, load_run
+from wsss.runs import RUN_NAME, Run, final_saliency, load_run, selects_epoch
 
 
 wildcard_constraints:
     run=RUN_NAME,
     split=r"[A-Za-z0-9_-]+",
     shard=r"\d\d\d",
-    training="oc|priors",
+    training="oc|priors|c2am|poolnet|affinity|segmentation",
+    labels="affinity_labels|pseudo_labels|masks",
 
 
 # `python -m workflow.scripts.…` in a rule means this environment and this checkout, wherever Snakemake is
@@ -59,19 +60,89 @@ def digest_of(stage: str):
 
 
 def made_by(stage: str, path: str):
-    """A file of an earlier stage, where the run lies that makes it; {train} is the training split."""
+    """A file of an earlier stage, where the run lies that makes it.
+
+    {train} and {val} are the data set's splits; the wildcards may be part of the stage's name, too.
+    """
 
     def place(wildcards) -> str:
         run = run_named(wildcards.run)
-        return f"{run.directory(stage)}/{path}".format(train=run.config.dataset.train, **wildcards)
+        directory, data = run.directory(stage.format(**wildcards)), run.config.dataset
+        return f"{directory}/{path}".format(train=data.train, val=data.val, **wildcards)
 
     return place
 
 
-def cams_of_training(wildcards) -> list[str]:
-    """All shards of the training split's CAMs."""
-    shards = range(run_named(wildcards.run).config.cams.shards)
-    return [made_by("cams", f"cams/{{train}}/{shard:03d}.safetensors")(wildcards) for shard in shards]
+def all_shards(stage: str, path: str):
+    """All shards of a split that a stage makes; {shard} is a shard's number, the rest as in `made_by`."""
+
+    def places(wildcards) -> list[str]:
+        shards = range(run_named(wildcards.run).config.cams.shards)
+        return [made_by(stage, path.replace("{shard}", f"{shard:03d}"))(wildcards) for shard in shards]
+
+    return places
+
+
+cams_of_training = all_shards("cams", "cams/{train}/{shard}.safetensors")
+c2am_maps_of_training = all_shards("c2am_maps", "c2am_maps/{train}/{shard}.safetensors")
+saliency_crf_of_training = all_shards("saliency_crf", "saliency_crf/{train}/{shard}")
+
+
+def hints_of_c2am(wildcards) -> list[str]:
+    """The CAMs that C2AM-H learns from, beside the images."""
+    return cams_of_training(wildcards) if run_named(wildcards.run).config.saliency.uses_hints else []
+
+
+def poolnet_maps_of_training(wildcards) -> list[str]:
+    """PoolNet's saliency of the training split, in a run that has it."""
+    if run_named(wildcards.run).config.saliency.refine != "poolnet":
+        return []
+    return all_shards("saliency", "saliency/{train}/{shard}")(wildcards)
+
+
+walks_of_training = all_shards("walks", "walks/{train}/{shard}.safetensors")
+
+
+def saliency_of_shard(wildcards) -> list[str]:
+    """The saliency that a shard's affinity labels are made with, in a run that has it."""
+    stage = final_saliency(run_named(wildcards.run).config)
+    return [made_by(stage, f"{stage}/{{split}}/{{shard}}")(wildcards)] if stage else []
+
+
+def pseudo_labels_of(split: str):
+    """All shards of a split's pseudo labels; none in a run that learns from the data set's masks."""
+
+    def places(wildcards) -> list[str]:
+        if run_named(wildcards.run).config.segmentation.labels != "pseudo":
+            return []
+        return all_shards("pseudo_labels", f"pseudo_labels/{split}/{{shard}}")(wildcards)
+
+    return places
+
+
+labels_to_learn_from = pseudo_labels_of("{train}")
+
+
+def index_that_chooses(wildcards) -> list[str]:
+    """The images by which the segmentation network's epoch is chosen, where one is."""
+    chooses = selects_epoch(run_named(wildcards.run).config)
+    return [made_by("index", "index/{val}.csv")(wildcards)] if chooses else []
+
+
+def labels_that_choose(wildcards) -> list[str]:
+    """What they are scored by, as `labels_to_learn_from`."""
+    return pseudo_labels_of("{val}")(wildcards) if index_that_chooses(wildcards) else []
+
+
+def scores_of_chain(wildcards) -> list[str]:
+    """The metrics of all that a run scores."""
+    config = run_named(wildcards.run).config
+    found = {"masks": "masks.{val}.json"}
+    if config.segmentation.labels == "pseudo":
+        found |= {"cams_metrics": "cams.json", "walks_metrics": "walks.json"}
+        found |= {stage: f"{stage}.{{train}}.json" for stage in ("affinity_labels", "pseudo_labels")}
+        found |= {"saliency_metrics": "saliency.json"} if final_saliency(config) else {}
+    return [made_by(stage, f"metrics/{name}")(wildcards) for stage, name in found.items()]
 
 
 def data_of_run(wildcards) -> list[str]:

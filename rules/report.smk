@@ -48,3 +48,104 @@ rule draw_cams:
         "python -m workflow.scripts.draw_cams --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --cams {input.cams}"
         " --metrics {input.metrics} --out {output.sheet} --curve {output.curve}"
+
+
+rule draw_saliency:
+    input:
+        index=made_by("index", "index/{train}.csv"),
+        c2am=c2am_maps_of_training,
+        crf=saliency_crf_of_training,
+        poolnet=poolnet_maps_of_training,
+        metrics="results/{run}/metrics/saliency.json",
+    output:
+        sheet="results/{run}/figures/saliency.png",
+        curve="results/{run}/figures/saliency_threshold.png",
+    log:
+        "results/{run}/logs/draw_saliency.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_saliency.tsv"
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
+    params:
+        config=config_of("saliency_metrics"),
+        digest=digest_of("saliency_metrics"),
+    message:
+        "{wildcards.run}: draws images, masks and saliency"
+    shell:
+        "python -m workflow.scripts.draw_saliency --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --c2am {input.c2am} --crf {input.crf}"
+        " --poolnet {input.poolnet} --metrics {input.metrics} --out {output.sheet} --curve {output.curve}"
+
+
+rule draw_walks:
+    input:
+        index=made_by("index", "index/{train}.csv"),
+        walks=walks_of_training,
+        metrics="results/{run}/metrics/walks.json",
+    output:
+        sheet="results/{run}/figures/walks.png",
+        curve="results/{run}/figures/walks_threshold.png",
+    log:
+        "results/{run}/logs/draw_walks.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_walks.tsv"
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
+    params:
+        config=config_of("walks_metrics"),
+        digest=digest_of("walks_metrics"),
+    message:
+        "{wildcards.run}: draws images, masks and walked CAMs"
+    shell:
+        "python -m workflow.scripts.draw_walks --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --walks {input.walks}"
+        " --metrics {input.metrics} --out {output.sheet} --curve {output.curve}"
+
+
+rule draw_labels:
+    input:
+        index=made_by("index", "index/{split}.csv"),
+        maps=all_shards("{labels}", "{labels}/{split}/{shard}"),
+        metrics="results/{run}/metrics/{labels}.{split}.json",
+    output:
+        "results/{run}/figures/{labels}.{split}.png",
+    log:
+        "results/{run}/logs/draw_labels.{labels}.{split}.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_labels.{labels}.{split}.tsv"
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
+    params:
+        config=config_of("{labels}"),
+        digest=digest_of("{labels}"),
+    message:
+        "{wildcards.run}: draws images, masks and the {wildcards.labels} of {wildcards.split}"
+    shell:
+        "python -m workflow.scripts.draw_labels --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --labels {wildcards.labels} --index {input.index}"
+        " --maps {input.maps} --metrics {input.metrics} --out {output}"
+
+
+rule report_chain:
+    input:
+        scores_of_chain,
+    output:
+        "results/{run}/metrics/chain.csv",
+    log:
+        "results/{run}/logs/report_chain.log",
+    benchmark:
+        "results/{run}/benchmarks/report_chain.tsv"
+    resources:
+        mem_mb=growing(1000),
+        runtime=10,
+    params:
+        config=config_of("masks"),
+        digest=digest_of("masks"),
+    message:
+        "{wildcards.run}: says what each stage reaches and takes"
+    shell:
+        "python -m workflow.scripts.report_chain --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --metrics {input} --out {output}"

@@ -11,10 +11,11 @@ from wsss.data.index import Index, Record
 from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.errors import UserError
 from wsss.files import write_json, write_png
-from wsss.inference import evaluate
+from wsss.inference import fanout
 from wsss.inference.cam_network import CamNetwork
-from wsss.inference.cams import cam_maps, in_order
-from wsss.inference.evaluate import evaluate_cams
+from wsss.inference.cams import cam_maps, labelled
+from wsss.inference.evaluate import evaluate_scores
+from wsss.inference.score_maps import score_maps
 from wsss.inference.tta import full, strided
 from wsss.metrics import ThresholdSweep
 from wsss.models import Classifier, load_published
@@ -71,7 +72,8 @@ def shards(tmp_path, maps):
 def batched(model, index, *, batch, workers=0):
     """Maps as on a GPU: several images at once."""
     network = CamNetwork(model, torch.device("cpu"), "float32", flip=True)
-    return list(in_order(network, index, (0.5, 1.0, 1.5, 2.0), batch=batch, workers=workers))
+    scales = (0.5, 1.0, 1.5, 2.0)
+    return list(score_maps(network, index.records, labelled(index), scales, batch=batch, workers=workers))
 
 
 def assert_equal_maps(found, expected, tolerance=1e-5):
@@ -202,7 +204,7 @@ def test_a_split_without_labels_is_refused(model, index):
 
 
 def test_evaluation_is_that_of_a_plain_sweep(index, maps, shards):
-    result = evaluate_cams(shards, index, thresholds=THRESHOLDS, progress=False)
+    result = evaluate_scores(shards, index, thresholds=THRESHOLDS, progress=False)
     sweep = ThresholdSweep(4, THRESHOLDS)
     for item, record in zip(maps[:5], index.records[:5], strict=True):
         sweep.update(full(item), item.keys, np.asarray(Image.open(record.mask)))
@@ -223,9 +225,9 @@ def test_evaluation_is_that_of_a_plain_sweep(index, maps, shards):
 
 
 def test_evaluation_in_processes_gives_the_same(index, maps, shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluate, "IMAGES_PER_PROCESS", 1)
-    one = evaluate_cams(shards, index, thresholds=THRESHOLDS, progress=False)
-    two = evaluate_cams(shards, index, thresholds=THRESHOLDS, workers=2, progress=False)
+    monkeypatch.setattr(fanout, "IMAGES_PER_PROCESS", 1)
+    one = evaluate_scores(shards, index, thresholds=THRESHOLDS, progress=False)
+    two = evaluate_scores(shards, index, thresholds=THRESHOLDS, workers=2, progress=False)
     assert one == two
     write_json(tmp_path / "cams.json", one)
     assert json.loads((tmp_path / "cams.json").read_text()) == one
@@ -247,33 +249,33 @@ def test_perfect_maps_score_100(index, tmp_path):
     write_shard(tmp_path / "a.safetensors", kept, digest="d")
     names = {item.id for item in kept}
     some = Index(tuple(record for record in index if record.id in names), CLASSES, "train", "")
-    result = evaluate_cams([tmp_path / "a.safetensors"], some, thresholds=(0.5,), progress=False)
+    result = evaluate_scores([tmp_path / "a.safetensors"], some, thresholds=(0.5,), progress=False)
     assert result["miou"] == 100
 
 
 def test_missing_predictions_are_named(index, shards):
     with pytest.raises(
-        UserError, match=r"2 of 5 images with a mask have no CAM in .*0.safetensors: id1, id3$"
+        UserError, match=r"2 of 5 images with a mask have no CAMs in .*0.safetensors: id1, id3$"
     ):
-        evaluate_cams(shards[:1], index, thresholds=THRESHOLDS)
+        evaluate_scores(shards[:1], index, thresholds=THRESHOLDS)
     with pytest.raises(UserError, match=r"5 of 5 .* in no shard: id0"):
-        evaluate_cams([], index, thresholds=THRESHOLDS)
+        evaluate_scores([], index, thresholds=THRESHOLDS)
 
 
 def test_what_does_not_fit_together_is_refused(index, maps, shards, tmp_path):
     write_shard(shards[1], maps[1::2], digest="other")
     with pytest.raises(UserError, match="different configurations"):
-        evaluate_cams(shards, index, thresholds=THRESHOLDS)
+        evaluate_scores(shards, index, thresholds=THRESHOLDS)
     wrong = [ScoreMaps(item.id, (48, 65), item.keys, item.scales) for item in maps]
     write_shard(tmp_path / "wrong.safetensors", wrong, digest="d")
-    with pytest.raises(UserError, match=r"id0: CAM for 65 x 48 pixels .* has 64 x 48"):
-        evaluate_cams([tmp_path / "wrong.safetensors"], index, thresholds=THRESHOLDS)
+    with pytest.raises(UserError, match=r"id0: CAMs for 65 x 48 pixels .* has 64 x 48"):
+        evaluate_scores([tmp_path / "wrong.safetensors"], index, thresholds=THRESHOLDS)
     fewer = Index(index.records[:1], CLASSES[:1], "train", "")
     with pytest.raises(UserError, match=r"id0: mask holds \[2, 3\], allowed are 0..1 or 255"):
-        evaluate_cams(shards[:1], fewer, thresholds=THRESHOLDS)
+        evaluate_scores(shards[:1], fewer, thresholds=THRESHOLDS)
     unmasked = Index(index.records[5:], CLASSES, "train", "")
     with pytest.raises(UserError, match="split train: none of its 1 images has a mask"):
-        evaluate_cams(shards, unmasked, thresholds=THRESHOLDS)
+        evaluate_scores(shards, unmasked, thresholds=THRESHOLDS)
 
 
 def test_published_cams(shared, fill):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from wsss.config import Augmentation, Ema, Evaluation, Oc, Priors, RunConfig, ShapesDataset
+from wsss.config import Augmentation, Ema, Evaluation, MaskCrf, Oc, Priors, RunConfig, ShapesDataset
 from wsss.errors import UserError
 from wsss.runs import load_run
 
@@ -146,6 +146,22 @@ FAULTS = {
         "priors: {puzzle: {terms: [tiles, tiles]}}",
         'priors.puzzle.terms = ["tiles", "tiles"]: must be a list that',
     ),
+    "crop of no whole edges": (
+        "affinity: {training: {augmentation: {crop: 510}}}",
+        "affinity.training.augmentation.crop = 510: must be a multiple of 4, for edges of whole pixels",
+    ),
+    "crop without pairs": (
+        "affinity: {training: {augmentation: {crop: 64}}}",
+        "affinity.training.augmentation.crop = 64: must be at least 76, to hold a pair of radius 10",
+    ),
+    "affinity labels that leave nothing open": (
+        "affinity: {labels: {bg_threshold: 0.4}}\nsaliency: {method: none}",
+        "affinity.labels.bg_threshold = 0.4: must be below fg_threshold, which is 0.4, in a run without",
+    ),
+    "source of labels": (
+        "segmentation: {labels: masks}",
+        'segmentation.labels = "masks": must be pseudo | ground_truth',
+    ),
     "twice": ("cams: {flip: true, flip: false}", "cams.flip: stands twice, first in line 2"),
 }
 
@@ -160,7 +176,7 @@ def test_fault_names_file_line_key_value_and_what_is_allowed(tmp_path: Path, tex
 
 
 DATASET_FAULTS = {
-    "none": ("oc: {}", "dataset: missing; must be a section with kind, root, train, val, seed"),
+    "none": ("oc: {}", "dataset: missing; must be a section with kind, root, train, val, val_labels,"),
     "no kind": ("dataset: {seed: 1}", "dataset.kind: missing; must be voc or shapes"),
     "unknown kind": ("dataset: {kind: coco}", 'dataset.kind = "coco": must be voc or shapes'),
     "kind of another type": ("dataset: {kind: [voc]}", 'dataset.kind = ["voc"]: must be voc or shapes'),
@@ -172,7 +188,7 @@ DATASET_FAULTS = {
     ),
     "key of another kind": (
         "dataset: {kind: voc, root: d, seed: 1}",
-        "dataset.seed: unknown key (known: kind, root, train, val)",
+        "dataset.seed: unknown key (known: kind, root, train, val, val_labels)",
     ),
 }
 
@@ -334,3 +350,32 @@ def test_published_values() -> None:
         "noc": (0, 1, 1),
     }
     assert (priors.noc.mask, priors.noc.threshold, priors.noc.oc_gradient) == ("hard", 0.2, "none")
+
+
+def test_published_values_of_the_last_stages() -> None:
+    """As above, and the colours, batches and epochs of the first release where the two differ."""
+    config = RunConfig(dataset=ShapesDataset(kind="shapes"))
+    labels, affinity, walk = config.affinity.labels, config.affinity.training, config.affinity.walk
+    assert (labels.fg_threshold, labels.bg_threshold) == (0.4, 0.1)
+    assert (labels.iterations, labels.gt_prob) == (10, 0.7)
+    steps = affinity.optimisation
+    assert (steps.optimizer, steps.lr, steps.weight_decay, steps.epochs) == ("sgd", 0.1, 1e-4, 3)
+    assert (steps.head_lr_mult, steps.bias_lr_mult, steps.bias_decay) == (1, 1, True)
+    assert (steps.batch, steps.precision, affinity.radius) == (32, "float32", 10)
+    assert (walk.beta, walk.steps, walk.radius, walk.side) == (10, 2**8, 5, 512)
+    pseudo, training = config.segmentation.pseudo, config.segmentation.training
+    assert (pseudo.threshold, pseudo.iterations, pseudo.gt_prob) == (0.3, 1, 0.9)
+    steps = training.optimisation
+    assert (steps.optimizer, steps.lr, steps.weight_decay, steps.epochs) == ("sgd", 0.007, 4e-5, 50)
+    assert (steps.batch, steps.head_lr_mult, steps.bias_lr_mult) == (32, 10, 2)
+    crop = training.augmentation
+    assert (crop.crop, crop.min_side, crop.max_side, crop.color) == (512, 256, 1024, ())
+    assert (training.network.head_norm, training.label_smoothing) == ("group", 0)
+    masks = config.segmentation.masks
+    assert (masks.scales, masks.flip) == ((0.5, 1, 1.5, 2), True)
+    assert (masks.crf.kind, masks.crf.iterations) == ("deeplab", 10)
+
+
+def test_the_crf_of_masks_reads_what_it_needs() -> None:
+    assert MaskCrf(gt_prob=0.5).differences() == {}
+    assert MaskCrf(kind="mixed", gt_prob=0.5).differences() == {"kind": "mixed", "gt_prob": 0.5}

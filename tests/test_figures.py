@@ -7,14 +7,18 @@ import pytest
 from PIL import Image
 
 from wsss.data.index import Index, Record
+from wsss.data.label_maps import write_label_shard
 from wsss.data.maps import ScoreMaps, write_shard
 from wsss.data.palette import voc_palette
 from wsss.errors import UserError
-from wsss.figures.cams import SIDE, cam_sheet
 from wsss.figures.costs import costs_table
 from wsss.figures.curves import threshold_curve, training_curve
+from wsss.figures.labels import SIDE as LABEL_SIDE
+from wsss.figures.labels import label_sheet
+from wsss.figures.scores import SIDE, score_sheet
 from wsss.figures.sheet import INK, PAPER, Row, resize, resize_labels, size_within, write_sheet
 from wsss.files import write_png
+from wsss.inference.evaluate import ScoreKind
 
 METRICS = {
     "run": "made-up",
@@ -93,7 +97,7 @@ def test_a_cam_sheet_shows_mask_and_cam_in_the_classes_colour(
     tmp_path: Path, cams: tuple[Index, Path]
 ) -> None:
     index, shard = cams
-    cam_sheet(tmp_path / "sheet.png", index, [shard], METRICS)
+    score_sheet(tmp_path / "sheet.png", index, [shard], METRICS)
     pixels = picture(tmp_path / "sheet.png")
     dog = tuple(voc_palette()[2].tolist())
     over_grey = tuple(int(0.65 * part + 0.35 * 128) for part in dog)
@@ -107,10 +111,41 @@ def test_a_cam_sheet_shows_mask_and_cam_in_the_classes_colour(
 
 def test_a_cam_sheet_shows_so_many_images(tmp_path: Path, cams: tuple[Index, Path]) -> None:
     index, shard = cams
-    cam_sheet(tmp_path / "one.png", index, [shard], METRICS, shown=1)
-    cam_sheet(tmp_path / "all.png", index, [shard], METRICS, shown=9)
+    score_sheet(tmp_path / "one.png", index, [shard], METRICS, shown=1)
+    score_sheet(tmp_path / "all.png", index, [shard], METRICS, shown=9)
     assert picture(tmp_path / "one.png").shape == picture(tmp_path / "all.png").shape
     assert (picture(tmp_path / "one.png") == PAPER).mean() > (picture(tmp_path / "all.png") == PAPER).mean()
+
+
+def test_a_sheet_of_walks_says_so(tmp_path: Path, cams: tuple[Index, Path]) -> None:
+    index, shard = cams
+    halves = ScoreKind("halves", "", half)
+    score_sheet(tmp_path / "sheet.png", index, [shard], METRICS, kind=halves)
+    dog = tuple(int(0.65 * part + 0.35 * 128) for part in voc_palette()[2].tolist())
+    covered = (picture(tmp_path / "sheet.png") == dog).all(axis=-1).sum()
+    height = size_within((60, 80), SIDE)[0]
+    assert 0.3 * SIDE * height < covered < 0.6 * SIDE * height, "the mask; no score exceeds the threshold"
+
+
+def half(maps: ScoreMaps) -> np.ndarray:
+    """A score of one half everywhere."""
+    return np.full((len(maps.keys) - 1, *maps.size), 0.5, np.float32)
+
+
+def test_a_label_sheet_hatches_what_is_open(tmp_path: Path, cams: tuple[Index, Path]) -> None:
+    index, _ = cams
+    labels = np.full((60, 80), 255, np.uint8)
+    labels[:, 60:] = 2
+    write_label_shard(tmp_path / "0", [("right", labels), ("bare", labels * 0)], digest="d")
+    metrics = {"run": "made-up", "miou": 50.0, "coverage": 25.0}
+    label_sheet(tmp_path / "sheet.png", index, [tmp_path / "0"], metrics, name="affinity labels")
+    pixels = picture(tmp_path / "sheet.png")
+    area = LABEL_SIDE * size_within((60, 80), LABEL_SIDE)[0]
+    open_ = (pixels == voc_palette()[255]).all(axis=-1).sum()
+    assert 0.75 / 3 * area < open_ < 0.75 / 2.5 * area, "a third of the open part is stripes"
+    dog = tuple(int(0.65 * part + 0.35 * 128) for part in voc_palette()[2].tolist())
+    covered = (pixels == dog).all(axis=-1).sum()
+    assert 0.7 * area < covered < 0.78 * area, "half of the mask and a quarter of the labels"
 
 
 # --- curves ---
@@ -125,6 +160,16 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
     for name in ("threshold", "training"):
         pixels = picture(tmp_path / f"{name}.png")
         assert pixels.shape[0] > 400 and pixels.shape[1] > 1000 and len(np.unique(pixels)) > 50
+
+
+def test_a_training_that_was_looked_at_has_one_picture_more(tmp_path: Path) -> None:
+    rows = ["step,epoch,lr/segmentation,loss/segmentation,images_per_second,data_share,memory_gb,val/miou"]
+    rows += ["1,0.5,0.1,2.5,20,0.1,1.5,", "2,1,0.1,2.0,20,0.1,1.5,40.5", "4,2,,,,,,45", "5,2.5,0.1,1,20,0,2,"]
+    (tmp_path / "training.csv").write_text("\n".join(rows) + "\n")
+    training_curve(tmp_path / "looked.png", tmp_path / "training.csv", name="segmentation")
+    (tmp_path / "training.csv").write_text("\n".join([rows[0], rows[1]]) + "\n")
+    training_curve(tmp_path / "not.png", tmp_path / "training.csv", name="segmentation")
+    assert picture(tmp_path / "looked.png").shape[1] == 1.25 * picture(tmp_path / "not.png").shape[1]
 
 
 def test_a_training_without_rows_is_named(tmp_path: Path) -> None:

@@ -1,13 +1,23 @@
 """Runs on top of runs: what is inherited, which stages there are, who owns what, what changes a digest."""
 
 import json
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
-from wsss.config import Oc, Priors, ShapesDataset
+from wsss.config import Oc, Priors, RunConfig, Section, ShapesDataset
 from wsss.errors import UserError
-from wsss.runs import STAGES, Run, load_run, parse_section, run_names, stages
+from wsss.runs import (
+    STAGES,
+    Run,
+    final_saliency,
+    load_run,
+    parse_section,
+    run_names,
+    selects_epoch,
+    stages,
+)
 
 BASE = "dataset: {kind: shapes}\n"
 
@@ -129,21 +139,22 @@ def test_names_of_runs(write) -> None:
 def test_only_methods_that_erase_have_an_ordinary_classifier(write, method: str) -> None:
     run = load(write(run=BASE + f"priors: {{method: {method}}}"), "run")
     with_oc = method in ("occse", "poc", "pnoc")
-    assert stages(run) == ["index", *(["oc"] if with_oc else []), "priors", "cams", "cams_metrics"]
+    first = ["index", *(["oc"] if with_oc else []), "priors", "cams", "cams_metrics"]
+    assert stages(run)[: len(first)] == first
     if not with_oc:
         with pytest.raises(
-            UserError, match=f"run run .priors.method: {method}. has no stage 'oc'; it has index, priors"
+            UserError, match=f"run run .priors.method: {method}, .* has no stage 'oc'; it has index, priors"
         ):
             run.section("oc")
-    with pytest.raises(UserError, match="no stage 'segmentation'"):
-        run.digest("segmentation")
+    with pytest.raises(UserError, match="no stage 'priours'"):
+        run.digest("priours")
 
 
 def test_the_stages_can_be_made_in_their_order(write) -> None:
     config = load(write(run=BASE), "run").config
     order = list(STAGES)
     for name, stage in STAGES.items():
-        assert stage.section in type(config).model_fields
+        assert isinstance(attrgetter(stage.section)(config), Section)
         assert all(order.index(before) < order.index(name) for before in stage.before(config))
 
 
@@ -172,7 +183,7 @@ def test_a_section_comes_back_whole(write) -> None:
     )
     run = load(write(run=text), "run")
     for stage in stages(run):
-        section = getattr(run.config, STAGES[stage].section)
+        section = attrgetter(STAGES[stage].section)(run.config)
         assert parse_section(stage, run.section(stage)) == section
     assert isinstance(parse_section("oc", "{}"), Oc) and isinstance(parse_section("priors", "{}"), Priors)
 
@@ -186,9 +197,89 @@ def test_what_is_no_section_is_refused() -> None:
         parse_section("ocs", "{}")
 
 
+def test_a_run_has_the_saliency_that_it_asks_for(write) -> None:
+    directory = write(
+        base=BASE,
+        none="extends: base\nsaliency: {method: none}",
+        masks="extends: base\nsaliency: {refine: none}",
+        plain="extends: base\nsaliency: {method: c2am}",
+    )
+    base, none, masks, plain = (load(directory, name) for name in ("base", "none", "masks", "plain"))
+    parts = ["c2am", "c2am_maps", "saliency_crf", "poolnet", "saliency", "saliency_metrics"]
+    assert [stage for stage in stages(base) if stage in parts] == parts
+    assert not set(parts) & set(stages(none))
+    assert set(parts) - set(stages(masks)) == {"poolnet", "saliency"}
+    assert [final_saliency(run.config) for run in (base, none, masks)] == ["saliency", None, "saliency_crf"]
+    # without hints, what the CAMs are changes nothing but the scores; the masks of the CRF are the same
+    assert masks.owner("saliency_crf") is not masks and masks.owner("saliency_metrics") is masks
+    assert "cams" not in STAGES["c2am"].before(plain.config)
+
+
+def test_plain_c2am_reads_no_hints(write) -> None:
+    directory = write(
+        base=BASE + "saliency: {method: c2am}",
+        child="extends: base\nsaliency: {c2am: {hints: {weight: 2}}}\npriors: {label_smoothing: 0}",
+        other="extends: base\nsaliency: {c2am: {rank_alpha: 1}}",
+        shards="extends: base\ncams: {shards: 2}",
+    )
+    base, child, other, shards = (load(directory, name) for name in ("base", "child", "other", "shards"))
+    assert child.section("c2am") == "{}"
+    assert digests(child)["saliency"] == digests(base)["saliency"]
+    assert digests(other)["c2am"] != digests(base)["c2am"]
+    # the maps are in other files then, though nothing else about them has changed
+    assert digests(shards)["c2am"] == digests(base)["c2am"]
+    assert digests(shards)["c2am_maps"] != digests(base)["c2am_maps"]
+
+
+def test_the_upper_bound_has_the_last_two_stages_alone(write) -> None:
+    directory = write(base=BASE, upper="extends: base\nsegmentation: {labels: ground_truth}")
+    base, upper = load(directory, "base"), load(directory, "upper")
+    assert stages(upper) == ["index", "segmentation", "masks"]
+    assert [upper.owner(stage).name for stage in stages(upper)] == ["base", "upper", "upper"]
+    assert upper.section("segmentation") == base.section("segmentation")
+    assert upper.digest("segmentation") != base.digest("segmentation")
+    with pytest.raises(UserError, match=r"run upper .* has no stage 'walks'; it has index, segmentation"):
+        upper.directory("walks")
+
+
+def test_affinity_labels_take_the_saliency_that_there_is(write) -> None:
+    directory = write(
+        base=BASE,
+        none="extends: base\nsaliency: {method: none}",
+        masks="extends: base\nsaliency: {refine: none}",
+    )
+    before = {name: load(directory, name).config for name in ("base", "none", "masks")}
+    assert {name: STAGES["affinity_labels"].before(config)[2:] for name, config in before.items()} == {
+        "base": ("saliency",),
+        "none": (),
+        "masks": ("saliency_crf",),
+    }
+
+
+def test_the_epoch_is_chosen_where_val_has_labels(write) -> None:
+    unlabelled = "dataset: {kind: voc, root: d, val_labels: false}\n"
+    asked = "segmentation: {training: {selection: %s}}"
+    directory = write(
+        auto=BASE,
+        best=unlabelled + asked % "best",
+        last=BASE + asked % "last",
+        bare=unlabelled,
+        upper=unlabelled + "segmentation: {labels: ground_truth}",
+    )
+    names = ("auto", "best", "last", "bare", "upper")
+    chosen = [selects_epoch(load(directory, name).config) for name in names]
+    assert chosen == [True, True, False, False, True]
+
+
 # --- digests and owners ---
 
-ALL = {"index", "oc", "priors", "cams", "cams_metrics"}
+#: all stages of a run with nothing but defaults, in order, and those that follow the priors and the CRF
+ORDER = stages(Run("run", RunConfig(dataset=ShapesDataset(kind="shapes"))))
+ALL = set(ORDER)
+AFTER_PRIORS = ALL - {"index", "oc", "priors"}
+AFTER_CRF = AFTER_PRIORS - {"cams", "cams_metrics", "c2am", "c2am_maps", "saliency_crf"}
+AFTER_SALIENCY = AFTER_CRF - {"poolnet", "saliency", "saliency_metrics"}
+AFTER_WALKS = AFTER_SALIENCY - {"affinity_labels", "affinity", "walks", "walks_metrics"}
 
 CHANGES = {
     "nothing": ("", set()),
@@ -196,13 +287,27 @@ CHANGES = {
     "a default, written down": ("oc: {optimisation: {lr: 1.0e-1}}\ncams: {scales: [0.5, 1, 1.5, 2]}", set()),
     "the data": ("dataset: {seed: 1}", ALL),
     "the OC": ("oc: {optimisation: {seed: 1}}", ALL - {"index"}),
-    "the priors": ("priors: {erasing: {choice: focal}}", {"priors", "cams", "cams_metrics"}),
+    "the priors": ("priors: {erasing: {choice: focal}}", {"priors", *AFTER_PRIORS}),
     "a switch that is on with defaults": (
         "priors: {optimisation: {ema: {}}}",
-        {"priors", "cams", "cams_metrics"},
+        {"priors", *AFTER_PRIORS},
     ),
-    "the shards": ("cams: {shards: 2}", {"cams", "cams_metrics"}),
-    "the sweep": ("evaluation: {threshold_to: 0.5}", {"cams_metrics"}),
+    "the shards": ("cams: {shards: 2}", AFTER_PRIORS),
+    "the sweep": ("evaluation: {threshold_to: 0.5}", {"cams_metrics", "walks_metrics"}),
+    "the hints": (
+        "saliency: {c2am: {hints: {fg_threshold: 0.3}}}",
+        {"c2am", "c2am_maps", "saliency_crf", *AFTER_CRF},
+    ),
+    "the CRF": ("saliency: {crf: {iterations: 1}}", {"saliency_crf", *AFTER_CRF}),
+    "PoolNet": ("saliency: {poolnet: {optimisation: {lr: 0.001}}}", AFTER_CRF),
+    "the affinity labels": ("affinity: {labels: {fg_threshold: 0.3}}", AFTER_SALIENCY),
+    "AffinityNet": ("affinity: {training: {radius: 5}}", AFTER_SALIENCY - {"affinity_labels"}),
+    "the walk": ("affinity: {walk: {beta: 8}}", {"walks", "walks_metrics", *AFTER_WALKS}),
+    "the pseudo labels": ("segmentation: {pseudo: {threshold: 0.25}}", AFTER_WALKS),
+    "the segmentation": ("segmentation: {training: {selection: last}}", {"segmentation", "masks"}),
+    "the masks": ("segmentation: {masks: {crf: {iterations: 0}}}", {"masks"}),
+    "what the CRF of the masks does not read": ("segmentation: {masks: {crf: {gt_prob: 0.5}}}", set()),
+    "the sweep over saliency": ("saliency: {evaluation: {threshold_to: 0.9}}", {"saliency_metrics"}),
 }
 
 
@@ -237,7 +342,8 @@ def test_a_change_that_is_taken_back_is_the_first_runs_again(write) -> None:
         leaf="extends: middle\noc: {label_smoothing: 0.1}",
     )
     leaf = load(directory, "leaf")
-    assert [leaf.owner(stage).name for stage in stages(leaf)] == ["base", "base", "base", "leaf", "leaf"]
+    owners = [leaf.owner(stage).name for stage in stages(leaf)]
+    assert owners == [*["base"] * 3, *["leaf"] * (len(owners) - 3)]
 
 
 def test_a_run_that_lacks_a_stage_owns_none(write) -> None:
@@ -245,7 +351,8 @@ def test_a_run_that_lacks_a_stage_owns_none(write) -> None:
     child = load(
         write(base=BASE + "priors: {method: vanilla}", child="extends: base\npriors: {method: poc}"), "child"
     )
-    assert [child.owner(stage).name for stage in stages(child)] == ["base", *["child"] * 4]
+    owners = [child.owner(stage).name for stage in stages(child)]
+    assert owners == ["base", *["child"] * (len(owners) - 1)]
 
 
 def test_unrelated_runs_share_nothing(write) -> None:
@@ -259,24 +366,35 @@ def test_digests_are_stable_and_distinct(write) -> None:
     """Digests stand in files on disk: they must not change with a new release."""
     run = load(write(run="dataset: {kind: voc, root: data/VOC2012}"), "run")
     known = digests(run)
-    assert known == {
+    published = {
         "index": "7f2bb00c9c96",
         "oc": "aad64f3c481d",
         "priors": "0565e5d321be",
         "cams": "8966434fc27c",
         "cams_metrics": "e30a5c9bd168",
+        "c2am": "427e73fa935c",
+        "c2am_maps": "1180a20e951f",
+        "saliency_crf": "74de7cabd6c0",
+        "poolnet": "168718a6a4f0",
+        "saliency": "c2f09d739c7b",
+        "saliency_metrics": "f3e909637890",
+        "affinity_labels": "ec2d4767888c",
+        "affinity": "dd156c3cc4aa",
+        "walks": "489bd2ab5763",
+        "walks_metrics": "3b85cad52e43",
+        "pseudo_labels": "99e92d69e501",
+        "segmentation": "08eca13801ef",
+        "masks": "639f111af7e4",
     }
+    assert {stage: known[stage] for stage in published} == published
     assert len(set(known.values())) == len(known)
 
 
 def test_shipped_ablation_shares_the_data_only(repository: Path) -> None:
     run = load_run("shapes-vanilla", repository / "config")
-    assert {stage: run.owner(stage).name for stage in stages(run)} == {
-        "index": "shapes",
-        "priors": "shapes-vanilla",
-        "cams": "shapes-vanilla",
-        "cams_metrics": "shapes-vanilla",
-    }
+    owners = {stage: run.owner(stage).name for stage in stages(run)}
+    assert owners.pop("index") == "shapes"
+    assert "oc" not in owners and set(owners.values()) == {"shapes-vanilla"}
     assert run.parent is not None
     inherited = json.loads(run.parent.section("priors"))
     # what vanilla does not read is no part of its section

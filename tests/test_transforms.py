@@ -8,11 +8,13 @@ from wsss.data.transforms import (
     AffinityTransform,
     ClassificationTransform,
     Geometry,
+    NativeTransform,
     SaliencyTransform,
     SegmentationTransform,
     draw_geometry,
 )
 from wsss.errors import UserError
+from wsss.models.weights import Normalization
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 #: normalises to RGB / 255 itself, so that pixels can be read off a result
@@ -153,6 +155,28 @@ def test_hint_follows_the_image() -> None:
         array, cropped = transform(image, hint, np.random.default_rng(seed))
         assert cropped.shape == (1, 56, 56) and cropped.dtype == np.float32
         assert array == pytest.approx(np.repeat(cropped, 3, axis=0), abs=1 / 255)
+
+
+def test_channels_come_in_the_order_that_is_asked_for() -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8))
+    rgb, bgr = (
+        ClassificationTransform(56, 64, 64, MEAN, STD, order=order)(image, np.random.default_rng(1))
+        for order in ("rgb", "bgr")
+    )
+    assert np.array_equal(bgr, rgb[::-1]) and bgr.flags.c_contiguous
+
+
+def test_native_size_is_kept_and_half_are_mirrored_with_their_saliency() -> None:
+    saliency = ramp(8, 12)
+    image = Image.fromarray(np.repeat(saliency[..., None], 3, axis=2))
+    transform = NativeTransform(Normalization(*PLAIN))
+    mirrored = 0
+    for seed in range(20):
+        array, target = transform(image, saliency, np.random.default_rng(seed))
+        assert array.shape == (3, 8, 12) and target.shape == (1, 8, 12) and target.dtype == np.float32
+        assert array == pytest.approx(np.repeat(target, 3, axis=0))
+        mirrored += target[0, 0, 0] > 0.5
+    assert 4 < mirrored < 16
 
 
 def test_faulty_settings_are_refused() -> None:

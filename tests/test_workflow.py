@@ -38,11 +38,25 @@ TINY: dict[str, Any] = {
         "augmentation": AUGMENTATION,
     },
     "cams": {"scales": [1.0], "shards": 2},
+    "saliency": {
+        "c2am": {
+            "network": NETWORK,
+            "optimisation": {"epochs": 1, "batch": 8, "accumulate": 1, "precision": "float32"},
+            "augmentation": {"size": 40, "crop": 32},
+        },
+        "maps": {"scales": [1.0]},
+        "crf": {"iterations": 1},
+        "poolnet": {"network": NETWORK, "optimisation": {"epochs": 1, "accumulate": 8}},
+    },
     "machine": {"device": "cpu", "threads": 1, "workers": 0, "checkpoint_minutes": 0},
 }
 CHILD = {"extends": "tiny", "priors": {"puzzle": {"weight": 2.0}}}
-FIGURES = ("cams", "oc_training", "priors_training")
-TARGETS = ("results/tiny/metrics/cams.json", *(f"results/tiny/figures/{name}.png" for name in FIGURES))
+FIGURES = ("cams", "oc_training", "priors_training", "saliency", "c2am_training", "poolnet_training")
+TARGETS = (
+    "results/tiny/metrics/cams.json",
+    *(f"results/tiny/figures/{name}.png" for name in FIGURES),
+    "results/tiny/metrics/saliency.json",
+)
 
 #: jobs of each rule, in order, if all of tiny is made
 EVERYTHING = {
@@ -53,7 +67,14 @@ EVERYTHING = {
     "make_cams": 2,
     "evaluate_cams": 1,
     "draw_cams": 1,
-    "draw_training": 2,
+    "train_c2am": 1,
+    "make_c2am_maps": 2,
+    "refine_saliency": 2,
+    "train_poolnet": 1,
+    "make_saliency": 2,
+    "evaluate_saliency": 1,
+    "draw_saliency": 1,
+    "draw_training": 4,
 }
 
 
@@ -144,7 +165,9 @@ def test_everything_is_made(made: Path) -> None:
         "cams_metrics"
     )
     assert metrics["protocol"]["images"] == 24 and 0 <= metrics["miou"] <= 100
-    for name in (*FIGURES, "cams_threshold"):
+    scores = json.loads((results / "metrics" / "saliency.json").read_text())
+    assert scores["kinds"] == ["c2am", "crf", "poolnet"] and scores["protocol"]["images"] == 24
+    for name in (*FIGURES, "cams_threshold", "saliency_threshold"):
         with Image.open(results / "figures" / f"{name}.png") as picture:
             assert min(picture.size) > 100
     assert len(list((results / "data" / "JPEGImages").iterdir())) == 32
@@ -187,15 +210,30 @@ def test_commands_are_what_anyone_can_type(copy: Path) -> None:
 
 # --- what is made again ---
 
-AFTER_CAMS = {"evaluate_cams": 1, "draw_cams": 1}
-AFTER_PRIORS = {"make_cams": 2, **AFTER_CAMS}
+SCORED_CAMS = {"evaluate_cams": 1, "draw_cams": 1}
+SCORED_SALIENCY = {"evaluate_saliency": 1, "draw_saliency": 1}
+#: what follows the masks of the CRF, without the figure of PoolNet's training
+AFTER_CRF = {"train_poolnet": 1, "make_saliency": 2, **SCORED_SALIENCY}
+AFTER_C2AM = {"make_c2am_maps": 2, "refine_saliency": 2, **AFTER_CRF}
+AFTER_PRIORS = {"make_cams": 2, **SCORED_CAMS, "train_c2am": 1, **AFTER_C2AM}
 CHANGES: dict[str, tuple[Any, dict[str, int]]] = {
     "dataset.seed": (7, EVERYTHING),
-    "oc.optimisation.lr": (0.05, {"train_oc": 1, "train_priors": 1, **AFTER_PRIORS, "draw_training": 2}),
-    "priors.puzzle.weight": (3.0, {"train_priors": 1, **AFTER_PRIORS, "draw_training": 1}),
-    "cams.scales": ([0.5, 1.0], AFTER_PRIORS),
-    "cams.shards": (3, {**AFTER_PRIORS, "make_cams": 3}),
-    "evaluation.threshold_step": (0.1, AFTER_CAMS),
+    "oc.optimisation.lr": (0.05, {"train_oc": 1, "train_priors": 1, **AFTER_PRIORS, "draw_training": 4}),
+    "priors.puzzle.weight": (3.0, {"train_priors": 1, **AFTER_PRIORS, "draw_training": 3}),
+    "cams.scales": ([0.5, 1.0], {**AFTER_PRIORS, "draw_training": 2}),
+    "cams.shards": (
+        3,
+        {
+            **AFTER_PRIORS,
+            **dict.fromkeys(("make_cams", "make_c2am_maps", "refine_saliency", "make_saliency"), 3),
+            "draw_training": 2,
+        },
+    ),
+    "evaluation.threshold_step": (0.1, SCORED_CAMS),
+    "saliency.c2am.hints.fg_threshold": (0.3, {"train_c2am": 1, **AFTER_C2AM, "draw_training": 2}),
+    "saliency.maps.flip": (False, {**AFTER_C2AM, "draw_training": 1}),
+    "saliency.crf.iterations": (2, {"refine_saliency": 2, **AFTER_CRF, "draw_training": 1}),
+    "saliency.evaluation.threshold_to": (0.9, SCORED_SALIENCY),
     "priors.noc": ({"oc_gradient": "none", "every": 1}, {}),  # the defaults
     "machine": ({"threads": 2, "workers": 1, "progress": False, "inference_batch": 2, "gpus": 2}, {}),
 }
@@ -210,11 +248,25 @@ def test_a_changed_key_runs_its_rules_and_what_follows(made: Path, edit: Callabl
 
 def test_another_method_needs_no_oc(made: Path, edit: Callable) -> None:
     edit("priors.method", "vanilla")
-    assert planned(made, *TARGETS[:2]) == {"train_priors": 1, **AFTER_PRIORS}
+    assert planned(made, *TARGETS[:2]) == {"train_priors": 1, "make_cams": 2, **SCORED_CAMS}
     edit("priors.method", "puzzle")
     shutil.copytree(made / "config", made / "elsewhere" / "config")
     assert "train_oc" not in planned(made / "elsewhere", TARGETS[0])
     shutil.rmtree(made / "elsewhere")
+
+
+def test_a_run_has_the_rules_of_its_saliency(made: Path, edit: Callable) -> None:
+    edit("saliency.refine", "none")
+    assert planned(made, TARGETS[-1]) == {"evaluate_saliency": 1}, "the masks of the CRF are passed on"
+    edit("saliency.method", "c2am")
+    assert planned(made, TARGETS[-1]) == {
+        rule: jobs for rule, jobs in {"train_c2am": 1, **AFTER_C2AM}.items() if rule != "draw_saliency"
+    }
+    edit("saliency.method", "none")
+    assert planned(made, TARGETS[0]) == {}
+    status, printed = snakemake(made, "--dry-run", TARGETS[-1])
+    assert status == 1
+    assert re.search("run tiny .*saliency.method: none.* has no stage 'c2am_maps'", printed), printed
 
 
 def test_a_touched_or_moved_checkout_makes_nothing_again(made: Path, tmp_path: Path) -> None:
@@ -418,10 +470,14 @@ def test_train_aug_is_what_has_a_mask_and_is_not_in_val(photographs: Path, share
 
 def test_voc12_is_planned_without_its_images(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "config", tmp_path / "config")
-    assert planned(tmp_path, "results/voc12/metrics/cams.json") == {
-        "index_images": 1,
-        "train_oc": 1,
-        "train_priors": 1,
-        "make_cams": 16,
-        "evaluate_cams": 1,
+    cams = {"index_images": 1, "train_oc": 1, "train_priors": 1, "make_cams": 16}
+    assert planned(tmp_path, "results/voc12/metrics/cams.json") == {**cams, "evaluate_cams": 1}
+    assert planned(tmp_path, "results/voc12/metrics/saliency.json") == {
+        **cams,
+        "train_c2am": 1,
+        "make_c2am_maps": 16,
+        "refine_saliency": 16,
+        "train_poolnet": 1,
+        "make_saliency": 16,
+        "evaluate_saliency": 1,
     }

@@ -26,6 +26,7 @@ from wsss.models.norm import Resting, batch_norms
 from wsss.training import distributed
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.engine import Training
+from wsss.training.selection import Selection
 from wsss.training.tasks import PRIOR_TASKS
 
 SIDE, CLASSES, IMAGES = 32, 3, 12
@@ -126,6 +127,7 @@ def build(
     dropout: float = 0.1,
     digest: str = "d",
     images: dict[str, Any] | None = None,
+    selection: Selection | None = None,
 ) -> Training:
     """A training that keeps its checkpoints in `directory`."""
     section = settings(method, **(blocks or {}))
@@ -141,6 +143,7 @@ def build(
         curves=directory / "curves",
         machine=machine(**(machine_keys or {})),
         device=torch.device("cpu"),
+        selection=selection,
     )
 
 

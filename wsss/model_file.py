@@ -4,9 +4,11 @@ Safetensors holds tensors and text only, so that reading a model never runs code
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import shorten
+from typing import TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -15,11 +17,14 @@ from torch import nn
 from wsss import __version__
 from wsss.errors import UserError
 from wsss.files import atomic
-from wsss.models import Classifier
+from wsss.models import C2AM, AffinityNet, Classifier, DeepLabV3Plus, PoolNet
 from wsss.models.backbone import FreezeLevel
+from wsss.models.deeplab import HeadNorm
 from wsss.models.norm import NormMode
 
 HEADER = "wsss"
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,8 @@ class Header:
     """What a model is.
 
     architecture: name of its class in `wsss.models`. backbone, output_stride: see `Backbone`. classes:
-    foreground class names in channel order. digest: of the configuration that it was trained by.
+    foreground class names in channel order. digest: of the configuration that it was trained by. flip: the
+    activation of a C2AM shows the background, its negative the objects. head_norm: of a DeepLabV3+.
     """
 
     architecture: str
@@ -36,6 +42,8 @@ class Header:
     classes: tuple[str, ...]
     digest: str
     version: str = __version__
+    flip: bool = False
+    head_norm: HeadNorm = "group"
 
 
 def save_model(path: Path, network: nn.Module, header: Header) -> None:
@@ -68,14 +76,54 @@ def load_classifier(
 
     norm, freeze: of its backbone, for a network that is trained on.
     """
+
+    def build(header: Header) -> Classifier:
+        classes, stride = len(header.classes), header.output_stride
+        return Classifier(header.backbone, classes, output_stride=stride, norm=norm, freeze=freeze)
+
+    return load_network(path, Classifier, build)
+
+
+def load_c2am(path: Path) -> tuple[C2AM, Header]:
+    """C2AM in a file, in evaluation mode; for `flip` see `Header`. Raises UserError as `load_network`."""
+    return load_network(path, C2AM, lambda header: C2AM(header.backbone, output_stride=header.output_stride))
+
+
+def load_poolnet(path: Path) -> tuple[PoolNet, Header]:
+    """PoolNet in a file, in evaluation mode. Raises UserError as `load_network`."""
+    return load_network(
+        path, PoolNet, lambda header: PoolNet(header.backbone, output_stride=header.output_stride)
+    )
+
+
+def load_affinity_net(path: Path) -> tuple[AffinityNet, Header]:
+    """AffinityNet in a file, in evaluation mode. Raises UserError as `load_network`."""
+    return load_network(
+        path, AffinityNet, lambda header: AffinityNet(header.backbone, output_stride=header.output_stride)
+    )
+
+
+def load_segmenter(path: Path) -> tuple[DeepLabV3Plus, Header]:
+    """DeepLabV3+ in a file, in evaluation mode. Raises UserError as `load_network`."""
+
+    def build(header: Header) -> DeepLabV3Plus:
+        classes, stride = len(header.classes) + 1, header.output_stride
+        return DeepLabV3Plus(header.backbone, classes, norm=header.head_norm, output_stride=stride)
+
+    return load_network(path, DeepLabV3Plus, build)
+
+
+def load_network(path: Path, architecture: type[Net], build: Callable[[Header], Net]) -> tuple[Net, Header]:
+    """The network in a file, in evaluation mode, and its header.
+
+    build: makes the network that the header describes, its weights not yet loaded. Raises UserError naming
+    the file, and what does not fit, when it holds another architecture or other tensors.
+    """
     header = read_header(path)
-    if header.architecture != Classifier.__name__:
-        raise UserError(f"{path}: holds a {header.architecture}; needed is a {Classifier.__name__}")
-    stride = header.output_stride
+    if header.architecture != architecture.__name__:
+        raise UserError(f"{path}: holds a {header.architecture}; needed is a {architecture.__name__}")
     try:
-        network = Classifier(
-            header.backbone, len(header.classes), output_stride=stride, norm=norm, freeze=freeze
-        )
+        network = build(header)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     with safe_open(path, framework="pt") as file:

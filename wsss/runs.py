@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,14 @@ RUN_NAME = "[a-z0-9-]+"
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of a run: the section that it reads, dotted, and the stages whose outputs it reads."""
+    """A step of a run: the section that it reads, dotted, and the stages whose outputs it reads.
+
+    sharded: its outputs are shards, of which there are `cams.shards`, a key of another section.
+    """
 
     section: str
     before: Callable[[RunConfig], tuple[str, ...]]
+    sharded: bool = False
 
     @property
     def model(self) -> TypeAdapter[Any]:
@@ -49,10 +53,58 @@ STAGES: dict[str, Stage] = {
     "priors": Stage("priors", lambda config: ("index", "oc") if config.priors.uses_oc else ("index",)),
     "cams": Stage("cams", lambda config: ("index", "priors")),
     "cams_metrics": Stage("evaluation", lambda config: ("index", "cams")),
+    "c2am": Stage(
+        "saliency.c2am", lambda config: ("index", "cams") if config.saliency.uses_hints else ("index",)
+    ),
+    "c2am_maps": Stage("saliency.maps", lambda config: ("index", "c2am"), sharded=True),
+    "saliency_crf": Stage("saliency.crf", lambda config: ("index", "c2am_maps"), sharded=True),
+    "poolnet": Stage("saliency.poolnet", lambda config: ("index", "saliency_crf")),
+    "saliency": Stage("saliency.predictions", lambda config: ("index", "poolnet"), sharded=True),
+    "saliency_metrics": Stage(
+        "saliency.evaluation",
+        lambda config: (
+            *("index", "cams", "c2am_maps", "saliency_crf"),
+            *(("saliency",) if config.saliency.refine == "poolnet" else ()),
+        ),
+    ),
+    "affinity_labels": Stage(
+        "affinity.labels",
+        lambda config: ("index", "cams", *filter(None, [final_saliency(config)])),
+        sharded=True,
+    ),
+    "affinity": Stage("affinity.training", lambda config: ("index", "affinity_labels")),
+    "walks": Stage("affinity.walk", lambda config: ("index", "cams", "affinity"), sharded=True),
+    "walks_metrics": Stage("evaluation", lambda config: ("index", "walks")),
+    "pseudo_labels": Stage("segmentation.pseudo", lambda config: ("index", "walks"), sharded=True),
+    "segmentation": Stage(
+        "segmentation.training",
+        lambda config: ("index", "pseudo_labels") if config.segmentation.labels == "pseudo" else ("index",),
+    ),
+    "masks": Stage("segmentation.masks", lambda config: ("index", "segmentation"), sharded=True),
 }
 
-#: the stages that a run is for; it has these and all before them
-GOALS = ("cams_metrics",)
+
+def goals(config: RunConfig) -> tuple[str, ...]:
+    """The stages that a run is for; it has these and all before them."""
+    if config.segmentation.labels == "ground_truth":
+        return ("masks",)
+    saliency = ("saliency_metrics",) if final_saliency(config) else ()
+    return ("cams_metrics", *saliency, "walks_metrics", "masks")
+
+
+def selects_epoch(config: RunConfig) -> bool:
+    """Whether the segmentation network is that of the epoch that does best on `val`, and not the last one."""
+    selection = config.segmentation.training.selection
+    if selection == "auto":
+        return config.segmentation.labels == "ground_truth" or config.dataset.val_labels
+    return selection == "best"
+
+
+def final_saliency(config: RunConfig) -> str | None:
+    """The stage that makes the saliency of which later stages learn; None in a run without saliency."""
+    if config.saliency.method == "none":
+        return None
+    return "saliency" if config.saliency.refine == "poolnet" else "saliency_crf"
 
 
 @dataclass(frozen=True)
@@ -65,14 +117,21 @@ class Run:
 
     def section(self, stage: str) -> str:
         """The stage's section as sorted JSON, without keys at their default or that nothing reads."""
-        values = attrgetter(self._stage(stage).section)(self.config).differences()
+        # From the top: a section may know of keys within its own sections that nothing reads.
+        top, *inner = self._stage(stage).section.split(".")
+        values = getattr(self.config, top).differences()
+        for name in inner:
+            values = values.get(name, {})
         return json.dumps(values, sort_keys=True)
 
     def digest(self, stage: str) -> str:
         """12 hexadecimal digits that stand for the stage's section and all before it."""
-        before = [self.digest(name) for name in self._stage(stage).before(self.config)]
-        text = json.dumps([stage, self.section(stage), before])
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        if stage not in self._digests:
+            before = [self.digest(name) for name in self._stage(stage).before(self.config)]
+            shards = [self.config.cams.shards] if self._stage(stage).sharded else []
+            text = json.dumps([stage, self.section(stage), before, *shards])
+            self._digests[stage] = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return self._digests[stage]
 
     def owner(self, stage: str) -> "Run":
         """The run in whose directory the stage's outputs lie: the first of `lineage` that makes the same."""
@@ -83,6 +142,11 @@ class Run:
         """Where the stage's outputs lie."""
         return RESULTS / self.owner(stage).name
 
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        """Those asked for so far: the workflow asks anew for every job, and a chain has many paths."""
+        return {}
+
     @property
     def lineage(self) -> tuple["Run", ...]:
         """The runs that this one extends, the root first, and itself."""
@@ -90,14 +154,17 @@ class Run:
 
     def _stage(self, stage: str) -> Stage:
         if stage not in stages(self):
-            run = f"run {self.name} (priors.method: {self.config.priors.method})"
+            saliency = self.config.saliency
+            shape = f"priors.method: {self.config.priors.method}, saliency.method: {saliency.method}"
+            labels = f"segmentation.labels: {self.config.segmentation.labels}"
+            run = f"run {self.name} ({shape}, saliency.refine: {saliency.refine}, {labels})"
             raise UserError(f"{run} has no stage {stage!r}; it has {', '.join(stages(self))}")
         return STAGES[stage]
 
 
 def stages(run: Run) -> list[str]:
     """Names of the stages that a run has, in an order in which they can be made."""
-    wanted = set(GOALS)
+    wanted = set(goals(run.config))
     for name in reversed(STAGES):
         if name in wanted:
             wanted.update(STAGES[name].before(run.config))

@@ -2,11 +2,12 @@
 
 import argparse
 import sys
+from operator import attrgetter
 
 from wsss.errors import UserError
 from wsss.models.weights import check_weights
 from wsss.progress import LOGGER, log_to
-from wsss.runs import load_run
+from wsss.runs import STAGES, load_run
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -15,7 +16,7 @@ if __name__ == "__main__":
     wrong = 0
     for training in arguments.parse_args().trainings:
         run, stage = training.split("/")
-        network = getattr(load_run(run).config, stage).network
+        network = attrgetter(STAGES[stage].section)(load_run(run).config).network
         try:
             check_weights(network.backbone, network.weights)
         except UserError as error:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from wsss.data.index import Index
-from wsss.figures.cams import cam_sheet
 from wsss.figures.curves import threshold_curve
+from wsss.figures.scores import score_sheet
 from wsss.files import read_json
 from wsss.step import Step, parser, run_step
 
@@ -15,7 +15,7 @@ def main(step: Step) -> None:
     index, metrics = Index.read(given.index), read_json(given.metrics)
     step.require("index", index.digest, given.index)
     step.require("cams_metrics", metrics["digest"], given.metrics)
-    cam_sheet(given.out, index, given.cams, metrics)
+    score_sheet(given.out, index, given.cams, metrics)
     threshold_curve(given.curve, metrics)
 
 

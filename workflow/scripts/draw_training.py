@@ -14,7 +14,7 @@ def main(step: Step) -> None:
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
-    arguments.add_argument("--training", required=True, help="oc or priors")
+    arguments.add_argument("--training", required=True, help="its stage, such as oc")
     arguments.add_argument("--metrics", required=True, type=Path, help="the course of the training, CSV")
     arguments.add_argument("--out", required=True, type=Path, help="the picture, PNG")
     given = arguments.parse_args()

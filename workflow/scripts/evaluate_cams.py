@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from wsss.inference.scoring import score_cams
+from wsss.inference.scoring import score_maps
 from wsss.step import Step, parser, run_step
 
 
 def main(step: Step) -> None:
     """Score."""
     given = step.arguments
-    score_cams(step, given.index, given.cams, given.out, given.curve)
+    score_maps(step, "cams", given.index, given.cams, given.out, given.curve)
 
 
 if __name__ == "__main__":

@@ -4,31 +4,50 @@ Needs pydantic and PyYAML only, because the workflow reads it before any job sta
 reads a run's file; `python -m wsss.config.docs` writes the schema and the table of keys.
 """
 
+from wsss.config.affinity import Affinity, AffinityLabels, AffinityTraining, Walk
 from wsss.config.dataset import Dataset, ShapesDataset, VocDataset
+from wsss.config.inference import Cams, Evaluation, LabelCrf, TestTime
 from wsss.config.priors import Erasing, Method, Noc, Oc, Priors, Puzzle, Ramp
-from wsss.config.run import Cams, Evaluation, Machine, RunConfig
+from wsss.config.run import Machine, RunConfig
+from wsss.config.saliency import C2am, Poolnet, Saliency, SaliencyCrf
 from wsss.config.section import Section
+from wsss.config.segmentation import MaskCrf, Masks, PseudoLabels, Segmentation, SegmentationTraining
 from wsss.config.training import Augmentation, Ema, Network, Optimisation, Training
 
 __all__ = [
+    "Affinity",
+    "AffinityLabels",
+    "AffinityTraining",
     "Augmentation",
+    "C2am",
     "Cams",
     "Dataset",
     "Ema",
     "Erasing",
     "Evaluation",
+    "LabelCrf",
     "Machine",
+    "MaskCrf",
+    "Masks",
     "Method",
     "Network",
     "Noc",
     "Oc",
     "Optimisation",
+    "Poolnet",
     "Priors",
+    "PseudoLabels",
     "Puzzle",
     "Ramp",
     "RunConfig",
+    "Saliency",
+    "SaliencyCrf",
     "Section",
+    "Segmentation",
+    "SegmentationTraining",
     "ShapesDataset",
+    "TestTime",
     "Training",
     "VocDataset",
+    "Walk",
 ]

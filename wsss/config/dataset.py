@@ -21,6 +21,9 @@ class VocDataset(Section):
         "any other name is a list in ImageSets/Segmentation",
     )
     val: SplitName = Field("val", description="split to validate on")
+    val_labels: bool = Field(
+        True, description="whether the images of `val` have image-level labels, and so pseudo labels"
+    )
 
 
 class ShapesDataset(Section):
@@ -28,6 +31,7 @@ class ShapesDataset(Section):
 
     train: ClassVar[str] = "train"
     val: ClassVar[str] = "val"
+    val_labels: ClassVar[bool] = True
 
     kind: Literal["shapes"] = Field(description="layout of the data set")
     seed: int = Field(0, ge=0, description="seed that the images are drawn from")

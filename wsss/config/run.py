@@ -1,48 +1,17 @@
 """The whole configuration of a run: one section per stage, and `machine`, which changes no result."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from wsss.config.affinity import Affinity
 from wsss.config.dataset import Dataset
+from wsss.config.inference import Cams, Evaluation
 from wsss.config.priors import Oc, Priors
-from wsss.config.section import Fault, Section, repeated
-from wsss.config.training import Precision
-
-
-class Cams(Section):
-    """Inference of CAMs with test-time augmentation."""
-
-    scales: tuple[Annotated[float, Field(gt=0, le=4)], ...] = Field(
-        (0.5, 1.0, 1.5, 2.0),
-        min_length=1,
-        description="sizes that each image is seen at, as multiples of its own",
-    )
-    flip: bool = Field(True, description="see each image mirrored, too")
-    precision: Precision = "float32"
-    shards: int = Field(16, ge=1, le=999, description="files, and jobs, that a split's CAMs are divided into")
-
-    def faults(self) -> Iterable[Fault]:
-        yield from repeated("scales", self.scales)
-
-
-class Evaluation(Section):
-    """The sweep over background thresholds that CAMs are scored with (published: 0.05 to 0.80)."""
-
-    threshold_from: float = Field(0.05, ge=0, le=1, description="least background score")
-    threshold_to: float = Field(0.8, ge=0, le=1, description="greatest background score")
-    threshold_step: float = Field(0.05, ge=0.001, le=1, description="distance of two background scores")
-
-    def faults(self) -> Iterable[Fault]:
-        if self.threshold_from > self.threshold_to:
-            yield Fault("threshold_from", f"at most threshold_to, which is {self.threshold_to}")
-
-    @property
-    def thresholds(self) -> tuple[float, ...]:
-        """All background scores of the sweep, ascending; the last is `threshold_to` if the steps meet it."""
-        steps = int((self.threshold_to - self.threshold_from) / self.threshold_step + 1e-6)
-        return tuple(round(self.threshold_from + step * self.threshold_step, 6) for step in range(steps + 1))
+from wsss.config.saliency import Saliency
+from wsss.config.section import Fault, Section
+from wsss.config.segmentation import Segmentation
 
 
 class Machine(Section):
@@ -73,4 +42,13 @@ class RunConfig(Section):
     priors: Priors = Priors()
     cams: Cams = Cams()
     evaluation: Evaluation = Evaluation()
+    saliency: Saliency = Saliency()
+    affinity: Affinity = Affinity()
+    segmentation: Segmentation = Segmentation()
     machine: Machine = Machine()
+
+    def faults(self) -> Iterable[Fault]:
+        labels = self.affinity.labels
+        if self.saliency.method == "none" and labels.bg_threshold >= labels.fg_threshold:
+            must = f"below fg_threshold, which is {labels.fg_threshold}, in a run without saliency"
+            yield Fault("affinity.labels.bg_threshold", must)

@@ -4,7 +4,7 @@ A section is a frozen pydantic model: it refuses unknown keys, and checks that n
 reported like those of a single key, all together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -31,7 +31,10 @@ class Section(BaseModel):
         return ()
 
     def unread(self) -> frozenset[str]:
-        """Keys that no stage reads, given the values of the others. They must not re-train anything."""
+        """Keys that no stage reads, given the values of the others. They must not re-train anything.
+
+        Dotted where they are of a section within this one.
+        """
         return frozenset()
 
     def differences(self) -> dict[str, Any]:
@@ -40,7 +43,16 @@ class Section(BaseModel):
         The model itself can be made again from this, and a key that is added later with a default leaves it
         as it is: no digest changes, nothing is trained again.
         """
-        return self.model_dump(mode="json", exclude_defaults=True, exclude=set(self.unread()))
+        values = self.model_dump(mode="json", exclude_defaults=True)
+        for name in self._all_unread():
+            _remove(values, name.split("."))
+        return values
+
+    def _all_unread(self) -> Iterator[str]:
+        yield from self.unread()
+        for name, value in self:
+            if isinstance(value, Section):
+                yield from (f"{name}.{key}" for key in value._all_unread())
 
     @model_validator(mode="after")
     def _raise_faults(self) -> Self:
@@ -48,6 +60,15 @@ class Section(BaseModel):
             text = "; ".join(f"{key} must be {must}" for key, must in faults)
             raise PydanticCustomError(FAULTS, "{text}", {"text": text, "faults": faults})
         return self
+
+
+def _remove(values: dict[str, Any], path: list[str]) -> None:
+    """Remove a key, and the sections around it that are left with nothing."""
+    name, *inner = path
+    if inner and name in values:
+        _remove(values[name], inner)
+    if name in values and not (inner and values[name]):
+        del values[name]
 
 
 def repeated(key: str, values: tuple[Any, ...]) -> Iterable[Fault]:

@@ -24,8 +24,8 @@ Color = Annotated[
 LabelSmoothing = Annotated[float, Field(ge=0, lt=1, description="α of the smoothed label (1 − α)·y + α/2")]
 
 
-class Network(Section):
-    """A backbone and a 1×1 convolution to one score map per class."""
+class Trunk(Section):
+    """A pretrained backbone."""
 
     backbone: str = Field("resnest269e", min_length=1, description="timm's name of the network")
     weights: str = Field(
@@ -34,7 +34,14 @@ class Network(Section):
         description="start from: `imagenet` (timm downloads them), `package` (an installed Python package "
         "carries them), `none` (random), or the path of a file",
     )
-    output_stride: Literal[8, 16, 32] = Field(16, description="pixels of the image per pixel of the CAM")
+    output_stride: Literal[8, 16, 32] = Field(
+        16, description="pixels of the image per pixel of the backbone's last map"
+    )
+
+
+class Network(Trunk):
+    """A backbone that learns, and what stands on it."""
+
     norm: Literal["normal", "fix"] = Field(
         "normal", description="batch norm: `normal` learns, `fix` keeps its statistics, scale and shift"
     )
@@ -55,11 +62,12 @@ class Ema(Section):
 class Optimisation(Section):
     """How the weights are fitted (reference: 15 epochs of plain SGD with polynomial decay)."""
 
-    optimizer: Literal["sgd", "momentum", "adamw"] = Field(
+    optimizer: Literal["sgd", "momentum", "adam", "adamw"] = Field(
         "sgd", description="`sgd` has no momentum, as published; `momentum` is Nesterov's with 0.9"
     )
     lr: float = Field(0.1, gt=0, description="learning rate of pretrained weights at the first step")
-    weight_decay: float = Field(1e-4, ge=0, description="weight decay, of weights only, not of biases")
+    weight_decay: float = Field(1e-4, ge=0, description="weight decay")
+    bias_decay: bool = Field(False, description="whether biases decay, too; weights always do")
     poly_power: float = Field(0.9, ge=0, description="p of the decay lr·(1 − step/steps)^p; 0 keeps lr")
     head_lr_mult: float = Field(10.0, gt=0, description="learning rate of new layers, as a multiple of lr")
     bias_lr_mult: float = Field(
@@ -79,22 +87,35 @@ class Optimisation(Section):
     seed: int = Field(0, ge=0, lt=2**32, description="seed of new layers, order and augmentation")
 
 
-class Augmentation(Section):
-    """How a training image is changed before the network sees it."""
+class Crop(Section):
+    """Where a training image is seen: resized, mirrored, cut."""
 
     crop: int = Field(512, ge=16, description="side of the square crop, px; smaller images are padded")
     min_side: int = Field(320, ge=16, description="random resizing: least length of the longer side, px")
     max_side: int = Field(640, ge=16, description="random resizing: greatest length of the longer side, px")
-    color: Color = ("randaugment",)
-    mix: Literal["none", "mixup", "cutmix", "cutormixup"] = Field(
-        "none", description="mix pairs of images and labels"
-    )
-    mix_probability: float = Field(1.0, ge=0, le=1, description="share of the images that are mixed")
 
     def faults(self) -> Iterable[Fault]:
         if self.min_side > self.max_side:
             yield Fault("min_side", f"at most max_side, which is {self.max_side}")
+
+
+class ColorCrop(Crop):
+    """How a training image is changed before the network sees it, its label map with it."""
+
+    color: Color = ("randaugment",)
+
+    def faults(self) -> Iterable[Fault]:
+        yield from super().faults()
         yield from repeated("color", self.color)
+
+
+class Augmentation(ColorCrop):
+    """How a training image is changed before the network sees it."""
+
+    mix: Literal["none", "mixup", "cutmix", "cutormixup"] = Field(
+        "none", description="mix pairs of images and labels"
+    )
+    mix_probability: float = Field(1.0, ge=0, le=1, description="share of the images that are mixed")
 
 
 class Training(Section):

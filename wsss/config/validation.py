@@ -37,7 +37,7 @@ def _explain(details: ErrorDetails, document: Document) -> list[Wrong]:
     """One pydantic error in words."""
     location = [str(part) for part in details["loc"] if not isinstance(part, int)]
     kind = ""
-    if location[0] == "dataset" and len(location) > 1:
+    if location[:1] == ["dataset"] and len(location) > 1:
         kind = location.pop(1)  # pydantic names the kind there, which is no key
     path = tuple(location)
     if details["type"] == FAULTS:

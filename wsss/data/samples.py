@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, Sampler, default_collate
 
 from wsss.data.images import read_image
 from wsss.data.index import Index
@@ -28,6 +28,20 @@ def sample_rng(seed: int, epoch: int, id: str) -> np.random.Generator:
 def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
     """The order of an epoch's images: a permutation of 0 .. n - 1, int64 (n,)."""
     return _generator("order", seed, epoch).permutation(n)
+
+
+def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
+    """A batch of samples, as torch makes it; tensors that differ in shape stay a list."""
+    shapes = {key: {value.shape for value in values} for key, values in _tensors(samples)}
+    ragged = {key: [sample[key] for sample in samples] for key, found in shapes.items() if len(found) > 1}
+    even = [{key: value for key, value in sample.items() if key not in ragged} for sample in samples]
+    return {**default_collate(even), **ragged}
+
+
+def _tensors(samples: list[dict[str, Any]]) -> Iterator[tuple[str, list[torch.Tensor]]]:
+    for key, value in samples[0].items():
+        if isinstance(value, torch.Tensor):
+            yield key, [sample[key] for sample in samples]
 
 
 def _generator(*key: str | int) -> np.random.Generator:

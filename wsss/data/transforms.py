@@ -5,10 +5,13 @@ sample and applied to the image and to its map alike, so the two cannot drift ap
 the resizing and the cut, as in the published code; normalisation is per pixel, hence done on the cut alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from wsss.data.augment import augment, check_augmentations
 from wsss.data.palette import IGNORE
@@ -87,8 +90,9 @@ def _draw_cut(rng: np.random.Generator, side: int, crop: int) -> tuple[int, int,
 class TrainingTransform:
     """What the trainings' transforms share: bounds of the long side, crop, normalisation, augmentations.
 
-    crop: side of the result in pixels. mean, std: of RGB / 255, as the pretrained weights ask. augment: names
-    of wsss.data.augment.AUGMENTATIONS. Raises UserError for an unknown augmentation or bounds out of order.
+    crop: side of the result in pixels. mean, std: of RGB / 255, and order: of the result's channels, as the
+    pretrained weights ask. augment: names of wsss.data.augment.AUGMENTATIONS. Raises UserError for an unknown
+    augmentation or bounds out of order.
     """
 
     crop: int
@@ -98,6 +102,7 @@ class TrainingTransform:
     std: tuple[float, float, float]
     augment: tuple[str, ...] = ()
     resampling: Resampling = Resampling.BICUBIC
+    order: Literal["rgb", "bgr"] = "rgb"
 
     def __post_init__(self) -> None:
         check_augmentations(self.augment)
@@ -121,7 +126,7 @@ class TrainingTransform:
         shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
         np.multiply(geometry.cut(resized).transpose(2, 0, 1), scale[:, None, None], out=window)
         window -= shift[:, None, None]
-        return canvas
+        return canvas if self.order == "rgb" else np.ascontiguousarray(canvas[::-1])
 
 
 class ClassificationTransform(TrainingTransform):
@@ -167,3 +172,22 @@ class SaliencyTransform(TrainingTransform):
         """RGB image and float32 (H, W) in [0, 1] -> float32 (3, crop, crop) and (1, crop, crop), 0 around."""
         geometry = self.geometry(image, rng)
         return self.image(image, geometry, rng), geometry.place(hint, self.resampling, 0)[None]
+
+
+@dataclass(frozen=True)
+class NativeTransform:
+    """Training of PoolNet: image and saliency at the image's own size, half of them mirrored.
+
+    normalise: makes the network's input (3, H, W) of an RGB image (H, W, 3) of uint8.
+    """
+
+    normalise: Callable[[np.ndarray], Tensor]
+
+    def __call__(
+        self, image: Image.Image, saliency: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """RGB image and uint8 (H, W), 255 salient -> float32 (3, H, W) and (1, H, W) in [0, 1]."""
+        pixels, target = np.asarray(image), saliency[None].astype(np.float32) / 255
+        if rng.random() < 0.5:
+            pixels, target = pixels[:, ::-1], target[..., ::-1]
+        return self.normalise(pixels).numpy(), np.ascontiguousarray(target)

@@ -3,6 +3,7 @@
 import csv
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from wsss.errors import UserError
@@ -18,15 +19,32 @@ def costs_table(directory: Path) -> str:
     of all for time, the sum for CPU time, the largest for memory (resident, of a job's processes together).
     Raises UserError naming the directory when there is no such file.
     """
+    costs = costs_of(directory)
+    if not costs:
+        raise UserError(f"{directory}: no benchmarks; nothing was made here yet")
+    rows = [COLUMNS, ("---", *["---:"] * (len(COLUMNS) - 1))]
+    rows += [_row(rule, cost) for rule, cost in costs.items()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the jobs of a rule took: seconds of the longest, of all, of CPU; MB of the largest."""
+
+    jobs: int
+    longest: float
+    together: float
+    cpu: float
+    memory: float
+
+
+def costs_of(directory: Path) -> dict[str, Cost]:
+    """By rule, in the order in which they began; empty where nothing was made."""
     rules: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for path in sorted(directory.glob("*.tsv"), key=_began):
         with open(path, newline="", encoding="utf-8") as file:
             rules[path.name.partition(".")[0]] += csv.DictReader(file, delimiter="\t")
-    if not rules:
-        raise UserError(f"{directory}: no benchmarks; nothing was made here yet")
-    rows = [COLUMNS, ("---", *["---:"] * (len(COLUMNS) - 1))]
-    rows += [_row(rule, jobs) for rule, jobs in rules.items()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return {rule: _cost(jobs) for rule, jobs in rules.items()}
 
 
 def _began(path: Path) -> float:
@@ -35,11 +53,16 @@ def _began(path: Path) -> float:
         return path.stat().st_mtime - max(_number(job, "s") for job in csv.DictReader(file, delimiter="\t"))
 
 
-def _row(rule: str, jobs: list[Mapping[str, str]]) -> tuple[str, ...]:
+def _cost(jobs: list[Mapping[str, str]]) -> Cost:
     times = [_number(job, "s") for job in jobs]
     cpu = sum(_number(job, "cpu_time") for job in jobs)
-    memory = max(_number(job, "max_rss") for job in jobs)
-    return rule, str(len(jobs)), duration(max(times)), duration(sum(times)), duration(cpu), f"{memory:.0f} MB"
+    memory = max((_number(job, "max_rss") for job in jobs), default=0.0)
+    return Cost(len(jobs), max(times, default=0.0), sum(times), cpu, memory)
+
+
+def _row(rule: str, cost: Cost) -> tuple[str, ...]:
+    times = [duration(seconds) for seconds in (cost.longest, cost.together, cost.cpu)]
+    return rule, str(cost.jobs), *times, f"{cost.memory:.0f} MB"
 
 
 def _number(job: Mapping[str, str], column: str) -> float:

@@ -13,10 +13,11 @@ from wsss.errors import UserError
 from wsss.files import atomic
 
 
-def threshold_curve(path: Path, metrics: dict[str, Any]) -> None:
+def threshold_curve(path: Path, metrics: dict[str, Any], *, name: str = "CAMs") -> None:
     """Write mIoU and rates of errors over the background threshold, and the IoU of each class at the best.
 
-    metrics: what `wsss.inference.evaluate.evaluate_cams` returns, and the name of its `run`.
+    metrics: what `wsss.inference.evaluate.evaluate_scores` returns, and the name of its `run`. name: of the
+    maps.
     """
     curve, best = metrics["curve"], metrics["threshold"]
     figure = Figure(figsize=(10, 4.2), layout="constrained")
@@ -32,7 +33,7 @@ def threshold_curve(path: Path, metrics: dict[str, Any]) -> None:
     left.annotate(
         f"{metrics['miou']:.1f} % at {best:.2f}", (best, metrics["miou"]), (6, 6), textcoords="offset points"
     )
-    _label(left, "background threshold θ", "percent", f"CAMs of {metrics['protocol']['split']}")
+    _label(left, "background threshold θ", "percent", f"{name} of {metrics['protocol']['split']}")
     left.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
     # A class that never occurs has no IoU.
     iou = {name: value for name, value in reversed(metrics["iou"].items()) if value is not None}
@@ -44,18 +45,52 @@ def threshold_curve(path: Path, metrics: dict[str, Any]) -> None:
     _write(path, figure, metrics["run"])
 
 
+def saliency_curve(path: Path, metrics: dict[str, Any]) -> None:
+    """Write the mIoU of each kind of saliency over the threshold, and its scores at the best one.
+
+    metrics: what `wsss.inference.evaluate_saliency.evaluate_saliency` returns, the name of its `run`, and its
+    `kinds`.
+    """
+    kinds, curve = metrics["kinds"], metrics["curve"]
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name in kinds:
+        left.plot([point["threshold"] for point in curve], [point[name] for point in curve], label=name)
+    _label(left, "threshold θ", "mIoU, percent", f"saliency of {metrics['protocol']['split']}")
+    left.legend(fontsize=8)
+    bars = {
+        "mIoU": [metrics[name]["miou"] for name in kinds],
+        "object IoU": [metrics[name]["iou"]["object"] for name in kinds],
+        "max F (β² = 0.3)": [metrics[name]["f_measure"] for name in kinds],
+        "MAE": [metrics[name]["mae"] for name in kinds],
+        "CAM mIoU": [metrics[name]["cams"]["miou"] for name in kinds],
+    }
+    thickness = 0.8 / len(kinds)
+    for place, name in enumerate(kinds):
+        centres = [row + place * thickness for row in range(len(bars))]
+        drawn = right.barh(centres, [values[place] for values in bars.values()], thickness, label=name)
+        right.bar_label(drawn, fmt="%.1f", padding=3, fontsize=7)
+    right.set_yticks([row + 0.4 - thickness / 2 for row in range(len(bars))], list(bars), fontsize=8)
+    right.invert_yaxis()
+    right.set_xlim(0, 112)
+    _label(right, "percent", "", "at the best θ; CAMs with 1 - saliency as background")
+    _write(path, figure, metrics["run"])
+
+
 def training_curve(path: Path, metrics: Path, *, name: str) -> None:
     """Write the course of a training: losses, learning rates, speed, over epochs.
 
-    metrics: the CSV that a training writes. name: of the training, for the title. Raises UserError when the
-    file has no rows.
+    Where the network was looked at between epochs, the scores of that stand beside. metrics: the CSV that a
+    training writes. name: of the training, for the title. Raises UserError when the file has no rows.
     """
     with open(metrics, newline="", encoding="utf-8") as file:
-        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
     if not rows:
         raise UserError(f"{metrics}: no rows")
-    figure = Figure(figsize=(12, 4), layout="constrained")
-    losses, rates, speed = figure.subplots(1, 3, width_ratios=(2, 1, 1))
+    looked = [row for row in rows if any(key.startswith("val/") for key in row)]
+    panels = 4 if looked else 3
+    figure = Figure(figsize=(3 + 3 * panels, 4), layout="constrained")
+    losses, rates, speed, *scores = figure.subplots(1, panels, width_ratios=(2, 1, 1, 1)[:panels])
     _lines(losses, rows, "loss/")
     _label(losses, "epoch", "", "losses, before their weights")
     losses.set_ylim(bottom=0)
@@ -63,17 +98,21 @@ def training_curve(path: Path, metrics: Path, *, name: str) -> None:
     _label(rates, "epoch", "", "largest learning rate")
     rates.set_ylim(bottom=0)
     _lines(speed, rows, "images_per_second")
-    _label(speed, "epoch", "", f"images per second ({max(row['memory_gb'] for row in rows):.1f} GB)")
+    memory = max(row.get("memory_gb", 0) for row in rows)
+    _label(speed, "epoch", "", f"images per second ({memory:.1f} GB)")
     speed.set_ylim(bottom=0)
+    for axes in scores:
+        _lines(axes, looked, "val/")
+        _label(axes, "epoch", "percent", "mIoU of val, to choose by")
     _write(path, figure, name)
 
 
 def _lines(axes: Axes, rows: Sequence[dict[str, float]], prefix: str) -> None:
-    """One line per column whose name begins so."""
-    epochs = [row["epoch"] for row in rows]
-    keys = [key for key in rows[0] if key.startswith(prefix)]
+    """One line per column whose name begins so, through the rows that have it."""
+    keys = dict.fromkeys(key for row in rows for key in row if key.startswith(prefix))
     for key, style in zip(keys, cycle(("-", "--")), strict=False):
-        axes.plot(epochs, [row[key] for row in rows], style, label=key.removeprefix(prefix))
+        points = [(row["epoch"], row[key]) for row in rows if key in row]
+        axes.plot(*zip(*points, strict=True), style, label=key.removeprefix(prefix))
     if len(axes.lines) > 1:
         axes.legend(fontsize=8)
 

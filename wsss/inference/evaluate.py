@@ -1,44 +1,56 @@
-"""How well CAMs fit masks: every background threshold in one pass over the images, with the protocol beside.
+"""How well score maps fit masks: every background threshold in one pass, with the protocol beside.
 
 Scores are computed at the image's own resolution, and only where there is a mask. The threshold is chosen on
 the very masks that are scored, as is usual for CAMs (an oracle, and the result says so).
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wsss.data.index import Index, Record
-from wsss.data.maps import MapShard
+from wsss.data.maps import MapShard, ScoreMaps
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
+from wsss.inference.fanout import CHUNK, fan_out
 from wsss.inference.tta import full
 from wsss.metrics import ThresholdSweep
 from wsss.progress import Progress
 
 SHOWN_IDS = 20
-#: images per message between processes: few, for the progress shown
-CHUNK = 16
-#: images that take about as long as starting a process and its imports
-IMAGES_PER_PROCESS = 250
 
 
-def evaluate_cams(
+@dataclass(frozen=True)
+class ScoreKind:
+    """Score maps of one kind.
+
+    name: in messages. maps: what they are, for the protocol. scores: gives them at the image's resolution,
+    (K, H, W); it is sent between processes.
+    """
+
+    name: str
+    maps: str
+    scores: Callable[[ScoreMaps], np.ndarray]
+
+
+CAMS = ScoreKind("CAMs", "CAMs of the image-level labels' classes, each divided by its maximum", full)
+
+
+def evaluate_scores(
     shards: Sequence[str | Path],
     index: Index,
     *,
     thresholds: Sequence[float],
+    kind: ScoreKind = CAMS,
     workers: int = 1,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Score the CAMs in `shards` against all masks of an index.
+    """Score the maps in `shards`, which are of one kind, against all masks of an index.
 
     thresholds: background scores θ; a pixel's label is argmax([θ, maps]). workers: processes that may share
     the images; for few images this one does it.
@@ -58,18 +70,20 @@ def evaluate_cams(
     opened = [MapShard(path) for path in shards]
     digests = sorted({shard.digest for shard in opened})
     if len(digests) > 1:
-        raise UserError(f"CAMs of {index.split}: shards of different configurations ({', '.join(digests)})")
-    chunks = _chunks(opened, masked, index.split)
+        differing = f"shards of different configurations ({', '.join(digests)})"
+        raise UserError(f"{kind.name} of {index.split}: {differing}")
+    chunks = _chunks(opened, masked, index.split, kind)
     sweep = ThresholdSweep(len(index.classes) + 1, thresholds)
-    counter = Progress(f"evaluating CAMs of {index.split}", len(masked), enabled=progress)
+    counter = Progress(f"evaluating {kind.name} of {index.split}", len(masked), enabled=progress)
     scales: set[float] = set()
-    processes = min(workers, len(masked) // IMAGES_PER_PROCESS, len(chunks))
-    for chunk, part in zip(chunks, _parts(chunks, sweep, processes), strict=True):
+    count = partial(_count, kind=kind, num_classes=sweep.num_classes, thresholds=sweep.thresholds)
+    parts = fan_out(count, chunks, images=len(masked), workers=workers)
+    for chunk, part in zip(chunks, parts, strict=True):
         sweep.merge(part.sweep)
         scales |= part.scales
         counter.update(len(chunk.records))
     counter.close()
-    return _report(sweep, index, len(masked), digests[0], sorted(scales))
+    return _report(sweep, index, len(masked), digests[0], sorted(scales), kind)
 
 
 @dataclass(frozen=True)
@@ -88,13 +102,13 @@ class _Part:
     scales: set[float]
 
 
-def _chunks(shards: list[MapShard], masked: list[Record], split: str) -> list[_Chunk]:
+def _chunks(shards: list[MapShard], masked: list[Record], split: str, kind: ScoreKind) -> list[_Chunk]:
     holder = {image_id: shard.path for shard in shards for image_id in shard.ids}
     missing = [record.id for record in masked if record.id not in holder]
     if missing:
         more = f" and {len(missing) - SHOWN_IDS} more" if len(missing) > SHOWN_IDS else ""
         raise UserError(
-            f"split {split}: {len(missing)} of {len(masked)} images with a mask have no CAM in "
+            f"split {split}: {len(missing)} of {len(masked)} images with a mask have no {kind.name} in "
             f"{', '.join(str(shard.path) for shard in shards) or 'no shard'}: "
             f"{', '.join(missing[:SHOWN_IDS])}{more}"
         )
@@ -108,17 +122,7 @@ def _chunks(shards: list[MapShard], masked: list[Record], split: str) -> list[_C
     ]
 
 
-def _parts(chunks: list[_Chunk], sweep: ThresholdSweep, processes: int) -> Iterator[_Part]:
-    count = partial(_count, num_classes=sweep.num_classes, thresholds=sweep.thresholds)
-    if processes <= 1:
-        yield from map(count, chunks)
-        return
-    # not forked: the caller may run threads (torch, OpenCV), and a forked copy of them can hang
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(count, chunks)
-
-
-def _count(chunk: _Chunk, *, num_classes: int, thresholds: np.ndarray) -> _Part:
+def _count(chunk: _Chunk, *, kind: ScoreKind, num_classes: int, thresholds: np.ndarray) -> _Part:
     shard = MapShard(chunk.shard)
     part = _Part(ThresholdSweep(num_classes, thresholds), set())
     for record in chunk.records:
@@ -127,11 +131,11 @@ def _count(chunk: _Chunk, *, num_classes: int, thresholds: np.ndarray) -> _Part:
         maps = shard[record.id]
         if maps.size != mask.shape:
             raise UserError(
-                f"{record.id}: CAM for {maps.size[1]} x {maps.size[0]} pixels in {chunk.shard}, but the mask "
-                f"{record.mask} has {mask.shape[1]} x {mask.shape[0]}"
+                f"{record.id}: {kind.name} for {maps.size[1]} x {maps.size[0]} pixels in {chunk.shard}, but "
+                f"the mask {record.mask} has {mask.shape[1]} x {mask.shape[0]}"
             )
         try:
-            part.sweep.update(full(maps), maps.keys, mask)
+            part.sweep.update(kind.scores(maps), maps.keys, mask)
         except ValueError as error:
             raise UserError(f"{record.id}: {error} ({chunk.shard}, {record.mask})") from None
         part.scales.update(maps.scales)
@@ -139,7 +143,7 @@ def _count(chunk: _Chunk, *, num_classes: int, thresholds: np.ndarray) -> _Part:
 
 
 def _report(
-    sweep: ThresholdSweep, index: Index, images: int, digest: str, scales: list[float]
+    sweep: ThresholdSweep, index: Index, images: int, digest: str, scales: list[float], kind: ScoreKind
 ) -> dict[str, Any]:
     best = sweep.best()
     confusion = sweep.confusion(best)
@@ -150,7 +154,7 @@ def _report(
             "images": images,
             "images_without_mask": len(index) - images,
             "classes": len(index.classes) + 1,
-            "maps": "CAMs of the image-level labels' classes, each divided by its maximum",
+            "maps": kind.maps,
             "scales": scales,
             "resolution": "that of each image",
             "background": "label = argmax([threshold, maps]); background where no map exceeds the threshold",

@@ -1,33 +1,62 @@
-"""From files to files: the scores of CAMs as a stage of a run."""
+"""From files to files: the scores of CAMs, walks and label maps as stages of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from wsss.data.index import Index
+from wsss.data.label_maps import LabelShard
 from wsss.data.maps import MapShard
 from wsss.files import write_csv, write_json
-from wsss.inference.evaluate import evaluate_cams
+from wsss.inference.evaluate import CAMS, ScoreKind, evaluate_scores
+from wsss.inference.evaluate_labels import evaluate_labels
+from wsss.inference.shards import open_shards
+from wsss.inference.walk_scores import walk_scores
 from wsss.progress import LOGGER
 from wsss.step import Step
 
+WALKS = ScoreKind(
+    "walks", "walked CAMs of the image-level labels' classes, divided by their common maximum", walk_scores
+)
+#: by the stage that makes them
+KINDS = {"cams": CAMS, "walks": WALKS}
 
-def score_cams(step: Step, index: Path, cams: Sequence[Path], out: Path, curve: Path) -> None:
-    """Score the CAMs of a split against its masks.
 
-    index: of the split. cams: all its shards. out: the metrics, JSON. curve: those at every threshold, CSV.
+def score_maps(step: Step, stage: str, index: Path, maps: Sequence[Path], out: Path, curve: Path) -> None:
+    """Score the CAMs or walks of a split against its masks.
+
+    stage: that made the maps, a name in `KINDS`. index: of the split. maps: all its shards. out: the metrics,
+    JSON. curve: those at every threshold, CSV.
     """
     images = Index.read(index)
     step.require("index", images.digest, index)
-    for shard in cams:
-        step.require("cams", MapShard(shard).digest, shard)
-    result = evaluate_cams(
-        cams,
+    for shard in maps:
+        step.require(stage, MapShard(shard).digest, shard)
+    result = evaluate_scores(
+        maps,
         images,
         thresholds=step.section.thresholds,
+        kind=KINDS[stage],
         workers=step.machine.threads,
         progress=step.machine.progress,
     )
     best = f"mIoU {result['miou']:.2f} % at threshold {result['threshold']:.2f}"
-    LOGGER.info("CAMs of %s: %s", images.split, best)
+    LOGGER.info("%s of %s: %s", KINDS[stage].name, images.split, best)
     write_json(out, {"run": step.run.name, "digest": step.digest, **result})
     write_csv(curve, result["curve"])
+
+
+def score_labels(step: Step, index: Path, labels: Sequence[Path], out: Path) -> None:
+    """Score the label maps that the step's stage has made of a split against the split's masks.
+
+    index: of the split. labels: all its shards. out: the metrics, JSON.
+    """
+    images = Index.read(index)
+    step.require("index", images.digest, index)
+    masked = [record for record in images if record.mask is not None]
+    shards = open_shards(step, step.stage, LabelShard, labels, masked)
+    result = evaluate_labels(shards, images, progress=step.machine.progress)
+    LOGGER.info(
+        "%s of %s: mIoU %.2f %% on %.1f %% of the pixels",
+        *(step.stage, images.split, result["miou"], result["coverage"]),
+    )
+    write_json(out, {"run": step.run.name, "digest": step.digest, **result})

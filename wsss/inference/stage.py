@@ -5,8 +5,8 @@ from pathlib import Path
 from wsss.data.index import Index
 from wsss.data.maps import write_shard
 from wsss.devices import torch_device
-from wsss.errors import UserError
 from wsss.inference.cams import cam_maps
+from wsss.inference.shards import shard_of
 from wsss.model_file import load_classifier
 from wsss.step import Step
 
@@ -17,8 +17,7 @@ def infer_cams(step: Step, index: Path, model: Path, shard: int, out: Path) -> N
     index: of the split. model: the generator. shard: its number, from 0. out: the shard's score maps.
     Raises UserError when the run has no such shard.
     """
-    if not 0 <= shard < step.section.shards:
-        raise UserError(f"{out}: run {step.run.name} has cams.shards = {step.section.shards}, from 0 on")
+    part = shard_of(step, shard, out)
     images = Index.read(index)
     step.require("index", images.digest, index)
     network, about = load_classifier(model)
@@ -26,7 +25,7 @@ def infer_cams(step: Step, index: Path, model: Path, shard: int, out: Path) -> N
     maps = cam_maps(
         network,
         images,
-        shard=(shard, step.section.shards),
+        shard=part,
         scales=step.section.scales,
         flip=step.section.flip,
         precision=step.section.precision,

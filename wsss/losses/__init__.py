@@ -8,12 +8,14 @@ from wsss.losses.affinity import (
     pair_affinities,
     pair_labels,
 )
-from wsss.losses.c2am import c2am_loss, hint_loss, sim_max, sim_min
+from wsss.losses.c2am import c2am_loss, hint_loss, resize_hints, sim_max, sim_min
 from wsss.losses.cams import entropy_loss, normalize_cam
 from wsss.losses.classification import classification_loss, smooth_labels
 from wsss.losses.erasing import erase_hard, erase_soft, evidence_of, maps_of_class
 from wsss.losses.puzzle import merge, reconstruction_loss, tile
+from wsss.losses.saliency import saliency_loss
 from wsss.losses.schedules import ramp
+from wsss.losses.segmentation import labelled_pixels, segmentation_loss
 
 __all__ = [
     "Direction",
@@ -27,6 +29,7 @@ __all__ = [
     "erase_soft",
     "evidence_of",
     "hint_loss",
+    "labelled_pixels",
     "maps_of_class",
     "merge",
     "normalize_cam",
@@ -34,6 +37,9 @@ __all__ = [
     "pair_labels",
     "ramp",
     "reconstruction_loss",
+    "resize_hints",
+    "saliency_loss",
+    "segmentation_loss",
     "sim_max",
     "sim_min",
     "smooth_labels",

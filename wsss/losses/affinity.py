@@ -43,6 +43,10 @@ class PairLabels(NamedTuple):
     foreground: Tensor
     different: Tensor
 
+    def counts(self) -> Tensor:
+        """How many pairs are of each kind: float (3,)."""
+        return torch.stack([kind.count_nonzero() for kind in self]).float()
+
 
 @cache
 def directions(radius: int) -> tuple[Direction, ...]:
@@ -106,18 +110,20 @@ def pair_labels(labels: Tensor, radius: int, *, ignore: int = 255) -> PairLabels
     return pairs
 
 
-def affinity_loss(affinities: Tensor, pairs: PairLabels) -> Tensor:
+def affinity_loss(affinities: Tensor, pairs: PairLabels, counts: Tensor | None = None) -> Tensor:
     """Cross-entropy of the affinities, balanced over the three kinds of pairs (IRNet, its boundary loss).
 
     affinities: (B, directions, h', w') of `pair_affinities`; pairs: `pair_labels` of the same size and
-    radius.
+    radius. counts: pairs of each kind, (3,), that the means are taken over, where `pairs` are part of a
+    batch.
     Mean over the background pairs and mean over the foreground pairs count a quarter each, the mean over
     pairs of different classes a half. A kind that does not occur counts 0. Returns a scalar.
     """
     if affinities.shape != pairs.different.shape:
         found = f"affinities {tuple(affinities.shape)} and pair labels {tuple(pairs.different.shape)}"
         raise ValueError(f"{found}: sizes must agree")
-    loss: Tensor = _BalancedCrossEntropy.apply(affinities, *pairs)
+    counts = pairs.counts() if counts is None else counts
+    loss: Tensor = _BalancedCrossEntropy.apply(affinities, counts, *pairs)
     return loss
 
 
@@ -169,10 +175,10 @@ class _BalancedCrossEntropy(torch.autograd.Function):
     """The published loss, one direction at a time: autograd would keep ten tensors of all pairs."""
 
     @staticmethod
-    def forward(ctx: Any, affinities: Tensor, *kinds: Tensor) -> Tensor:
+    def forward(ctx: Any, affinities: Tensor, counts: Tensor, *kinds: Tensor) -> Tensor:
         weights = [
-            weight / (kind.count_nonzero() + _EPSILON)
-            for weight, kind in zip((0.25, 0.25, 0.5), kinds, strict=True)
+            weight / (count + _EPSILON)
+            for weight, count in zip((0.25, 0.25, 0.5), counts.unbind(), strict=True)
         ]
         ctx.save_for_backward(affinities, *kinds, *weights)
         loss = affinities.new_zeros(())
@@ -184,7 +190,7 @@ class _BalancedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
         affinities, background, foreground, different, *weights = ctx.saved_tensors
         near, far, apart = (gradient * weight for weight in weights)
         into = torch.empty_like(affinities)
@@ -193,7 +199,7 @@ class _BalancedCrossEntropy(torch.autograd.Function):
             pulled = (background[:, i] * near).add_(foreground[:, i] * far).div_(direction + _EPSILON)
             pushed = (different[:, i] * apart).div_(1 + _EPSILON - direction)
             torch.sub(pushed, pulled, out=into[:, i])
-        return into, None, None, None
+        return into, None, None, None, None
 
 
 def _line(dy: int, dx: int) -> tuple[tuple[int, int], ...]:

@@ -40,6 +40,11 @@ def c2am_loss(foreground: Tensor, background: Tensor, alpha: float = 0.25) -> Te
     return sim_max(foreground, alpha) + sim_min(background, foreground) + sim_max(background, alpha)
 
 
+def resize_hints(hints: Tensor, size: tuple[int, int]) -> Tensor:
+    """Hints (B, 1, H, W) at the size (h, w) of an activation, bicubically as published: may overshoot 1."""
+    return functional.interpolate(hints.float(), size, mode="bicubic", align_corners=False)
+
+
 def hint_loss(activation: Tensor, hints: Tensor, *, fg_threshold: float, label_smoothing: float) -> Tensor:
     """Tell the saliency map where the CAMs are sure of an object (P-NOC, C2AM-H).
 
@@ -57,8 +62,7 @@ def hint_loss(activation: Tensor, hints: Tensor, *, fg_threshold: float, label_s
         raise ValueError(f"{found}: (B, 1, h, w) and (B, 1, H, W) are needed")
     activation = activation.float()
     if hints.shape[-2:] != activation.shape[-2:]:
-        size = activation.shape[-2:]
-        hints = functional.interpolate(hints.float(), size, mode="bicubic", align_corners=False)
+        hints = resize_hints(hints, (activation.shape[-2], activation.shape[-1]))
     sure = (hints >= fg_threshold).to(activation.dtype)
     target = torch.full_like(activation, 1 - label_smoothing / 2)
     each = functional.binary_cross_entropy_with_logits(activation, target, reduction="none")

@@ -61,9 +61,16 @@ def share_buffers(module: torch.nn.Module) -> None:
 def mean(values: Tensor) -> Tensor:
     """The element-wise mean over the processes; overwrites `values`."""
     if world() > 1:
+        total(values)
+        values /= world()
+    return values
+
+
+def total(values: Tensor) -> Tensor:
+    """The element-wise sum over the processes; overwrites `values`."""
+    if world() > 1:
         with _all_present():
             dist.all_reduce(values)
-        values /= world()
     return values
 
 
@@ -85,6 +92,18 @@ def gathered(value: Tensor) -> Tensor:
     with _all_present():
         dist.all_gather(parts, value.contiguous())
     return torch.cat(parts)
+
+
+def whole_batch(value: Tensor) -> Tensor:
+    """The parts of a batch that the processes hold, one after the other, with their gradient.
+
+    value: (B, …), equally shaped in all processes. A loss of the result has to be the same in all of them:
+    then `average_gradients` leaves the gradient that one process with the whole batch would have.
+    """
+    if world() == 1:
+        return value
+    whole: Tensor = _WholeBatch.apply(value)
+    return whole
 
 
 def all_names(names: list[str]) -> list[str]:
@@ -126,6 +145,18 @@ class _GlobalMax(torch.autograd.Function):
         with _all_present():
             dist.all_reduce(total)
         return total * ctx.share
+
+
+class _WholeBatch(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        ctx.part = len(value)
+        return gathered(value)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        # The same loss in all processes: what they would send each other is this gradient, `world` times.
+        return gradients[0][rank() * ctx.part : (rank() + 1) * ctx.part] * world()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from wsss.config import Machine, Optimisation
-from wsss.data.samples import Batches
+from wsss.data.samples import Batches, collate
 from wsss.errors import Preempted, UserError
 from wsss.progress import LOGGER, Progress
 from wsss.training import distributed
@@ -27,6 +27,7 @@ from wsss.training.checkpoint import Checkpoints
 from wsss.training.learning import Learning, NotFinite
 from wsss.training.logbook import Logbook
 from wsss.training.meter import Meter
+from wsss.training.selection import Selection
 from wsss.training.signals import LeaveRequest, outlive_signals
 from wsss.training.task import Batch, Task
 
@@ -39,7 +40,8 @@ class Training:
 
     samples: a data set whose item (epoch, position) is a pure function of seed, epoch and image.
     checkpoints: where it keeps itself, and the CSV of its course. curves: directory of what TensorBoard and
-    W&B show. name: for messages. device: where it computes.
+    W&B show. name: for messages. device: where it computes. selection: looks at the network after epochs, and
+    keeps the best; without one, the last is kept.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class Training:
         curves: Path,
         machine: Machine,
         device: torch.device,
+        selection: Selection | None = None,
     ) -> None:
+        self.selection = selection
         self.samples, self.settings, self.name = samples, settings, name
         self.checkpoints, self.curves, self.machine, self.device = checkpoints, curves, machine, device
         self.per_epoch = len(self._batches(epochs=1))
@@ -62,7 +66,7 @@ class Training:
         self.saved = time.monotonic()
 
     def run(self) -> torch.nn.Module:
-        """Train to the end and return the network that the task makes.
+        """Train to the end and return the network that the task makes, or the best of its epochs.
 
         Raises Preempted after a signal (a checkpoint is written), UserError when a loss is not finite (the
         last checkpoint stays).
@@ -75,6 +79,8 @@ class Training:
                 self._loop(leave)
             finally:
                 self.checkpoints.unlock()
+        if self.selection is not None:
+            self.selection.restore(self.learning.result)
         return self.learning.result
 
     def _loop(self, leave: LeaveRequest) -> None:
@@ -87,6 +93,7 @@ class Training:
         over = multiprocessing.Event()
         self.meter.start()
         try:
+            self._look(logbook)
             for batch in self._loader(over):
                 self.meter.data_ready()
                 try:
@@ -95,6 +102,7 @@ class Training:
                 except NotFinite as error:
                     raise self._stopped(error, batch["id"]) from None
                 progress.update(note=self._note)
+                self._look(logbook)
         finally:
             over.set()
             progress.close()
@@ -102,15 +110,28 @@ class Training:
                 logbook.close()
 
     def _step(self, batch: Mapping[str, Any], logbook: Logbook | None) -> None:
-        on_device = {
-            key: value.to(self.device, non_blocking=True) if isinstance(value, torch.Tensor) else value
-            for key, value in batch.items()
-        }
+        on_device = {key: self._on_device(value) for key, value in batch.items()}
         self.meter.step_done(self.learning.micro_step(cast(Batch, on_device)))
         step = self.learning.step
         ends_row = step % max(1, self.per_epoch // ROWS_PER_EPOCH) == 0 or step == self.learning.steps
         if logbook is not None and ends_row:
             logbook.row(step, {"epoch": step / self.per_epoch, **self.learning.rates(), **self.meter.row()})
+
+    def _on_device(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return value.to(self.device, non_blocking=True)
+        return [self._on_device(item) for item in value] if isinstance(value, list) else value
+
+    def _look(self, logbook: Logbook | None) -> None:
+        """Let the selection look at the network where an epoch ends, unless it has before an interruption."""
+        epoch, inside = divmod(self.learning.step, self.per_epoch)
+        if self.selection is None or inside or not self.selection.due(epoch, self.settings.epochs):
+            return
+        with self.learning.resting() as network:
+            values = self.selection.look(network, epoch)
+        if logbook is not None:
+            logbook.row(self.learning.step, {"epoch": epoch, **values})
+        self.meter.start()
 
     def _save_if_due(self, leave: LeaveRequest) -> None:
         if not self.learning.complete:
@@ -126,6 +147,8 @@ class Training:
         step, steps = self.learning.step, self.learning.steps
         if distributed.rank() == 0:
             state = {**self.learning.state_dict(), "meter": self.meter.state_dict()}
+            if self.selection is not None:
+                state["selection"] = self.selection.state_dict()
             self.checkpoints.save(step, state)
         self.saved = time.monotonic()
         if asked and step < steps:
@@ -137,6 +160,8 @@ class Training:
         if state is not None:
             self.learning.load_state_dict(state)
             self.meter.load_state_dict(state["meter"])
+            if self.selection is not None:
+                self.selection.load_state_dict(state["selection"])
             LOGGER.info("%s: goes on from step %d/%d", self.name, self.learning.step, self.learning.steps)
 
     def _stopped(self, error: NotFinite, ids: list[str]) -> UserError:
@@ -155,6 +180,7 @@ class Training:
             self.samples,
             batch_sampler=self._batches(self.settings.epochs, start=self.learning.step),
             num_workers=self.machine.workers,
+            collate_fn=collate,
             pin_memory=self.device.type == "cuda",
             worker_init_fn=partial(outlive_signals, over),
         )

@@ -5,6 +5,7 @@ A step is a micro-step: one batch forward and backward. Optimisers step when `ac
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,13 @@ class Learning:
         """The network that the task makes, or its average, in evaluation mode."""
         network = self.learners[self.task.result].network
         return (self.average.shadow if self.average else network).eval()
+
+    @contextmanager
+    def resting(self) -> Iterator[torch.nn.Module]:
+        """The result so far, in evaluation mode while the block runs; then learning goes on as before."""
+        yield self.result
+        for learner in self.learners.values():
+            learner.network.train()
 
     def require_finite(self) -> None:
         """Raise NotFinite when a parameter is no finite number."""

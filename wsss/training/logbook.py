@@ -11,7 +11,7 @@ from wsss.files import atomic
 
 
 class Logbook:
-    """Appends one row of numbers per call.
+    """Appends one row of numbers per step.
 
     path: the CSV. after: rows of later steps are dropped, because a resumed training writes them again.
     curves: directory of what TensorBoard and W&B show. name, config: how W&B calls and describes the run.
@@ -22,18 +22,29 @@ class Logbook:
     ) -> None:
         self.path = path
         self.columns: list[str] = []
-        self._write([row for row in self._read() if int(row["step"]) <= after])
+        self.newest: int | None
+        kept = [row for row in self._read() if int(row["step"]) <= after]
+        self.newest = int(kept[-1]["step"]) if kept else None
+        self._write(kept)
         self.wandb = None if machine.wandb == "disabled" else _open_wandb(machine, curves, name, config)
         self.tensorboard = _open_tensorboard(curves, after) if machine.tensorboard else None
 
     def row(self, step: int, values: dict[str, float]) -> None:
-        """Record the values at a micro-step. A value that no row had before gets a column of its own."""
+        """Record the values at a micro-step, beside those that it has already.
+
+        A value that no row had before gets a column of its own.
+        """
         row = {"step": str(step), **{name: f"{value:.6g}" for name, value in values.items()}}
-        if set(row) <= set(self.columns):
+        rows = self._read() if step == self.newest else []
+        if rows:
+            given = {name: value for name, value in rows[-1].items() if value}
+            self._write([*rows[:-1], {**given, **row}])
+        elif set(row) <= set(self.columns):
             with open(self.path, "a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, self.columns).writerow(row)
         else:
             self._write([*self._read(), row])
+        self.newest = step
         if self.wandb is not None:
             self.wandb.log(values, step=step)
         if self.tensorboard is not None:

@@ -87,6 +87,7 @@ def _samples(section: Training, index: Index, network: Classifier) -> TrainingIm
         mean=network.normalization.mean,
         std=network.normalization.std,
         augment=augmentation.color,
+        order=network.normalization.order,
     )
     return TrainingImages(
         index,

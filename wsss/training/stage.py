@@ -1,16 +1,15 @@
 """From files to files: the training of a CAM network as a stage of a run."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from wsss.config import Priors
 from wsss.data.index import Index
-from wsss.files import atomic
 from wsss.model_file import Header, load_classifier, save_model
 from wsss.models import Classifier
 from wsss.step import Step
 from wsss.training import distributed
+from wsss.training.fit import keep
 from wsss.training.priors import train_classifier
 
 
@@ -40,15 +39,8 @@ def train_prior(step: Step, index: Path, out: Path, metrics: Path, *, oc: Path |
         machine=step.machine,
         oc=judge,
     )
-    if distributed.rank() == 0:
-        network = step.section.network
-        header = Header(
-            Classifier.__name__, network.backbone, network.output_stride, images.classes, step.digest
-        )
-        if kept and judge is not None and about is not None:
-            save_model(out.with_stem(f"{out.stem}_oc"), judge, replace(about, digest=step.digest))
-        with atomic(metrics) as temporary:
-            shutil.copyfile(step.checkpoints / "metrics.csv", temporary)
-        save_model(out, trained, header)
-        shutil.rmtree(step.checkpoints)
-    distributed.leave()
+    network = step.section.network
+    header = Header(Classifier.__name__, network.backbone, network.output_stride, images.classes, step.digest)
+    if kept and judge is not None and about is not None and distributed.rank() == 0:
+        save_model(out.with_stem(f"{out.stem}_oc"), judge, replace(about, digest=step.digest))
+    keep(step, trained, header, out, metrics)

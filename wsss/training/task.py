@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from torch import Tensor, nn
 
@@ -11,16 +11,21 @@ from wsss.losses import ramp
 
 
 class Batch(TypedDict):
-    """Samples of one micro-step, on the device.
+    """Samples of one micro-step, on the device: what every training has, and what some have beside it.
 
-    image: (B, 3, S, S) normalised; label: (B, C) in [0, 1]; draw: (B,) in [0, 1), each image's own random
-    number; id: the images' ids.
+    image: (B, 3, H, W) normalised; id: the images' ids. Priors: label (B, C) in [0, 1]; draw (B,) in [0, 1),
+    each image's own random number. C2AM-H: hint (B, 1, H, W) in [0, 1]. PoolNet: mask (B, 1, H, W), 0 or 1;
+    where its images differ in size, image and mask are lists of what would be stacked. AffinityNet: label_map
+    (B, H/4, W/4), and DeepLabV3+: label_map (B, H, W), of classes or 255.
     """
 
     image: Tensor
-    label: Tensor
-    draw: Tensor
     id: list[str]
+    label: NotRequired[Tensor]
+    draw: NotRequired[Tensor]
+    hint: NotRequired[Tensor]
+    mask: NotRequired[Tensor]
+    label_map: NotRequired[Tensor]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,15 @@
 """One small task per training: what differs between the methods is all that a reader sees."""
 
 from wsss.config import Method
+from wsss.training.tasks.affinity import AffinityTask
+from wsss.training.tasks.c2am import C2amTask
 from wsss.training.tasks.occse import OcCse
 from wsss.training.tasks.pnoc import Pnoc
 from wsss.training.tasks.poc import Poc
+from wsss.training.tasks.poolnet import PoolnetTask
 from wsss.training.tasks.prior import PriorTask
 from wsss.training.tasks.puzzle import Puzzle
+from wsss.training.tasks.segmentation import SegmentationTask
 from wsss.training.tasks.vanilla import Vanilla
 
 #: the methods of the priors by their name in the configuration
@@ -17,4 +21,16 @@ PRIOR_TASKS: dict[Method, type[PriorTask]] = {
     "pnoc": Pnoc,
 }
 
-__all__ = ["PRIOR_TASKS", "OcCse", "Pnoc", "Poc", "PriorTask", "Puzzle", "Vanilla"]
+__all__ = [
+    "PRIOR_TASKS",
+    "AffinityTask",
+    "C2amTask",
+    "OcCse",
+    "Pnoc",
+    "Poc",
+    "PoolnetTask",
+    "PriorTask",
+    "Puzzle",
+    "SegmentationTask",
+    "Vanilla",
+]

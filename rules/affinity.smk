@@ -1,0 +1,109 @@
+# The affinity: labels of what CAMs and saliency agree on, AffinityNet, and the CAMs' random walk between its edges.
+
+
+rule make_affinity_labels:
+    input:
+        index=made_by("index", "index/{split}.csv"),
+        cams=made_by("cams", "cams/{split}/{shard}.safetensors"),
+        saliency=saliency_of_shard,
+    output:
+        directory("results/{run}/affinity_labels/{split}/{shard}"),
+    log:
+        "results/{run}/logs/make_affinity_labels.{split}.{shard}.log",
+    benchmark:
+        "results/{run}/benchmarks/make_affinity_labels.{split}.{shard}.tsv"
+    # The CRF has no use for more.
+    threads: 1
+    resources:
+        mem_mb=growing(1500),
+        runtime=240,
+    params:
+        config=config_of("affinity_labels"),
+        digest=digest_of("affinity_labels"),
+    message:
+        "{wildcards.run}: affinity labels of {wildcards.split}, shard {wildcards.shard}"
+    shell:
+        "python -m workflow.scripts.make_affinity_labels --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --cams {input.cams}"
+        " --saliency {input.saliency} --shard {wildcards.shard} --out {output}"
+
+
+rule train_affinity:
+    input:
+        index=made_by("index", "index/{train}.csv"),
+        labels=all_shards("affinity_labels", "affinity_labels/{train}/{shard}"),
+    output:
+        model="results/{run}/models/affinity.safetensors",
+        metrics="results/{run}/metrics/affinity_training.csv",
+    log:
+        "results/{run}/logs/train_affinity.log",
+    benchmark:
+        "results/{run}/benchmarks/train_affinity.tsv"
+    threads: threads_of
+    resources:
+        mem_mb=growing(16000),
+        runtime=1440,
+        gpu=gpus_of,
+    params:
+        config=config_of("affinity"),
+        digest=digest_of("affinity"),
+    message:
+        "{wildcards.run}: trains AffinityNet on the affinity labels"
+    shell:
+        "python -m workflow.scripts.train_affinity --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --labels {input.labels}"
+        " --out {output.model} --metrics {output.metrics}"
+
+
+rule walk_cams:
+    input:
+        index=made_by("index", "index/{split}.csv"),
+        cams=made_by("cams", "cams/{split}/{shard}.safetensors"),
+        model=made_by("affinity", "models/affinity.safetensors"),
+    output:
+        "results/{run}/walks/{split}/{shard}.safetensors",
+    log:
+        "results/{run}/logs/walk_cams.{split}.{shard}.log",
+    benchmark:
+        "results/{run}/benchmarks/walk_cams.{split}.{shard}.tsv"
+    # One each: shards side by side use cores better than the threads of one.
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=240,
+        gpu=gpu_of,
+    params:
+        config=config_of("walks"),
+        digest=digest_of("walks"),
+    message:
+        "{wildcards.run}: random walk of the CAMs of {wildcards.split}, shard {wildcards.shard}"
+    shell:
+        "python -m workflow.scripts.walk_cams --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --cams {input.cams} --model {input.model}"
+        " --shard {wildcards.shard} --out {output}"
+
+
+rule evaluate_walks:
+    input:
+        index=made_by("index", "index/{train}.csv"),
+        walks=walks_of_training,
+    output:
+        metrics="results/{run}/metrics/walks.json",
+        curve="results/{run}/metrics/walks.csv",
+    log:
+        "results/{run}/logs/evaluate_walks.log",
+    benchmark:
+        "results/{run}/benchmarks/evaluate_walks.tsv"
+    threads: threads_of
+    resources:
+        mem_mb=growing(4000),
+        runtime=120,
+    params:
+        config=config_of("walks_metrics"),
+        digest=digest_of("walks_metrics"),
+    message:
+        "{wildcards.run}: scores the walked CAMs"
+    shell:
+        "python -m workflow.scripts.evaluate_walks --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --walks {input.walks}"
+        " --out {output.metrics} --curve {output.curve}"

@@ -1,0 +1,163 @@
+# The saliency: what of an image is object, whatever its class. C2AM, the dense CRF, PoolNet.
+
+
+rule train_c2am:
+    input:
+        index=made_by("index", "index/{train}.csv"),
+        cams=hints_of_c2am,
+    output:
+        model="results/{run}/models/c2am.safetensors",
+        metrics="results/{run}/metrics/c2am_training.csv",
+    log:
+        "results/{run}/logs/train_c2am.log",
+    benchmark:
+        "results/{run}/benchmarks/train_c2am.tsv"
+    threads: threads_of
+    resources:
+        mem_mb=growing(32000),
+        runtime=1440,
+        gpu=gpus_of,
+    params:
+        config=config_of("c2am"),
+        digest=digest_of("c2am"),
+    message:
+        "{wildcards.run}: trains C2AM, which tells objects from background"
+    shell:
+        "python -m workflow.scripts.train_c2am --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --cams {input.cams} --out {output.model}"
+        " --metrics {output.metrics}"
+
+
+rule make_c2am_maps:
+    input:
+        index=made_by("index", "index/{split}.csv"),
+        model=made_by("c2am", "models/c2am.safetensors"),
+    output:
+        "results/{run}/c2am_maps/{split}/{shard}.safetensors",
+    log:
+        "results/{run}/logs/make_c2am_maps.{split}.{shard}.log",
+    benchmark:
+        "results/{run}/benchmarks/make_c2am_maps.{split}.{shard}.tsv"
+    # One each: shards side by side use cores better than the threads of one.
+    threads: 1
+    resources:
+        mem_mb=growing(8000),
+        runtime=240,
+        gpu=gpu_of,
+    params:
+        config=config_of("c2am_maps"),
+        digest=digest_of("c2am_maps"),
+    message:
+        "{wildcards.run}: C2AM maps of {wildcards.split}, shard {wildcards.shard}"
+    shell:
+        "python -m workflow.scripts.make_c2am_maps --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --model {input.model}"
+        " --shard {wildcards.shard} --out {output}"
+
+
+rule refine_saliency:
+    input:
+        index=made_by("index", "index/{split}.csv"),
+        maps=made_by("c2am_maps", "c2am_maps/{split}/{shard}.safetensors"),
+    output:
+        directory("results/{run}/saliency_crf/{split}/{shard}"),
+    log:
+        "results/{run}/logs/refine_saliency.{split}.{shard}.log",
+    benchmark:
+        "results/{run}/benchmarks/refine_saliency.{split}.{shard}.tsv"
+    # The CRF has no use for more.
+    threads: 1
+    resources:
+        mem_mb=growing(1500),
+        runtime=240,
+    params:
+        config=config_of("saliency_crf"),
+        digest=digest_of("saliency_crf"),
+    message:
+        "{wildcards.run}: refines the saliency of {wildcards.split}, shard {wildcards.shard}"
+    shell:
+        "python -m workflow.scripts.refine_saliency --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --maps {input.maps}"
+        " --shard {wildcards.shard} --out {output}"
+
+
+rule train_poolnet:
+    input:
+        index=made_by("index", "index/{train}.csv"),
+        masks=saliency_crf_of_training,
+    output:
+        model="results/{run}/models/poolnet.safetensors",
+        metrics="results/{run}/metrics/poolnet_training.csv",
+    log:
+        "results/{run}/logs/train_poolnet.log",
+    benchmark:
+        "results/{run}/benchmarks/train_poolnet.tsv"
+    threads: threads_of
+    resources:
+        mem_mb=growing(16000),
+        runtime=1440,
+        gpu=gpus_of,
+    params:
+        config=config_of("poolnet"),
+        digest=digest_of("poolnet"),
+    message:
+        "{wildcards.run}: trains PoolNet on the refined saliency"
+    shell:
+        "python -m workflow.scripts.train_poolnet --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --masks {input.masks} --out {output.model}"
+        " --metrics {output.metrics}"
+
+
+rule make_saliency:
+    input:
+        index=made_by("index", "index/{split}.csv"),
+        model=made_by("poolnet", "models/poolnet.safetensors"),
+    output:
+        directory("results/{run}/saliency/{split}/{shard}"),
+    log:
+        "results/{run}/logs/make_saliency.{split}.{shard}.log",
+    benchmark:
+        "results/{run}/benchmarks/make_saliency.{split}.{shard}.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=120,
+        gpu=gpu_of,
+    params:
+        config=config_of("saliency"),
+        digest=digest_of("saliency"),
+    message:
+        "{wildcards.run}: saliency of {wildcards.split}, shard {wildcards.shard}"
+    shell:
+        "python -m workflow.scripts.make_saliency --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --model {input.model}"
+        " --shard {wildcards.shard} --out {output}"
+
+
+rule evaluate_saliency:
+    input:
+        index=made_by("index", "index/{train}.csv"),
+        cams=cams_of_training,
+        c2am=c2am_maps_of_training,
+        crf=saliency_crf_of_training,
+        poolnet=poolnet_maps_of_training,
+    output:
+        metrics="results/{run}/metrics/saliency.json",
+        curve="results/{run}/metrics/saliency.csv",
+    log:
+        "results/{run}/logs/evaluate_saliency.log",
+    benchmark:
+        "results/{run}/benchmarks/evaluate_saliency.tsv"
+    threads: threads_of
+    resources:
+        mem_mb=growing(4000),
+        runtime=120,
+    params:
+        config=config_of("saliency_metrics"),
+        digest=digest_of("saliency_metrics"),
+    message:
+        "{wildcards.run}: scores the saliency"
+    shell:
+        "python -m workflow.scripts.evaluate_saliency --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --cams {input.cams} --c2am {input.c2am}"
+        " --crf {input.crf} --poolnet {input.poolnet} --out {output.metrics} --curve {output.curve}"

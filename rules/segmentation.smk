@@ -1,0 +1,153 @@
+# The segmentation: pseudo labels of the walked CAMs, the network that learns from them, and its masks.
+
+
+rule make_pseudo_labels:
+    input:
+        index=made_by("index", "index/{split}.csv"),
+        walks=made_by("walks", "walks/{split}/{shard}.safetensors"),
+    output:
+        directory("results/{run}/pseudo_labels/{split}/{shard}"),
+    log:
+        "results/{run}/logs/make_pseudo_labels.{split}.{shard}.log",
+    benchmark:
+        "results/{run}/benchmarks/make_pseudo_labels.{split}.{shard}.tsv"
+    # The CRF has no use for more.
+    threads: 1
+    resources:
+        mem_mb=growing(1500),
+        runtime=240,
+    params:
+        config=config_of("pseudo_labels"),
+        digest=digest_of("pseudo_labels"),
+    message:
+        "{wildcards.run}: pseudo labels of {wildcards.split}, shard {wildcards.shard}"
+    shell:
+        "python -m workflow.scripts.make_pseudo_labels --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --walks {input.walks}"
+        " --shard {wildcards.shard} --out {output}"
+
+
+rule train_segmentation:
+    input:
+        index=made_by("index", "index/{train}.csv"),
+        labels=labels_to_learn_from,
+        val_index=index_that_chooses,
+        val_labels=labels_that_choose,
+    output:
+        model="results/{run}/models/segmentation.safetensors",
+        metrics="results/{run}/metrics/segmentation_training.csv",
+    log:
+        "results/{run}/logs/train_segmentation.log",
+    benchmark:
+        "results/{run}/benchmarks/train_segmentation.tsv"
+    threads: threads_of
+    resources:
+        mem_mb=growing(32000),
+        runtime=2880,
+        gpu=gpus_of,
+    params:
+        config=config_of("segmentation"),
+        digest=digest_of("segmentation"),
+    message:
+        "{wildcards.run}: trains the segmentation network"
+    shell:
+        "python -m workflow.scripts.train_segmentation --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --labels {input.labels}"
+        " --val-index {input.val_index} --val-labels {input.val_labels} --out {output.model}"
+        " --metrics {output.metrics}"
+
+
+rule make_masks:
+    input:
+        index=made_by("index", "index/{split}.csv"),
+        model=made_by("segmentation", "models/segmentation.safetensors"),
+    output:
+        directory("results/{run}/masks/{split}/{shard}"),
+    log:
+        "results/{run}/logs/make_masks.{split}.{shard}.log",
+    benchmark:
+        "results/{run}/benchmarks/make_masks.{split}.{shard}.tsv"
+    # Beside the network, processes of one thread each are at the CRF.
+    threads: threads_of
+    resources:
+        mem_mb=growing(8000),
+        runtime=240,
+        gpu=gpu_of,
+    params:
+        config=config_of("masks"),
+        digest=digest_of("masks"),
+    message:
+        "{wildcards.run}: masks of {wildcards.split}, shard {wildcards.shard}"
+    shell:
+        "python -m workflow.scripts.make_masks --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --model {input.model}"
+        " --shard {wildcards.shard} --out {output}"
+
+
+rule pack_masks:
+    input:
+        index=made_by("index", "index/{split}.csv"),
+        masks=all_shards("masks", "masks/{split}/{shard}"),
+    output:
+        "results/{run}/comp6_{split}_cls.tar",
+    log:
+        "results/{run}/logs/pack_masks.{split}.log",
+    benchmark:
+        "results/{run}/benchmarks/pack_masks.{split}.tsv"
+    resources:
+        mem_mb=growing(1500),
+        runtime=30,
+    params:
+        config=config_of("masks"),
+        digest=digest_of("masks"),
+    message:
+        "{wildcards.run}: packs the masks of {wildcards.split} for the evaluation server"
+    shell:
+        "python -m workflow.scripts.pack_masks --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --masks {input.masks} --out {output}"
+
+
+rule evaluate_labels:
+    input:
+        index=made_by("index", "index/{split}.csv"),
+        maps=all_shards("{labels}", "{labels}/{split}/{shard}"),
+    output:
+        "results/{run}/metrics/{labels}.{split}.json",
+    log:
+        "results/{run}/logs/evaluate_labels.{labels}.{split}.log",
+    benchmark:
+        "results/{run}/benchmarks/evaluate_labels.{labels}.{split}.tsv"
+    resources:
+        mem_mb=growing(1500),
+        runtime=60,
+    params:
+        config=config_of("{labels}"),
+        digest=digest_of("{labels}"),
+    message:
+        "{wildcards.run}: scores the {wildcards.labels} of {wildcards.split}"
+    shell:
+        "python -m workflow.scripts.evaluate_labels --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --labels {wildcards.labels} --index {input.index}"
+        " --maps {input.maps} --out {output}"
+
+
+rule report_miou:
+    input:
+        made_by("masks", "metrics/masks.{val}.json"),
+    output:
+        "results/{run}/val_miou.txt",
+    log:
+        "results/{run}/logs/report_miou.log",
+    benchmark:
+        "results/{run}/benchmarks/report_miou.tsv"
+    resources:
+        mem_mb=growing(1000),
+        runtime=10,
+    params:
+        config=config_of("masks"),
+        digest=digest_of("masks"),
+    message:
+        "{wildcards.run}: says the mIoU of its masks"
+    shell:
+        "python -m workflow.scripts.report_miou --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --metrics {input} --out {output}"

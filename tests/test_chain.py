@@ -1,0 +1,183 @@
+"""A whole chain, from a drawn data set to the mIoU of its masks, by the commands of its rules.
+
+Snakemake says what they are and in which order; they are run in one process, because a process of its own for
+each would be busy with its imports.
+"""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_workflow import AUGMENTATION, NETWORK, REPOSITORY, TINY, snakemake, write_run
+
+from wsss.data.index import Index
+from wsss.data.label_maps import LabelShard
+from wsss.data.maps import MapShard
+from wsss.data.palette import voc_palette
+from wsss.runs import load_run, stages
+
+OPTIMISATION = {"epochs": 2, "batch": 8}
+WHOLE: dict[str, Any] = {
+    **TINY,
+    "saliency": {**TINY["saliency"], "refine": "none"},
+    "affinity": {
+        "labels": {"iterations": 1},
+        "training": {
+            "network": NETWORK,
+            "optimisation": OPTIMISATION,
+            "augmentation": AUGMENTATION,
+            "radius": 3,
+        },
+        "walk": {"side": 48},
+    },
+    "segmentation": {
+        "training": {"network": NETWORK, "optimisation": OPTIMISATION, "augmentation": AUGMENTATION},
+        "masks": {"scales": [1.0], "crf": {"iterations": 1}},
+    },
+    "machine": {**TINY["machine"], "progress": False},
+}
+FIGURES = ("affinity_labels.train", "walks", "pseudo_labels.train", "masks.val", "segmentation_training")
+TARGETS = (
+    *(
+        "results/whole/val_miou.txt",
+        "results/whole/metrics/chain.csv",
+        "results/whole/metrics/masks.train.json",
+    ),
+    *(f"results/whole/figures/{name}.png" for name in FIGURES),
+)
+UPPER = ("results/upper/val_miou.txt", "results/upper/metrics/chain.csv")
+
+
+def commands(directory: Path, *targets: str) -> list[str]:
+    """What Snakemake would run, in order."""
+    status, printed = snakemake(directory, "--dry-run", *targets)
+    assert status == 0, printed
+    return re.findall(r"^Shell command: (.*)$", printed, re.MULTILINE)
+
+
+def make(directory: Path, *targets: str) -> None:
+    """Run it all."""
+    (directory / "commands").write_text("\n".join(commands(directory, *targets)), encoding="utf-8")
+    alone = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    ended = subprocess.run(
+        [sys.executable, str(REPOSITORY / "tests" / "commands_in_one_process.py"), "commands"],
+        cwd=directory,
+        env=alone,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a whole chain, and its upper bound."""
+    directory = tmp_path_factory.mktemp("chain")
+    write_run(directory, "whole", WHOLE)
+    write_run(directory, "upper", {"extends": "whole", "segmentation": {"labels": "ground_truth"}})
+    make(directory, *TARGETS)
+    make(directory, *UPPER)
+    return directory
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """Of a CSV."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_miou_stands_in_the_first_line(made: Path) -> None:
+    first, *others = (made / "results" / "whole" / "val_miou.txt").read_text().splitlines()
+    metrics = json.loads((made / "results" / "whole" / "metrics" / "masks.val.json").read_text())
+    assert re.fullmatch(r"\d+\.\d\d", first) and float(first) == pytest.approx(metrics["miou"], abs=0.005)
+    classes = Index.read(made / "results" / "whole" / "index" / "val.csv").classes
+    assert [line.split(" ", 1)[1] for line in others] == ["background", *classes]
+    assert metrics["protocol"]["images"] == 8 and metrics["coverage"] == 100
+
+
+def test_every_stage_has_a_line(made: Path) -> None:
+    run = load_run("whole", made / "config")
+    table = {row["stage"]: row for row in rows(made / "results" / "whole" / "metrics" / "chain.csv")}
+    assert list(table) == [stage for stage in stages(run) if not stage.endswith("_metrics")]
+    scored = {stage for stage, row in table.items() if row["miou"]}
+    assert scored == {
+        *("cams", "c2am_maps", "saliency_crf", "affinity_labels", "walks", "pseudo_labels", "masks")
+    }
+    upper = rows(made / "results" / "upper" / "metrics" / "chain.csv")
+    assert [row["stage"] for row in upper] == ["index", "segmentation", "masks"]
+    assert upper[0]["run"] == "whole", "the upper bound shares the data"
+
+
+@pytest.mark.parametrize("stage", ["affinity_labels", "pseudo_labels", "masks"])
+def test_every_image_has_its_label_map(made: Path, stage: str) -> None:
+    run = load_run("whole", made / "config")
+    index = Index.read(made / "results" / "whole" / "index" / "train.csv")
+    for shard in range(2):
+        maps = LabelShard(made / "results" / "whole" / stage / "train" / f"{shard:03d}")
+        part = index.shard(shard, 2)
+        assert maps.ids == tuple(record.id for record in part) and maps.digest == run.digest(stage)
+        for record in part:
+            with Image.open(made / record.image) as image, Image.open(maps.path(record.id)) as label:
+                assert label.size == image.size and label.mode == "P"
+                assert label.getpalette() == voc_palette().ravel().tolist()
+                allowed = {0, *range(1, 1 + len(index.classes)), 255}
+                assert set(np.unique(np.asarray(label)).tolist()) <= allowed
+
+
+def test_walks_are_kept_at_a_quarter_of_the_resolution(made: Path) -> None:
+    for split in ("train", "val"):
+        maps = MapShard(made / "results" / "whole" / "walks" / split / "000.safetensors")
+        for walk in maps:
+            assert walk.scales[1.0].shape[1:] == tuple(-(-side // 4) for side in walk.size)
+            assert np.isfinite(walk.scales[1.0]).all() and (walk.scales[1.0] >= 0).all()
+
+
+def test_the_epoch_was_chosen_on_pseudo_labels_of_val(made: Path) -> None:
+    for run in ("whole", "upper"):
+        course = rows(made / "results" / run / "metrics" / "segmentation_training.csv")
+        assert [row["epoch"] for row in course if row["val/miou"]] == ["1", "2"]
+    log = (made / "results" / "whole" / "logs" / "train_segmentation.log").read_text()
+    assert "epoch 2: val/miou" in log and "best so far" in log
+
+
+def test_pictures_are_drawn(made: Path) -> None:
+    for name in (*FIGURES, "walks_threshold"):
+        with Image.open(made / "results" / "whole" / "figures" / f"{name}.png") as picture:
+            assert min(picture.size) > 100
+
+
+def test_nothing_is_left_half_written(made: Path) -> None:
+    assert not [path for path in (made / "results").rglob("*") if ".part" in path.name]
+    assert not list((made / "results").glob("*/checkpoints/*/step-*"))
+
+
+def test_a_shard_that_is_missing_stops_what_reads_it(made: Path, tmp_path: Path) -> None:
+    """By name, and not with fewer images."""
+    shutil.copytree(made / "config", tmp_path / "config")
+    shutil.copytree(made / "results", tmp_path / "results", symlinks=True)
+    run = load_run("whole", tmp_path / "config")
+    call = [
+        *("--run", "whole", "--config", run.section("masks"), "--labels", "masks"),
+        *("--index", "results/whole/index/train.csv", "--maps", "results/whole/masks/train/000"),
+        *("--out", "again.json"),
+    ]
+    ended = subprocess.run(
+        [sys.executable, "-m", "workflow.scripts.evaluate_labels", *call],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert "masks: 12 images are in none of the 1 shards given: train_00001" in ended.stderr
+    assert not (tmp_path / "again.json").exists()

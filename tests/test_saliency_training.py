@@ -1,0 +1,355 @@
+"""The trainings of C2AM and PoolNet: what they minimise, on what, and that they can be gone on with."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from toy_saliency import (
+    SIZES,
+    c2am_section,
+    make_cams,
+    make_images,
+    make_masks,
+    poolnet_section,
+)
+from toy_training import machine
+
+from wsss import losses
+from wsss.config import C2am, Poolnet
+from wsss.data.index import Index
+from wsss.data.label_maps import LabelShard, write_label_shard
+from wsss.data.maps import MapShard
+from wsss.data.samples import with_labels
+from wsss.errors import Preempted, UserError
+from wsss.models import C2AM, PoolNet
+from wsss.training import distributed
+from wsss.training.checkpoint import Checkpoints
+from wsss.training.engine import Training
+from wsss.training.optim import make_optimizer, parameter_groups
+from wsss.training.saliency import CamHints, c2am_samples, new_c2am, new_poolnet, poolnet_samples
+from wsss.training.task import Batch, Moment, Task
+from wsss.training.tasks import C2amTask, PoolnetTask
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    return make_images(tmp_path)
+
+
+@pytest.fixture
+def hints(tmp_path: Path, index: Index) -> CamHints:
+    shard = MapShard(make_cams(tmp_path / "cams.safetensors", index))
+    return CamHints(dict.fromkeys(shard.ids, shard))
+
+
+@pytest.fixture
+def masks(tmp_path: Path, index: Index) -> dict[str, LabelShard]:
+    shard = LabelShard(make_masks(tmp_path / "masks", index))
+    return dict.fromkeys(shard.ids, shard)
+
+
+def batch_of(samples: Dataset, *keys: tuple[int, int]) -> Batch:
+    """These samples, as the engine puts them together."""
+    batch: Batch = torch.utils.data.default_collate([samples[key] for key in keys])
+    return batch
+
+
+def terms(task: Task, batch: Batch, moment: Moment | None = None) -> dict[str, Tensor]:
+    """The losses of one look at a batch."""
+    (objective,) = task.objectives(batch, moment or Moment(0, 10, 0))
+    return objective.terms
+
+
+# ---- C2AM --------------------------------------------------------------------------------------------------
+
+
+def test_a_hint_is_the_largest_cam_and_goes_where_the_image_goes(index: Index, hints: CamHints) -> None:
+    hint = hints("id1")
+    assert hint.shape == SIZES[1] and hint.dtype == np.float32
+    assert hint[:, :8].min() == pytest.approx(1, abs=1e-4) and hint[:, 56:].max() == 0
+    assert hints("id5").max() == 0, "an image without labels has no CAM"
+    labelled, _ = with_labels(index)
+    section = c2am_section()
+    samples = c2am_samples(section, labelled, new_c2am(section), hints)
+    assert len(samples) == 5  # type: ignore[arg-type]
+    first = samples[0, 1]
+    assert first["image"].shape == (3, 64, 64) and first["hint"].shape == (1, 64, 64)
+    again, other = samples[0, 1], samples[1, 1]
+    assert torch.equal(first["hint"], again["hint"]) and not torch.equal(first["image"], other["image"])
+    lefts = [samples[epoch, 1]["hint"][0, :, :16].mean() > 0.5 for epoch in range(12)]
+    assert set(map(bool, lefts)) == {True, False}, "half of the images are mirrored, and their hints"
+
+
+def test_c2am_h_minimises_the_contrast_and_the_hints(index: Index, hints: CamHints) -> None:
+    section = c2am_section(hints={"weight": 0.5, "label_smoothing": 0.2})
+    network = new_c2am(section).eval()
+    labelled, _ = with_labels(index)
+    batch = batch_of(c2am_samples(section, labelled, network, hints), (0, 0), (0, 1), (0, 2))
+    task = C2amTask(network, section, hints=True)
+    (objective,) = task.objectives(batch, Moment(9, 10, 9))
+    foreground, background, activation = network(batch["image"])
+    contrast = losses.c2am_loss(foreground, background, 0.25)
+    hint = losses.hint_loss(activation, batch["hint"], fg_threshold=0.4, label_smoothing=0.2)
+    assert objective.total.item() == pytest.approx((contrast + 0.5 * hint).item(), rel=1e-5)
+    assert list(objective.terms) == ["foreground", "background", "contrast", "hints"]
+    assert not task.flip, "hints say which is the object"
+
+
+def test_no_hint_in_a_batch_is_0_and_not_nan(index: Index, hints: CamHints) -> None:
+    section = c2am_section(hints={"fg_threshold": 1.0})
+    network = new_c2am(section)
+    labelled, _ = with_labels(index)
+    batch = batch_of(c2am_samples(section, labelled, network, hints), (0, 0), (0, 1))
+    batch["hint"].zero_()
+    loss = terms(C2amTask(network, section, hints=True), batch)["hints"]
+    loss.backward()
+    assert loss.item() == 0
+    gradient = network.activation[0].weight.grad
+    assert gradient is not None and not gradient.any()
+
+
+def test_the_head_learns_ten_times_as_fast() -> None:
+    section = C2am()
+    network = new_c2am(c2am_section())
+    groups = parameter_groups(network, network.head_modules(), section.optimisation)
+    head = {id(parameter) for parameter in network.activation.parameters()}
+    rates = {
+        kind: sorted({group["lr"] for group in groups if (id(group["params"][0]) in head) == kind})
+        for kind in (True, False)
+    }
+    assert rates[True] == pytest.approx([1e-2, 2e-2]) and rates[False] == pytest.approx([1e-3, 2e-3])
+
+
+class Shows(nn.Module):
+    """Stands for a C2AM whose activation is given."""
+
+    def __init__(self, activation: Tensor) -> None:
+        super().__init__()
+        self.activation = activation
+        self.features = torch.rand(2, len(activation), 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.features[0], self.features[1], self.activation
+
+    def head_modules(self) -> list[nn.Module]:
+        return []
+
+
+@pytest.mark.parametrize(("border", "flip"), [(3.0, True), (-3.0, False)])
+def test_plain_c2am_finds_its_polarity_by_the_borders(border: float, flip: bool) -> None:
+    activation = torch.full((2, 1, 5, 6), -border)
+    activation[..., 0, :] = activation[..., -1, :] = activation[..., 0] = activation[..., -1] = border
+    network: Any = Shows(activation)
+    task = C2amTask(network, c2am_section(optimisation={"epochs": 4}), hints=False)
+    batch: Batch = {"image": torch.zeros(2, 3, 8, 8), "id": ["a", "b"]}
+    network.activation = -activation
+    for step in range(6):  # three of four epochs of two steps
+        terms(task, batch, Moment(step, 8, step))
+    assert not task.flip and task.looks == 0, "only the last epoch counts"
+    network.activation = activation
+    terms(task, batch, Moment(6, 8, 6))
+    resumed = C2amTask(network, task.settings, hints=False)
+    resumed.load_state_dict(task.state_dict())
+    terms(resumed, batch, Moment(7, 8, 7))
+    assert resumed.looks == 2 and resumed.flip == flip
+    assert resumed.border / 2 == pytest.approx(torch.tensor(border).sigmoid().item())
+
+
+def in_two_processes(directory: Path, work: Callable[[int], Any]) -> list[Any]:
+    """What work gives in each of two processes of a group."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
+
+    def begin(rank: int) -> None:
+        os.environ.update(shared, RANK=str(rank))
+        torch.set_num_threads(1)
+        distributed.join()
+        torch.save(work(rank), directory / f"{rank}.pt")
+        distributed.leave()
+
+    processes = [get_context("fork").Process(target=begin, args=(rank,)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [torch.load(directory / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+
+
+def test_two_processes_contrast_the_whole_batch(tmp_path: Path, index: Index, hints: CamHints) -> None:
+    section = c2am_section()
+    labelled, _ = with_labels(index)
+    samples = c2am_samples(section, labelled, new_c2am(section), hints)
+
+    def look(positions: list[int]) -> tuple[dict[str, Tensor], list[Tensor]]:
+        # in evaluation mode: batch norm alone sees a process's own part, as published
+        network = new_c2am(section).eval()
+        batch = batch_of(samples, *((0, position) for position in positions))
+        (objective,) = C2amTask(network, section, hints=True).objectives(batch, Moment(0, 10, 0))
+        objective.total.backward()
+        parameters = list(network.parameters())
+        distributed.average_gradients(parameters)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        return {name: term.detach() for name, term in objective.terms.items()}, gradients
+
+    one = look([0, 1, 2, 3])
+    for found in in_two_processes(tmp_path, lambda rank: look([[0, 1], [2, 3]][rank])):
+        torch.testing.assert_close(found[0], one[0])
+        torch.testing.assert_close(found[1], one[1], rtol=1e-4, atol=1e-6)
+
+
+# ---- PoolNet -----------------------------------------------------------------------------------------------
+
+
+def test_samples_of_poolnet_are_images_at_their_own_size(index: Index, masks: dict[str, LabelShard]) -> None:
+    section = poolnet_section()
+    samples = poolnet_samples(section, index, new_poolnet(section), masks)
+    assert len(samples) == len(index), "masks of images without labels are learnt from, too"
+    for position, size in enumerate(SIZES):
+        sample = samples[0, position]
+        assert sample["image"].shape == (3, *size) and sample["mask"].shape == (1, *size)
+        assert set(sample["mask"].unique().tolist()) == {0.0, 1.0}
+    lefts = {bool(samples[epoch, 0]["mask"][0, 0, 0]) for epoch in range(12)}
+    assert lefts == {True, False}
+
+
+def test_the_published_backbone_sees_bgr(index: Index, masks: dict[str, LabelShard]) -> None:
+    network = PoolNet("resnet50_caffe")
+    sample = poolnet_samples(poolnet_section(), index, network, masks)[0, 0]
+    image = np.asarray(Image.open(index.records[0].image)).astype(np.float32)
+    expected = image[..., ::-1] - np.array([104.00699, 116.66877, 122.67892], np.float32)
+    found = sample["image"].numpy().transpose(1, 2, 0)
+    if not sample["mask"][0, 0, 0]:
+        found = found[:, ::-1]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_one_adam_one_rate_and_fixed_statistics() -> None:
+    section = poolnet_section()
+    network = new_poolnet(section)
+    groups = parameter_groups(network, network.head_modules(), Poolnet().optimisation)
+    assert {(group["lr"], group["weight_decay"]) for group in groups} == {(5e-5, 5e-4)}
+    assert type(make_optimizer(groups, Poolnet().optimisation)) is torch.optim.Adam
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    network.train()(torch.rand(2, 3, 48, 48)).sum().backward()
+    assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
+
+
+def test_accumulated_images_are_a_batch(tmp_path: Path) -> None:
+    """Of equal size: three at once, or one after the other, give one gradient."""
+    index = make_images(tmp_path, [(48, 64)] * 6)
+    rng = np.random.default_rng(1)
+    drawn = [(record.id, 255 * rng.integers(0, 2, (48, 64), dtype=np.uint8)) for record in index]
+    write_label_shard(tmp_path / "equal", drawn, digest="d")
+    shard = LabelShard(tmp_path / "equal")
+    section = poolnet_section(batch=3, accumulate=1)
+    network = new_poolnet(section)
+    samples = poolnet_samples(section, index, network, dict.fromkeys(shard.ids, shard))
+    task = PoolnetTask(network, section)
+
+    def gradient(batches: list[Batch]) -> list[Tensor]:
+        network.zero_grad()
+        for batch in batches:
+            (terms(task, batch)["saliency"] / len(batches)).backward()
+        return [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
+
+    keys = [(0, position) for position in range(3)]
+    single = gradient([batch_of(samples, key) for key in keys])
+    torch.testing.assert_close(gradient([batch_of(samples, *keys)]), single, rtol=1e-3, atol=1e-4)
+
+
+def test_a_batch_of_several_sizes_is_refused(index: Index, masks: dict[str, LabelShard]) -> None:
+    section = poolnet_section(batch=2)
+    wrong = r"poolnet.optimisation.batch = 2: .* but id3 is 64 x 48 and id2 is 48 x 64; use batch 1"
+    with pytest.raises(UserError, match=wrong):
+        poolnet_samples(section, index, new_poolnet(section), masks)
+
+
+def test_a_map_of_another_size_is_named(index: Index, tmp_path: Path, masks: dict[str, LabelShard]) -> None:
+    Image.new("L", (9, 9)).save(masks["id0"].path("id0"))
+    samples = poolnet_samples(poolnet_section(), index, new_poolnet(poolnet_section()), masks)
+    with pytest.raises(UserError, match=r"id0: mask of 9 x 9 pixels, but .*0.png has 64 x 48; make the"):
+        samples[0, 0]
+
+
+# ---- interruption ------------------------------------------------------------------------------------------
+
+
+def training_of(directory: Path, kind: str, index: Index, hints: CamHints, masks: Any) -> Training:
+    """A training of C2AM-H, C2AM or PoolNet that keeps its checkpoints in `directory`."""
+    task: C2amTask | PoolnetTask
+    samples: Dataset
+    section: C2am | Poolnet
+    if kind == "poolnet":
+        section = poolnet_section(epochs=2)
+        network: Any = new_poolnet(section)
+        samples, task = poolnet_samples(section, index, network, masks), PoolnetTask(network, section)
+    else:
+        section, given = c2am_section(), hints if kind == "c2am_h" else None
+        labelled, _ = with_labels(index)
+        network = new_c2am(section)
+        samples = c2am_samples(section, labelled, network, given)
+        task = C2amTask(network, section, hints=given is not None)
+    return Training(
+        task,
+        samples,
+        section.optimisation,
+        name=kind,
+        checkpoints=Checkpoints(directory / "checkpoints", "d"),
+        curves=directory / "curves",
+        machine=machine(),
+        device=torch.device("cpu"),
+    )
+
+
+@pytest.mark.parametrize("kind", ["c2am_h", "c2am", "poolnet"])
+def test_an_interrupted_training_goes_on_to_the_bit(
+    tmp_path: Path, kind: str, index: Index, hints: CamHints, masks: dict[str, LabelShard]
+) -> None:
+    undisturbed = training_of(tmp_path / "undisturbed", kind, index, hints, masks)
+    network = undisturbed.run()
+    pieces = 0
+    while True:
+        training = training_of(tmp_path / "cut", kind, index, hints, masks)
+        step = training.learning.micro_step
+
+        def ask_and_step(batch: Any, step: Any = step) -> dict[str, float]:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return step(batch)  # type: ignore[no-any-return]
+
+        training.learning.micro_step = ask_and_step  # type: ignore[method-assign]
+        pieces += 1
+        try:
+            result = training.run()
+        except Preempted:
+            continue
+        break
+    assert pieces >= 3
+    for name, value in network.state_dict().items():
+        assert torch.equal(result.state_dict()[name], value), name
+    assert training.learning.task.state_dict() == undisturbed.learning.task.state_dict()
+    if kind == "c2am":
+        assert undisturbed.learning.task.state_dict()["looks"] == 2
+
+
+def test_a_network_starts_from_its_seed() -> None:
+    first, same = new_c2am(c2am_section()), new_c2am(c2am_section())
+    other = new_c2am(c2am_section(optimisation={"seed": 1}))
+    assert isinstance(first, C2AM)
+    weights = [network.activation[0].weight for network in (first, same, other)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])

@@ -1,0 +1,255 @@
+"""The training of the segmentation network: its loss, its labels, how the epoch is chosen, and its files."""
+
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_saliency_training import in_two_processes
+from torch.nn import functional
+from toy_chain import CLASSES, SIZES, Toy
+
+from wsss import losses
+from wsss.data.images import read_image
+from wsss.data.palette import read_mask
+from wsss.errors import Preempted, UserError
+from wsss.metrics import ConfusionMatrix
+from wsss.model_file import load_segmenter
+from wsss.training.learning import Learning
+from wsss.training.optim import parameter_groups
+from wsss.training.segmentation import (
+    Annotations,
+    Lesson,
+    labelled_images,
+    new_segmenter,
+    segmentation_samples,
+    train_segmentation,
+)
+from wsss.training.task import Batch, Moment
+from wsss.training.tasks import SegmentationTask
+from wsss.training.validation import Validation
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Toy:
+    return Toy(tmp_path)
+
+
+# ---- the loss ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_is_the_mean_over_labelled_pixels(smoothing: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn((2, 4, 5, 6), generator=generator)
+    labels = torch.randint(0, 4, (2, 5, 6), generator=generator)
+    labels[:, 2] = 255
+    found = losses.segmentation_loss(logits, labels.to(torch.uint8), smoothing=smoothing)
+    expected = functional.cross_entropy(logits, labels, ignore_index=255, label_smoothing=smoothing)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    counts = torch.tensor([losses.labelled_pixels(part) for part in labels]).mean()
+    parts = [
+        losses.segmentation_loss(logits[i : i + 1], labels[i : i + 1], smoothing=smoothing, count=counts)
+        for i in (0, 1)
+    ]
+    assert torch.stack(parts).mean().item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_images_without_any_label_cost_nothing() -> None:
+    logits = torch.randn(1, 3, 2, 2, requires_grad=True)
+    loss = losses.segmentation_loss(logits, torch.full((1, 2, 2), 255))
+    loss.backward()
+    assert loss.item() == 0 and logits.grad is not None and not logits.grad.any()
+
+
+def test_the_head_learns_ten_times_as_fast(toy: Toy) -> None:
+    network = new_segmenter(toy.run.config.segmentation.training, 4)
+    groups = parameter_groups(network, network.head_modules(), toy.step("segmentation").section.optimisation)
+    rates = sorted({group["lr"] for group in groups})
+    assert rates == pytest.approx([0.007, 0.014, 0.07, 0.14])
+
+
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_a_step_changes_the_network(toy: Toy, norm: str) -> None:
+    section = toy.run.config.segmentation.training
+    network_section = section.network.model_copy(update={"head_norm": norm})
+    section = section.model_copy(update={"network": network_section})
+    network = new_segmenter(section, 4)
+    samples = segmentation_samples(section, Lesson(toy.index, Annotations(toy.index)), network)
+    batch: Batch = torch.utils.data.default_collate([samples[0, 0], samples[0, 1]])
+    assert batch["image"].shape == (2, 3, 32, 32) and batch["label_map"].shape == (2, 32, 32)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    task = SegmentationTask(network, section)
+    values = Learning(task, section.optimisation, 3, torch.device("cpu")).micro_step(batch)
+    assert set(values) == {"segmentation"} and np.isfinite(values["segmentation"])
+    after = network.state_dict()
+    assert {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])} == {
+        "backbone",
+        "aspp",
+        "decoder",
+    }
+    assert any("running_mean" in name for name in after if name.startswith("aspp")) == (norm == "batch")
+
+
+def test_label_smoothing_reaches_the_loss(toy: Toy) -> None:
+    section = toy.run.config.segmentation.training
+    network = new_segmenter(section, 4).eval()
+    samples = segmentation_samples(section, Lesson(toy.index, Annotations(toy.index)), network)
+    batch: Batch = torch.utils.data.default_collate([samples[0, 0], samples[0, 1]])
+    smoothed = section.model_copy(update={"label_smoothing": 0.1})
+    plain, smooth = (
+        next(SegmentationTask(network, keys).objectives(batch, Moment(0, 9, 0))).total
+        for keys in (section, smoothed)
+    )
+    logits = network(batch["image"])
+    assert plain.item() == pytest.approx(
+        losses.segmentation_loss(logits, batch["label_map"]).item(), rel=1e-5
+    )
+    assert smooth.item() == pytest.approx(
+        losses.segmentation_loss(logits, batch["label_map"], smoothing=0.1).item(), rel=1e-5
+    )
+
+
+# ---- what it learns from -----------------------------------------------------------------------------------
+
+
+def test_pseudo_labels_or_masks_are_learnt_from(toy: Toy) -> None:
+    step = toy.step("segmentation")
+    pseudo = labelled_images(step, toy.index_path, [toy.truth("pseudo_labels")])
+    assert len(pseudo.index) == 6, "images without labels are learnt as background"
+    truth = labelled_images(step, toy.index_path, [])
+    assert np.array_equal(truth.maps("id1"), read_mask(toy.index.records[1].mask or ""))
+    assert truth.maps("id1").shape == SIZES[1]
+
+
+def test_images_without_a_mask_are_left_out_of_the_upper_bound(toy: Toy) -> None:
+    bare = tuple(replace(record, mask=None) for record in toy.index)
+    replace(toy.index, records=(toy.index.records[0], *bare[1:])).write(toy.index_path)
+    assert len(labelled_images(toy.step("segmentation"), toy.index_path, []).index) == 1
+    replace(toy.index, records=bare).write(toy.index_path)
+    with pytest.raises(UserError, match=r"split train: none of its 6 images has a mask .*selection"):
+        labelled_images(toy.step("segmentation"), toy.index_path, [])
+
+
+# ---- the choice of the epoch -------------------------------------------------------------------------------
+
+
+def test_the_network_is_scored_on_whole_images(toy: Toy) -> None:
+    network = new_segmenter(toy.run.config.segmentation.training, 4).eval()
+    maps = Annotations(toy.index)
+    options: dict[str, Any] = {"device": torch.device("cpu"), "precision": "float32", "progress": False}
+    found = Validation(toy.index, maps, workers=0, **options)(network)
+    confusion = ConfusionMatrix(4)
+    for record in toy.index:
+        image = network.normalization(np.asarray(read_image(record.image)))[None]
+        with torch.no_grad():
+            logits = network(image)
+        assert logits.shape[-2:] == maps(record.id).shape
+        confusion.update(logits[0].argmax(0).numpy(), maps(record.id))
+    assert found == {"val/miou": pytest.approx(100 * confusion.miou())}
+
+
+def test_a_signal_to_all_processes_does_not_end_a_look(toy: Toy) -> None:
+    """A scheduler's goes to those that load images, too; the training saves itself behind the look."""
+    network = new_segmenter(toy.run.config.segmentation.training, 4).eval()
+    options: dict[str, Any] = {"device": torch.device("cpu"), "precision": "float32", "progress": False}
+    undisturbed = Validation(toy.index, Annotations(toy.index), workers=0, **options)(network)
+
+    def signal_all(*_: object) -> None:
+        for child in multiprocessing.active_children():
+            os.kill(child.pid or 0, signal.SIGUSR1)
+            os.kill(child.pid or 0, signal.SIGTERM)
+
+    handle = network.register_forward_pre_hook(signal_all)
+    disturbed = Validation(toy.index, Annotations(toy.index), workers=2, **options)(network)
+    handle.remove()
+    assert disturbed == undisturbed
+
+
+def test_processes_share_a_look(toy: Toy, tmp_path: Path) -> None:
+    network = new_segmenter(toy.run.config.segmentation.training, 4).eval()
+    options: dict[str, Any] = {"device": torch.device("cpu"), "precision": "float32", "progress": False}
+    score = Validation(toy.index, Annotations(toy.index), workers=0, **options)
+    alone = score(network)["val/miou"]
+    assert in_two_processes(tmp_path, lambda rank: torch.tensor(score(network)["val/miou"])) == [
+        pytest.approx(alone),
+        pytest.approx(alone),
+    ]
+
+
+def train(toy: Toy, out: Path, **options: Any) -> dict[str, torch.Tensor]:
+    """The weights that a training on the images' own masks, as pseudo labels, ends with."""
+    labels = [toy.truth("pseudo_labels")]
+    step = toy.step("segmentation")
+    train_segmentation(step, toy.index_path, labels, out, out.with_suffix(".csv"), **options)
+    return load_file(out)
+
+
+def course_of(out: Path) -> list[str]:
+    """The scores that the epochs were chosen by, of the metrics of a training."""
+    header, *rows = (line.split(",") for line in out.with_suffix(".csv").read_text().splitlines())
+    if "val/miou" not in header:
+        return []
+    return [row[header.index("val/miou")] for row in rows if row[header.index("val/miou")]]
+
+
+def test_a_trained_network_is_in_its_file(toy: Toy, tmp_path: Path) -> None:
+    out = tmp_path / "a.safetensors"
+    train(toy, out)
+    network, about = load_segmenter(out)
+    assert about.digest == toy.run.digest("segmentation") and about.classes == CLASSES
+    assert network(torch.rand(1, 3, 40, 48)).shape == (1, 4, 40, 48)
+    assert course_of(out) == [], "no index, no choice"
+
+
+def test_head_norm_is_part_of_the_file(tmp_path: Path) -> None:
+    toy = Toy(tmp_path, segmentation={"training": {"network": {"head_norm": "batch"}}})
+    out = tmp_path / "a.safetensors"
+    train(toy, out)
+    network, about = load_segmenter(out)
+    assert about.head_norm == "batch"
+    assert any("running_mean" in name for name in network.aspp.state_dict())
+
+
+def test_an_interrupted_training_chooses_the_same_epoch_and_ends_with_the_same_bits(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    val = {"val_index": toy.index_path, "val_labels": [toy.truth("pseudo_labels", "val")]}
+    undisturbed = train(toy, tmp_path / "a.safetensors", **val)
+    assert len(course_of(tmp_path / "a.safetensors")) == 2
+    micro_step = Learning.micro_step
+
+    def ask_and_step(self: Learning, batch: Batch) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return micro_step(self, batch)
+
+    monkeypatch.setattr(Learning, "micro_step", ask_and_step)
+    pieces = 1
+    while True:
+        try:
+            resumed = train(toy, tmp_path / "b.safetensors", **val)
+            break
+        except Preempted:
+            pieces += 1
+    assert pieces == 6, "one per step: two epochs of three batches"
+    assert [name for name in resumed if not torch.equal(resumed[name], undisturbed[name])] == []
+    assert course_of(tmp_path / "b.safetensors") == course_of(tmp_path / "a.safetensors")
+
+
+def test_labels_of_another_configuration_are_refused(toy: Toy, tmp_path: Path) -> None:
+    wrong = [toy.truth("masks", "wrong")]
+    step = toy.step("segmentation")
+    with pytest.raises(UserError, match="wrong: made from another configuration"):
+        train_segmentation(step, toy.index_path, wrong, tmp_path / "a", tmp_path / "b")

@@ -1,0 +1,91 @@
+"""A run of small images from its CAMs on: its configuration, its steps, and the files it begins with."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from toy_saliency import BACKBONE, CLASSES, LABELS, SIZES, make_cams, make_images, make_masks
+
+from wsss.data.index import Index
+from wsss.data.label_maps import write_label_shard
+from wsss.data.palette import read_mask, voc_palette
+from wsss.files import write_text
+from wsss.runs import STAGES, Run, load_run
+from wsss.step import Step
+
+NETWORK = {"backbone": BACKBONE, "weights": "none"}
+CROP = {"crop": 32, "min_side": 40, "max_side": 56}
+#: sections of the last two stages, small
+AFFINITY: dict[str, Any] = {
+    "labels": {"iterations": 1},
+    "training": {
+        "network": NETWORK,
+        "optimisation": {"epochs": 2, "batch": 2},
+        "augmentation": CROP,
+        "radius": 3,
+    },
+    "walk": {"side": 64},
+}
+SEGMENTATION: dict[str, Any] = {
+    "training": {"network": NETWORK, "optimisation": {"epochs": 2, "batch": 2}, "augmentation": CROP},
+    "masks": {"scales": [0.5, 1.0], "crf": {"iterations": 1}},
+}
+
+__all__ = ["CLASSES", "LABELS", "SIZES", "Toy"]
+
+
+class Toy:
+    """The run `toy` under `root`, where the process has to be, its index and its CAMs.
+
+    sections: of its configuration, merged into the small ones; `saliency` is the masks of the CRF, or none.
+    """
+
+    def __init__(self, root: Path, *, saliency: str = "c2am_h", **sections: Mapping[str, Any]) -> None:
+        self.root = root
+        config = {
+            "dataset": {"kind": "voc", "root": "data", "train": "train"},
+            "cams": {"shards": 1},
+            "saliency": {"method": saliency, "refine": "none"},
+            "affinity": _merged(AFFINITY, sections.get("affinity", {})),
+            "segmentation": _merged(SEGMENTATION, sections.get("segmentation", {})),
+            "machine": {"device": "cpu", "threads": 1, "workers": 0, "progress": False},
+        }
+        write_text(root / "config" / "toy.yaml", json.dumps(config))
+        self.run: Run = load_run("toy", root / "config")
+        self.index: Index = replace(make_images(root / "data"), digest=self.run.digest("index"))
+        self.index_path = root / "train.csv"
+        self.index.write(self.index_path)
+        self.cams = make_cams(root / "cams.safetensors", self.index, self.run.digest("cams"))
+        self.saliency = None
+        if saliency != "none":
+            self.saliency = make_masks(root / "crf", self.index, self.run.digest("saliency_crf"))
+
+    def step(self, stage: str, threads: int = 1) -> Step:
+        """A step of the run, as its script has it."""
+        section = attrgetter(STAGES[stage].section)(self.run.config)
+        return Step(argparse.Namespace(threads=threads), stage, self.run, section)
+
+    def truth(self, stage: str, name: str = "truth") -> Path:
+        """A shard of the images' own masks, as if a stage had made them; 255 stays."""
+        maps = [(record.id, read_mask(record.mask)) for record in self.index if record.mask]
+        path = self.root / name
+        write_label_shard(path, maps, digest=self.run.digest(stage), palette=voc_palette())
+        return path
+
+
+def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(one)
+    for key, value in other.items():
+        inner = merged.get(key)
+        merged[key] = _merged(inner, value) if isinstance(inner, Mapping) else value
+    return merged
+
+
+def classes_of(labels: np.ndarray) -> set[int]:
+    """The values that a label map holds."""
+    return set(np.unique(labels).tolist())

@@ -1,0 +1,47 @@
+"""Maps laid over the photographs that they belong to: scores in colours of heat, labels in theirs."""
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from wsss.data.index import Index
+from wsss.data.palette import IGNORE, voc_palette
+from wsss.figures.sheet import Colour
+
+#: share of the colours that are laid over an image
+COVER = 0.65
+#: distance between two stripes of a hatching, px
+HATCH = 6
+
+
+def heat(image: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """A score map (h, w) in [0, 1] in colours, over a grey image (h, w, 3)."""
+    colours = cv2.applyColorMap((255 * score.clip(0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    return (COVER * colours + (1 - COVER) * _grey(image)).astype(np.uint8)
+
+
+def coloured(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The classes of a label map (h, w) in their colours, over a grey image; the background stays bare."""
+    grey = _grey(image)
+    mixed = COVER * voc_palette()[labels] + (1 - COVER) * grey
+    return np.where(labels[..., None] > 0, mixed, grey).astype(np.uint8)
+
+
+def hatched(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """A picture (h, w, 3) with stripes in the colour of ignored pixels where `where` (h, w) is true."""
+    rows, columns = np.indices(where.shape)
+    stripes = where & ((rows + columns) % HATCH < HATCH // 3)
+    return np.where(stripes[..., None], voc_palette()[IGNORE], picture).astype(np.uint8)
+
+
+def legend(index: Index, names: Iterable[str]) -> list[tuple[str, Colour]]:
+    """Those of the index's classes that are named, with their colours, and that of ignored pixels."""
+    seen = set(names)
+    named = {name: c + 1 for c, name in enumerate(index.classes) if name in seen} | {"ignored": IGNORE}
+    red, green, blue = voc_palette().T.tolist()
+    return [(name, (red[value], green[value], blue[value])) for name, value in named.items()]
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None].repeat(3, axis=2)

@@ -1,0 +1,82 @@
+"""A network as inference uses it: normalisation, precision and a GPU's memory are taken care of."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from wsss.errors import UserError
+from wsss.models.network import Network
+from wsss.models.weights import Normalization
+from wsss.precision import PRECISION, autocast
+from wsss.progress import LOGGER
+
+
+class DeviceNetwork:
+    """A model on its device: images as bytes in, maps out.
+
+    The model is moved to `device` and put in evaluation mode. look: gives the maps (B, C, h', w') of a
+    normalised stack.
+    precision: "float32" (whether a GPU's convolutions round to TF32 is torch's setting), or "bf16" and "fp16"
+    for mixed precision.
+    """
+
+    def __init__(
+        self, model: Network, look: Callable[[Tensor], Tensor], device: torch.device, precision: str
+    ) -> None:
+        if precision not in PRECISION:
+            raise ValueError(f"precision {precision!r}, allowed are {', '.join(PRECISION)}")
+        self.model = model.to(device).eval()
+        self.look = look
+        self.device = device
+        self.precision = precision
+        #: pixels that were too many for the GPU's memory; no stack gets as large again
+        self.too_many: float = float("inf")
+
+    def loading(self, batch: int, workers: int) -> tuple[int, int]:
+        """Images per stack, and processes that load them, of those asked for: a CPU is fastest with neither.
+
+        It takes one image at a time, which is up to twice as fast as eight, and decodes in this process,
+        which is a hundredth of the work; it is best used by one process of one thread per core.
+        """
+        return (1, 0) if self.device.type == "cpu" else (batch, workers)
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """uint8 (B, h, w, 3), RGB -> float32 (B, 3, h, w) as the model wants it, on the device."""
+        return _normalise(images.to(self.device, non_blocking=True), self.model.normalization)
+
+    def maps(self, x: Tensor, what: str) -> Tensor:
+        """Float32 maps of a normalised stack, in as few parts as the GPU's memory allows.
+
+        Stacks too large for it are halved, which changes no map. Raises UserError, calling the images `what`,
+        when a single one is too large.
+        """
+        pixels = x.shape[-2] * x.shape[-1]
+        part = len(x)
+        while part > 1 and part * pixels >= self.too_many:
+            part = (part + 1) // 2
+        while True:
+            try:
+                return torch.cat([self._maps(piece) for piece in x.split(part)])
+            except torch.OutOfMemoryError:
+                self.too_many = min(self.too_many, part * pixels)
+            if part == 1:
+                raise UserError(
+                    f"{what}: not even one of {x.shape[-1]} x {x.shape[-2]} pixels fits into the memory of "
+                    f"{self.device}; use smaller scales, another precision or the CPU"
+                )
+            part = (part + 1) // 2
+            LOGGER.info("%s: out of GPU memory, going on with %d at a time", what, part)
+            torch.cuda.empty_cache()
+
+    def _maps(self, x: Tensor) -> Tensor:
+        with autocast(self.device, self.precision):
+            maps = self.look(x)
+        return maps.float()
+
+
+def _normalise(images: Tensor, normalization: Normalization) -> Tensor:
+    mean = torch.tensor(normalization.mean, device=images.device)
+    std = torch.tensor(normalization.std, device=images.device)
+    scaled = (images.float() / 255 - mean) / std
+    return (scaled if normalization.order == "rgb" else scaled.flip(-1)).permute(0, 3, 1, 2)

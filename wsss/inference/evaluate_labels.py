@@ -1,0 +1,64 @@
+"""How well label maps fit masks: affinity labels, pseudo labels, masks of a network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from wsss.data.index import Index
+from wsss.data.label_maps import LabelShard
+from wsss.data.palette import IGNORE, read_mask
+from wsss.errors import UserError
+from wsss.metrics import ConfusionMatrix
+from wsss.progress import track
+
+
+def evaluate_labels(
+    shards: Mapping[str, LabelShard], index: Index, *, progress: bool = True
+) -> dict[str, Any]:
+    """Score label maps against all masks of an index, at the images' own resolution.
+
+    shards: by image id, the one that holds its map; of every image with a mask. Pixels that a map leaves open
+    (255) are not counted, and `coverage` says how many are left of those that the masks know.
+
+    Returns what a metrics file holds, in percent: `protocol`, `coverage`, all of `ConfusionMatrix.summary`,
+    and `iou` by class name, NaN for a class that never occurs. Raises UserError when no image has a mask, and
+    naming the image whose map does not fit its mask.
+    """
+    masked = [record for record in index if record.mask is not None]
+    if not masked:
+        raise UserError(f"split {index.split}: none of its {len(index)} images has a mask")
+    confusion = ConfusionMatrix(len(index.classes) + 1)
+    known = 0
+    for record in track(masked, label=f"evaluating {index.split}", enabled=progress):
+        assert record.mask is not None
+        labels, mask = shards[record.id][record.id], read_mask(record.mask)
+        where = shards[record.id].path(record.id)
+        if labels.shape != mask.shape:
+            raise UserError(
+                f"{record.id}: {where} has {labels.shape[1]} x {labels.shape[0]} pixels, but the mask "
+                f"{record.mask} has {mask.shape[1]} x {mask.shape[0]}"
+            )
+        known += int(np.count_nonzero(mask != IGNORE))
+        open_ = labels == IGNORE
+        try:
+            confusion.update(np.where(open_, 0, labels), np.where(open_, IGNORE, mask))
+        except ValueError as error:
+            raise UserError(f"{record.id}: {error} ({where}, {record.mask})") from None
+    counted = int(confusion.counts.sum())
+    return {
+        "protocol": {
+            "split": index.split,
+            "images": len(masked),
+            "images_without_mask": len(index) - len(masked),
+            "classes": len(index.classes) + 1,
+            "resolution": "that of each image",
+            "ignored": "mask value 255, and pixels that the label map leaves open (255)",
+            "mean": "over the classes that occur in masks or labels, background included in miou alone",
+            "unit": "percent",
+            "digest": shards[masked[0].id].digest,
+        },
+        "coverage": 100 * counted / max(1, known),
+        **{name: 100 * value for name, value in confusion.summary().items()},
+        "iou": dict(zip(("background", *index.classes), (100 * confusion.iou()).tolist(), strict=True)),
+    }

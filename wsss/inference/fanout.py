@@ -1,0 +1,31 @@
+"""Counting over many images in several processes, where there are enough images for that."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TypeVar
+
+#: images per message between processes: few, for the progress shown
+CHUNK = 16
+#: images that take about as long as starting a process and its imports
+IMAGES_PER_PROCESS = 250
+
+Chunk = TypeVar("Chunk")
+Part = TypeVar("Part")
+
+
+def fan_out(
+    count: Callable[[Chunk], Part], chunks: Sequence[Chunk], *, images: int, workers: int
+) -> Iterator[Part]:
+    """What `count` gives for each chunk, in order.
+
+    images: in all chunks. workers: processes that may share the chunks; for few images this one does it.
+    `count`, chunks and parts are sent between processes.
+    """
+    processes = min(workers, images // IMAGES_PER_PROCESS, len(chunks))
+    if processes <= 1:
+        yield from map(count, chunks)
+        return
+    # not forked: the caller may run threads (torch, OpenCV), and a forked copy of them can hang
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(count, chunks)

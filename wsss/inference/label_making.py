@@ -1,0 +1,99 @@
+"""Label maps of a shard of images: affinity labels of CAMs and saliency, pseudo labels of walked CAMs."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from wsss.config import AffinityLabels, PseudoLabels
+from wsss.data.images import read_image
+from wsss.data.index import Index, Record
+from wsss.data.label_maps import LabelShard
+from wsss.data.maps import MapShard, ScoreMaps
+from wsss.errors import UserError
+from wsss.inference.shards import shard_label
+from wsss.inference.tta import full
+from wsss.inference.walk_scores import walk_scores
+from wsss.labels import affinity_label, pseudo_label
+from wsss.progress import track
+
+#: (id, uint8 (H, W) of mask values, 255 where it is not known)
+LabelMap = tuple[str, np.ndarray]
+
+
+def affinity_labels(
+    cams: Mapping[str, MapShard],
+    saliency: Mapping[str, LabelShard] | None,
+    index: Index,
+    settings: AffinityLabels,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    progress: bool = True,
+) -> Iterator[LabelMap]:
+    """The affinity labels of each image of a shard, in the index's order; see `wsss.labels.affinity_label`.
+
+    cams, saliency: by image id, the shards that hold them; no saliency for the rule without. An image without
+    labels is all background. One thread computes. Raises UserError naming the image whose maps do not fit.
+    """
+
+    def label(record: Record, image: np.ndarray) -> np.ndarray:
+        maps = cams[record.id][record.id]
+        salient = None if saliency is None else saliency[record.id][record.id].astype(np.float32) / 255
+        return affinity_label(
+            image,
+            full(maps),
+            salient,
+            maps.keys,
+            fg_threshold=settings.fg_threshold,
+            bg_threshold=settings.bg_threshold,
+            iterations=settings.iterations,
+            gt_prob=settings.gt_prob,
+        )
+
+    return _labels("affinity labels", label, index, shard, progress)
+
+
+def pseudo_labels(
+    walks: Mapping[str, MapShard],
+    index: Index,
+    settings: PseudoLabels,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    progress: bool = True,
+) -> Iterator[LabelMap]:
+    """The pseudo labels of each image of a shard, in the index's order; see `wsss.labels.pseudo_label`.
+
+    walks: by image id, the shard that holds its walked CAMs. An image without labels is all background. One
+    thread computes. Raises UserError naming the image whose maps do not fit.
+    """
+
+    def label(record: Record, image: np.ndarray) -> np.ndarray:
+        maps: ScoreMaps = walks[record.id][record.id]
+        return pseudo_label(
+            image,
+            walk_scores(maps),
+            maps.keys,
+            threshold=settings.threshold,
+            iterations=settings.iterations,
+            gt_prob=settings.gt_prob,
+        )
+
+    return _labels("pseudo labels", label, index, shard, progress)
+
+
+def _labels(
+    what: str,
+    label: Callable[[Record, np.ndarray], np.ndarray],
+    index: Index,
+    shard: tuple[int, int],
+    progress: bool,
+) -> Iterator[LabelMap]:
+    """label: makes the labels (H, W) of a record and its image (H, W, 3)."""
+
+    def made(record: Record) -> LabelMap:
+        try:
+            return record.id, label(record, np.asarray(read_image(record.image)))
+        except UserError as error:
+            raise UserError(f"{record.id}: {error}") from None
+
+    part = index.shard(*shard)
+    return track(map(made, part), label=shard_label(what, index, shard), total=len(part), enabled=progress)

@@ -1,0 +1,121 @@
+"""Masks: what a segmentation network says of every pixel, with test-time augmentation and a dense CRF.
+
+A CRF takes seconds where a GPU takes a tenth of one, so the two are done side by side, in several processes.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from wsss.config import MaskCrf
+from wsss.crf import refine_deeplab, refine_mixed
+from wsss.data.images import read_image
+from wsss.data.index import Index
+from wsss.errors import UserError
+from wsss.inference.device_network import DeviceNetwork
+from wsss.inference.stacks import Stack, image_stacks, in_order
+from wsss.models import DeepLabV3Plus
+
+#: what the network gives of an image, and where the image is: (id, file, probabilities (C, H, W))
+Segmented = tuple[str, Path, np.ndarray]
+#: images whose CRF takes longer than to start a process that shares it
+IMAGES_PER_PROCESS = 25
+#: images per process that wait for their CRF, so that neither the network nor the CRF waits for the other
+AHEAD = 2
+
+
+class SegmentationNetwork(DeviceNetwork):
+    """A segmentation network on its device: images as bytes at several scales in, probabilities out.
+
+    flip: look at the mirror images, too.
+    """
+
+    def __init__(self, model: DeepLabV3Plus, device: torch.device, precision: str, flip: bool) -> None:
+        super().__init__(model, model, device, precision)
+        self.flip = flip
+
+    @torch.inference_mode()
+    def probabilities(self, scales: Sequence[Tensor], size: tuple[int, int], what: str) -> np.ndarray:
+        """Softmax of the mean logits of all scales and mirror images: float32 (B, C, H, W), with background.
+
+        scales: of the same images, uint8 (B, h, w, 3), RGB. size: (H, W), to which logits are resized. Raises
+        UserError, calling the images `what`, when a single one is too large for a GPU's memory, or a logit is
+        not finite.
+        """
+        total = torch.zeros(())
+        for images in scales:
+            x = self.normalised(images)
+            logits = self.maps(torch.cat((x, x.flip(-1))) if self.flip else x, what)
+            if self.flip:
+                straight, mirrored = logits.chunk(2)
+                logits = (straight + mirrored.flip(-1)) / 2
+            resized = functional.interpolate(logits, size, mode="bilinear", align_corners=False)
+            total = total.to(resized) + resized
+        if not total.isfinite().all():
+            raise UserError(
+                f"{what}: a logit is not finite in {self.precision}; "
+                "try another precision, or see whether the model has diverged"
+            )
+        probabilities: np.ndarray = (total / len(scales)).softmax(1).cpu().numpy()
+        return probabilities
+
+
+def segmented(
+    network: SegmentationNetwork, index: Index, scales: Sequence[float], *, batch: int, workers: int
+) -> Iterator[Segmented]:
+    """What the network gives of all images of an index, in its order. batch, workers: as in `walk_maps`."""
+
+    def look(stack: Stack) -> list[Segmented]:
+        found = network.probabilities(stack.pixels, stack.sizes[0], f"images {stack.named}")
+        return [
+            (record.id, record.image, probabilities)
+            for record, probabilities in zip(stack.records, found, strict=True)
+        ]
+
+    batch, workers = network.loading(batch, workers)
+    pin = network.device.type == "cuda"
+    stacks = image_stacks(index.records, scales, batch=batch, workers=workers, pin=pin)
+    return in_order((stack.positions, look(stack)) for stack in stacks)
+
+
+def masks_of(
+    images: Iterable[Segmented], crf: MaskCrf, *, processes: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    """(id, uint8 (H, W) of mask values) of each, in order.
+
+    processes: that share the CRF; below 2, this one does it.
+    """
+    if processes < 2 or not crf.iterations:
+        for image_id, path, probabilities in images:
+            yield image_id, mask_of(path, probabilities, crf)
+        return
+    # Not forked: this process runs threads (torch, a GPU), and a forked copy of them can hang.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        waiting: deque[tuple[str, Future[np.ndarray]]] = deque()
+        for image_id, path, probabilities in images:
+            waiting.append((image_id, pool.submit(mask_of, path, probabilities, crf)))
+            if len(waiting) > AHEAD * processes:
+                first, mask = waiting.popleft()
+                yield first, mask.result()
+        for image_id, mask in waiting:
+            yield image_id, mask.result()
+
+
+def mask_of(image: Path, probabilities: np.ndarray, crf: MaskCrf) -> np.ndarray:
+    """The most probable class of every pixel after the CRF, uint8 (H, W). probabilities: (C, H, W)."""
+    if crf.iterations:
+        pixels = np.asarray(read_image(image))
+        if crf.kind == "deeplab":
+            probabilities = refine_deeplab(pixels, probabilities, iterations=crf.iterations)
+        else:
+            probabilities = refine_mixed(
+                pixels, probabilities, iterations=crf.iterations, gt_prob=crf.gt_prob
+            )
+    return probabilities.argmax(0).astype(np.uint8)

@@ -1,0 +1,133 @@
+"""Saliency of a shard of images: C2AM's maps, the masks that the dense CRF makes of them, PoolNet's maps."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from wsss.config import SaliencyCrf
+from wsss.crf import refine_labels
+from wsss.data.images import read_image
+from wsss.data.index import Index, Record
+from wsss.data.maps import MapShard, ScoreMaps
+from wsss.errors import UserError
+from wsss.inference.cam_network import C2amNetwork
+from wsss.inference.cams import SCALES
+from wsss.inference.device_network import DeviceNetwork
+from wsss.inference.score_maps import score_maps
+from wsss.inference.shards import shard_label
+from wsss.inference.stacks import Stack, image_stacks, in_order
+from wsss.inference.tta import full
+from wsss.models import C2AM, PoolNet
+from wsss.progress import track
+
+#: what is salient, in masks and maps of 8 bits
+SALIENT = 255
+
+
+def c2am_maps(
+    model: C2AM,
+    index: Index,
+    *,
+    reverse: bool,
+    shard: tuple[int, int] = (0, 1),
+    scales: Sequence[float] = SCALES,
+    flip: bool = True,
+    precision: str = "float32",
+    device: str | torch.device = "cpu",
+    batch: int = 1,
+    workers: int = 0,
+    progress: bool = True,
+) -> Iterator[ScoreMaps]:
+    """C2AM's map of each image of a shard, in the index's order, with labels or without: keys [0, 1].
+
+    reverse: the activation shows the background, see `wsss.model_file.Header.flip`. The rest, and the errors,
+    are those of `wsss.inference.cams.cam_maps`. Published is the mean over the scales, here it is as with
+    CAMs their sum: equal, once divided by its maximum.
+    """
+    part = index.shard(*shard)
+    network = C2amNetwork(model, torch.device(device), precision, flip, reverse=reverse)
+    batch, workers = network.loading(batch, workers)
+    maps = score_maps(network, part.records, lambda _: [0], scales, batch=batch, workers=workers)
+    return track(maps, label=shard_label("C2AM maps", index, shard), total=len(part), enabled=progress)
+
+
+def saliency_masks(
+    maps: Mapping[str, MapShard],
+    index: Index,
+    settings: SaliencyCrf,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    progress: bool = True,
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The mask of each image of a shard, in the index's order: id and uint8 (H, W), 0 or 255.
+
+    maps: C2AM's, by image id. A mask is what exceeds the threshold, refined by the dense CRF. An image
+    without labels in a split that has labels shows no object: its mask is empty. One thread computes.
+
+    Raises UserError naming the image whose map has another size or is not finite.
+    """
+    part = index.shard(*shard)
+    known = any(record.labels for record in index)
+    masks = (
+        (record.id, _mask(record, maps[record.id][record.id], settings, empty=known and not record.labels))
+        for record in part
+    )
+    return track(masks, label=shard_label("CRF", index, shard), total=len(part), enabled=progress)
+
+
+def poolnet_maps(
+    model: PoolNet,
+    index: Index,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    precision: str = "float32",
+    device: str | torch.device = "cpu",
+    batch: int = 1,
+    workers: int = 0,
+    progress: bool = True,
+) -> Iterator[tuple[str, np.ndarray]]:
+    """PoolNet's saliency of each image of a shard, in the index's order: id and uint8 (H, W), 255 salient.
+
+    Images are seen at their own size. The other arguments, and the errors, are those of
+    `wsss.inference.cams.cam_maps`.
+    """
+    part = index.shard(*shard)
+    network = DeviceNetwork(model, model, torch.device(device), precision)
+    batch, workers = network.loading(batch, workers)
+    pin = network.device.type == "cuda"
+    stacks = image_stacks(part.records, (1.0,), batch=batch, workers=workers, pin=pin)
+    found = in_order((stack.positions, _saliency(network, stack)) for stack in stacks)
+    named = zip((record.id for record in part), found, strict=True)
+    return track(named, label=shard_label("saliency", index, shard), total=len(part), enabled=progress)
+
+
+def _mask(record: Record, maps: ScoreMaps, settings: SaliencyCrf, *, empty: bool) -> np.ndarray:
+    image = np.asarray(read_image(record.image))
+    if maps.size != image.shape[:2]:
+        raise UserError(
+            f"{record.id}: C2AM map for {maps.size[1]} x {maps.size[0]} pixels, but {record.image} has "
+            f"{image.shape[1]} x {image.shape[0]}; make the maps again"
+        )
+    if empty:
+        return np.zeros(maps.size, np.uint8)
+    scores = full(maps)[0]
+    if not np.isfinite(scores).all():
+        raise UserError(f"{record.id}: its C2AM map is not finite; make the maps again")
+    salient = scores > np.float32(settings.threshold)
+    try:
+        refined = refine_labels(image, salient, 2, iterations=settings.iterations, gt_prob=settings.gt_prob)
+    except UserError as error:
+        raise UserError(f"{record.id}: {error} ({record.image})") from None
+    return SALIENT * refined
+
+
+@torch.inference_mode()
+def _saliency(network: DeviceNetwork, stack: Stack) -> list[np.ndarray]:
+    logits = network.maps(network.normalised(stack.pixels[0]), f"images {stack.named}")[:, 0]
+    if not logits.isfinite().all():
+        raise UserError(
+            f"images {stack.named}: saliency is not finite in {network.precision}; "
+            "try another precision, or see whether the model has diverged"
+        )
+    return list((SALIENT * logits.sigmoid()).round().byte().cpu().numpy())

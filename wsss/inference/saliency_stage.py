@@ -1,0 +1,123 @@
+"""From files to files: maps and masks of saliency as stages of a run, shard by shard, and their scores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+
+from wsss.data.index import Index
+from wsss.data.label_maps import LabelShard, write_label_shard
+from wsss.data.maps import MapShard, write_shard
+from wsss.devices import torch_device
+from wsss.files import write_csv, write_json
+from wsss.inference.evaluate_saliency import evaluate_saliency
+from wsss.inference.saliency import c2am_maps, poolnet_maps, saliency_masks
+from wsss.inference.shards import open_shards, shard_of
+from wsss.model_file import load_c2am, load_poolnet
+from wsss.progress import LOGGER
+from wsss.step import Step
+
+
+def infer_c2am(step: Step, index: Path, model: Path, shard: int, out: Path) -> None:
+    """Make the C2AM maps of one shard of a split.
+
+    index: of the split. model: C2AM's. shard: its number, from 0. out: the shard's score maps.
+    """
+    part = shard_of(step, shard, out)
+    images = Index.read(index)
+    step.require("index", images.digest, index)
+    network, about = load_c2am(model)
+    step.require("c2am", about.digest, model)
+    maps = c2am_maps(
+        network,
+        images,
+        reverse=about.flip,
+        shard=part,
+        scales=step.section.scales,
+        flip=step.section.flip,
+        precision=step.section.precision,
+        device=torch_device(threads=step.machine.threads),
+        batch=step.machine.inference_batch,
+        workers=step.machine.workers,
+        progress=step.machine.progress,
+    )
+    write_shard(out, maps, digest=step.digest)
+
+
+def refine_shard(step: Step, index: Path, maps: Path, shard: int, out: Path) -> None:
+    """Make the saliency masks of one shard of a split, with the dense CRF.
+
+    index: of the split. maps: the shard's C2AM maps. shard: its number, from 0. out: directory of the masks.
+    """
+    part = shard_of(step, shard, out)
+    # A process per shard has one core; OpenCV would take all for each.
+    cv2.setNumThreads(step.machine.threads)
+    images = Index.read(index)
+    step.require("index", images.digest, index)
+    shards = open_shards(step, "c2am_maps", MapShard, [maps], images.shard(*part))
+    masks = saliency_masks(shards, images, step.section, shard=part, progress=step.machine.progress)
+    write_label_shard(out, masks, digest=step.digest)
+
+
+def infer_saliency(step: Step, index: Path, model: Path, shard: int, out: Path) -> None:
+    """Make PoolNet's saliency of one shard of a split.
+
+    index: of the split. model: PoolNet's. shard: its number, from 0. out: directory of the maps.
+    """
+    part = shard_of(step, shard, out)
+    images = Index.read(index)
+    step.require("index", images.digest, index)
+    network, about = load_poolnet(model)
+    step.require("poolnet", about.digest, model)
+    maps = poolnet_maps(
+        network,
+        images,
+        shard=part,
+        precision=step.section.precision,
+        device=torch_device(threads=step.machine.threads),
+        batch=step.machine.inference_batch,
+        workers=step.machine.workers,
+        progress=step.machine.progress,
+    )
+    write_label_shard(out, maps, digest=step.digest)
+
+
+def score_saliency(
+    step: Step,
+    index: Path,
+    *,
+    cams: Sequence[Path],
+    c2am: Sequence[Path],
+    crf: Sequence[Path],
+    poolnet: Sequence[Path],
+    out: Path,
+    curve: Path,
+) -> None:
+    """Score the saliency of a split, of all kinds that the run has, against the split's masks.
+
+    index: of the split. cams, c2am, crf, poolnet: all shards of each in their order; the last are none in a
+    run without PoolNet. out: the metrics, JSON. curve: the mIoU at every threshold, CSV.
+    """
+    images = Index.read(index)
+    step.require("index", images.digest, index)
+    masked = [record for record in images if record.mask is not None]
+    open_shards(step, "cams", MapShard, cams, masked)
+    open_shards(step, "c2am_maps", MapShard, c2am, masked)
+    open_shards(step, "saliency_crf", LabelShard, crf, masked)
+    kinds = {"c2am": c2am, "crf": crf}
+    if poolnet:
+        open_shards(step, "saliency", LabelShard, poolnet, masked)
+        kinds["poolnet"] = poolnet
+    result = evaluate_saliency(
+        kinds,
+        cams,
+        images,
+        thresholds=step.section.thresholds,
+        workers=step.machine.threads,
+        progress=step.machine.progress,
+    )
+    for name in kinds:
+        scores = (result[name][key] for key in ("miou", "mae", "f_measure"))
+        LOGGER.info("%s: mIoU %.2f %%, MAE %.2f %%, F %.2f %%", name, *scores)
+    write_json(out, {"run": step.run.name, "digest": step.digest, "kinds": list(kinds), **result})
+    write_csv(curve, result["curve"])

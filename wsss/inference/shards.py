@@ -1,0 +1,51 @@
+"""The shards that a step is given, opened and checked: made as the run asks, and holding every image."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from wsss.data.index import Index, Record
+from wsss.data.label_maps import LabelShard
+from wsss.data.maps import MapShard
+from wsss.errors import UserError
+from wsss.step import Step
+
+SHOWN_IDS = 20
+
+Shard = TypeVar("Shard", MapShard, LabelShard)
+
+
+def shard_of(step: Step, number: int, out: Path) -> tuple[int, int]:
+    """(i, n) of the shard that a step makes, for `Index.shard`. Raises UserError when the run has no such."""
+    shards = step.run.config.cams.shards
+    if not 0 <= number < shards:
+        raise UserError(f"{out}: run {step.run.name} has cams.shards = {shards}, from 0 on")
+    return number, shards
+
+
+def shard_label(what: str, index: Index, shard: tuple[int, int]) -> str:
+    """What is made of a shard (i, n) of a split, for its progress: `CAMs of val 1/16`."""
+    return f"{what} of {index.split}" + (f" {shard[0] + 1}/{shard[1]}" if shard[1] > 1 else "")
+
+
+def open_shards(
+    step: Step, stage: str, kind: type[Shard], paths: Sequence[Path], records: Iterable[Record]
+) -> dict[str, Shard]:
+    """By image id, the shard that holds its map.
+
+    stage: that has made the shards, each a `kind`. records: images that must be there. Raises UserError for a
+    shard of another configuration, and naming the images that are in none.
+    """
+    holder: dict[str, Shard] = {}
+    for path in paths:
+        shard = kind(path)
+        step.require(stage, shard.digest, path)
+        holder |= dict.fromkeys(shard.ids, shard)
+    missing = [record.id for record in records if record.id not in holder]
+    if missing:
+        shown = ", ".join(missing[:SHOWN_IDS])
+        more = f" and {len(missing) - SHOWN_IDS} more" if len(missing) > SHOWN_IDS else ""
+        raise UserError(
+            f"{stage}: {len(missing)} images are in none of the {len(paths)} shards given: {shown}{more}"
+        )
+    return holder

@@ -1,0 +1,39 @@
+"""From files to files: the random walk as a stage of a run, shard by shard."""
+
+from pathlib import Path
+
+import cv2
+
+from wsss.data.index import Index
+from wsss.data.maps import MapShard, write_shard
+from wsss.devices import torch_device
+from wsss.inference.shards import open_shards, shard_label, shard_of
+from wsss.inference.walks import EdgeNetwork, walk_maps
+from wsss.model_file import load_affinity_net
+from wsss.progress import track
+from wsss.step import Step
+
+
+def walk_shard(step: Step, index: Path, cams: Path, model: Path, shard: int, out: Path) -> None:
+    """Let the CAMs of one shard of a split walk.
+
+    index: of the split. cams: the shard's. model: AffinityNet's. shard: its number, from 0. out: the shard's
+    walked maps.
+    """
+    part = shard_of(step, shard, out)
+    # A process per shard has one core; OpenCV would take all for each.
+    cv2.setNumThreads(step.machine.threads)
+    images = Index.read(index)
+    step.require("index", images.digest, index)
+    records = images.shard(*part)
+    scores = open_shards(step, "cams", MapShard, [cams], records)
+    network, about = load_affinity_net(model)
+    step.require("affinity", about.digest, model)
+    machine = step.machine
+    edges = EdgeNetwork(network, torch_device(threads=machine.threads), step.section.side)
+    maps = walk_maps(
+        edges, records, scores, step.section, batch=machine.inference_batch, workers=machine.workers
+    )
+    label = shard_label("walks", images, part)
+    walks = track(maps, label=label, total=len(records), enabled=machine.progress)
+    write_shard(out, walks, digest=step.digest)

@@ -1,0 +1,65 @@
+"""From files to files: the training of AffinityNet as a stage of a run."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from wsss.config import AffinityTraining
+from wsss.data.index import Index
+from wsss.data.label_maps import LabelShard
+from wsss.data.pairs import PairedImages, StoredMaps
+from wsss.data.samples import with_labels
+from wsss.data.transforms import AffinityTransform
+from wsss.errors import UserError
+from wsss.inference.shards import open_shards
+from wsss.model_file import Header
+from wsss.models import AffinityNet
+from wsss.progress import LOGGER
+from wsss.step import Step
+from wsss.training import distributed
+from wsss.training.fit import fit, keep
+from wsss.training.tasks import AffinityTask
+
+
+def train_affinity(step: Step, index: Path, labels: Sequence[Path], out: Path, metrics: Path) -> None:
+    """Train AffinityNet on affinity labels; images without image-level labels are left out, and counted.
+
+    index: of the training split. labels: all its shards. out: the model. metrics: CSV of the training's
+    course.
+    """
+    distributed.join()
+    section: AffinityTraining = step.section
+    images = Index.read(index)
+    step.require("index", images.digest, index)
+    labelled, left_out = with_labels(images)
+    if left_out:
+        LOGGER.info("affinity: %d of %d images have no label and are left out", left_out, len(images))
+    if not labelled.records:
+        raise UserError(f"affinity: no image of split {images.split} has a label; training needs some")
+    shards = open_shards(step, "affinity_labels", LabelShard, labels, labelled)
+    network = new_affinity_net(section)
+    samples = affinity_samples(section, labelled, network, shards)
+    trained = fit(step, AffinityTask(network, section), samples, section.optimisation)
+    about = section.network
+    header = Header(AffinityNet.__name__, about.backbone, about.output_stride, images.classes, step.digest)
+    keep(step, trained, header, out, metrics)
+
+
+def new_affinity_net(section: AffinityTraining) -> AffinityNet:
+    """The network that a section describes, with its pretrained weights; the head starts from the seed."""
+    network = section.network
+    torch.manual_seed(section.optimisation.seed)
+    return AffinityNet(network.backbone, output_stride=network.output_stride, weights=network.weights)
+
+
+def affinity_samples(
+    section: AffinityTraining, index: Index, network: AffinityNet, shards: Mapping[str, LabelShard]
+) -> PairedImages:
+    """Images, and the affinity labels at a quarter of their resolution with them."""
+    look, crop = network.normalization, section.augmentation
+    transform = AffinityTransform(
+        crop.crop, crop.min_side, crop.max_side, mean=look.mean, std=look.std, order=look.order
+    )
+    seed = section.optimisation.seed
+    return PairedImages(index, StoredMaps(shards), transform, name="label_map", seed=seed)

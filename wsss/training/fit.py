@@ -1,0 +1,57 @@
+"""A training as a step of a run: where it keeps itself, and what stays of it when it is over."""
+
+import shutil
+from pathlib import Path
+
+from torch import nn
+from torch.utils.data import Dataset
+
+from wsss.config import Optimisation
+from wsss.devices import torch_device
+from wsss.files import atomic
+from wsss.model_file import Header, save_model
+from wsss.step import Step
+from wsss.training import distributed
+from wsss.training.checkpoint import Checkpoints
+from wsss.training.engine import Training
+from wsss.training.selection import Selection
+from wsss.training.task import Task
+
+
+def fit(
+    step: Step,
+    task: Task,
+    samples: Dataset,
+    optimisation: Optimisation,
+    *,
+    selection: Selection | None = None,
+) -> nn.Module:
+    """Run a task to its end, from the step's checkpoints if there are any; for errors see `Training.run`.
+
+    selection: chooses among the networks of all epochs; without, it is the last.
+    """
+    training = Training(
+        task,
+        samples,
+        optimisation,
+        name=f"{step.run.name}/{step.stage}",
+        checkpoints=Checkpoints(step.checkpoints, step.digest),
+        curves=step.curves,
+        machine=step.machine,
+        device=torch_device(distributed.rank(), threads=step.machine.threads),
+        selection=selection,
+    )
+    return training.run()
+
+
+def keep(step: Step, network: nn.Module, header: Header, out: Path, metrics: Path) -> None:
+    """Write the trained network and the course of its training; its checkpoints are then of no more use.
+
+    One process of several does it. The model is written last: where it is, all is.
+    """
+    if distributed.rank() == 0:
+        with atomic(metrics) as temporary:
+            shutil.copyfile(step.checkpoints / "metrics.csv", temporary)
+        save_model(out, network, header)
+        shutil.rmtree(step.checkpoints)
+    distributed.leave()

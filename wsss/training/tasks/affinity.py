@@ -1,0 +1,33 @@
+"""AffinityNet (IRNet, Ahn et al., CVPR 2019): an edge where the class changes, and nowhere else."""
+
+from collections.abc import Iterator
+
+from wsss import losses
+from wsss.config import AffinityTraining
+from wsss.models import AffinityNet
+from wsss.training import distributed
+from wsss.training.task import Batch, Moment, Objective, Player, Task
+
+
+class AffinityTask(Task):
+    """Pairs of one label are akin, pairs of two are not; the strongest edge on their line says which.
+
+    network: gives edge logits. settings: the section `affinity.training`.
+    """
+
+    result = "affinity"
+
+    def __init__(self, network: AffinityNet, settings: AffinityTraining) -> None:
+        self.network, self.radius = network, settings.radius
+        norm = settings.optimisation.max_grad_norm
+        self.players = {"affinity": Player(network, network.head_modules(), max_grad_norm=norm)}
+
+    def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
+        """One objective; its means are over the pairs of the whole batch, of all processes."""
+        edges = self.network(batch["image"]).float().sigmoid()
+        pairs = losses.pair_labels(batch["label_map"], self.radius)
+        counts = distributed.mean(pairs.counts())
+        objective = Objective("affinity")
+        affinities = losses.pair_affinities(edges, self.radius)
+        objective.add("affinity", losses.affinity_loss(affinities, pairs, counts))
+        yield objective

@@ -1,0 +1,33 @@
+"""PoolNet (Liu et al., CVPR 2019): learns saliency from masks."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from wsss import losses
+from wsss.config import Poolnet
+from wsss.models import PoolNet
+from wsss.training.task import Batch, Moment, Objective, Player, Task
+
+
+class PoolnetTask(Task):
+    """Binary cross-entropy with the masks. settings: the section `saliency.poolnet`."""
+
+    result = "poolnet"
+
+    def __init__(self, network: PoolNet, settings: Poolnet) -> None:
+        self.network = network
+        norm = settings.optimisation.max_grad_norm
+        self.players = {"poolnet": Player(network, network.head_modules(), max_grad_norm=norm)}
+
+    def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
+        """One objective. Images of several sizes, which do not make a stack, are looked at one by one."""
+        images, masks = batch["image"], batch["mask"]
+        stacks = [(images, masks)]
+        if not isinstance(images, Tensor):
+            stacks = [(image[None], mask[None]) for image, mask in zip(images, masks, strict=True)]
+        terms = [losses.saliency_loss(self.network(image), mask) for image, mask in stacks]
+        objective = Objective("poolnet")
+        objective.add("saliency", torch.stack(terms).mean())
+        yield objective

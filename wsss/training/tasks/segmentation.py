@@ -1,0 +1,30 @@
+"""DeepLabV3+ (Chen et al., ECCV 2018): a class for every pixel, learnt from a label map."""
+
+from collections.abc import Iterator
+
+from wsss import losses
+from wsss.config import SegmentationTraining
+from wsss.models import DeepLabV3Plus
+from wsss.training import distributed
+from wsss.training.task import Batch, Moment, Objective, Player, Task
+
+
+class SegmentationTask(Task):
+    """Cross-entropy over the pixels that have a label. settings: the section `segmentation.training`."""
+
+    result = "segmentation"
+
+    def __init__(self, network: DeepLabV3Plus, settings: SegmentationTraining) -> None:
+        self.network, self.smoothing = network, settings.label_smoothing
+        norm = settings.optimisation.max_grad_norm
+        self.players = {"segmentation": Player(network, network.head_modules(), max_grad_norm=norm)}
+
+    def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
+        """One objective; its mean is over the pixels of the whole batch, of all processes."""
+        labels = batch["label_map"]
+        count = distributed.mean(losses.labelled_pixels(labels))
+        logits = self.network(batch["image"])
+        objective = Objective("segmentation")
+        loss = losses.segmentation_loss(logits, labels, smoothing=self.smoothing, count=count)
+        objective.add("segmentation", loss)
+        yield objective
