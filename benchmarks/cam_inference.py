@@ -4,9 +4,10 @@
 
 The plain loop: one image, one scale and its mirror image at a time, float32, torch's default threads and
 memory, full-resolution maps saved with np.save. The product: shards in processes of one thread each, as many
-as there are cores, maps kept at the network's resolution. Both with one to three classes per image (drawn from a fixed
-seed: a directory of images has no labels) and with the network built beforehand. Prints images per second,
-megabytes and the largest difference of the full-resolution maps; ends with status 1 when it is above 1e-4.
+as there are cores, maps kept at the network's resolution. Both with one to three classes per image (drawn
+from a fixed seed: a directory of images has no labels) and with the network built beforehand. Prints images
+per second, megabytes and the largest difference of the full-resolution maps; ends with status 1 when it is
+above 1e-4.
 """
 
 import argparse
