@@ -2,11 +2,12 @@
 
     python benchmarks/cam_inference.py IMAGES [--backbone tf_efficientnet_lite0] [--weights package]
 
-The plain loop: one image, one scale and its mirror image at a time, float32, torch's default threads,
-full-resolution maps saved with np.save. The product: shards in processes of one thread each, as many as there
-are cores, maps kept at the network's resolution. Both with one to three classes per image (drawn from a fixed
-seed: a directory of images has no labels) and with the network built beforehand. Prints images per second,
-megabytes and the largest difference of the full-resolution maps; ends with status 1 when it is above 1e-4.
+The plain loop: one image, one scale and its mirror image at a time, float32, torch's default threads and
+memory, full-resolution maps saved with np.save. The product: shards in processes of one thread each, as many
+as there are cores, maps kept at the network's resolution. Both with one to three classes per image (drawn
+from a fixed seed: a directory of images has no labels) and with the network built beforehand. Prints images
+per second, megabytes and the largest difference of the full-resolution maps; ends with status 1 when it is
+above 1e-4.
 """
 
 import argparse
@@ -20,6 +21,13 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+
+import wsss
+
+if __name__ == "__main__":
+    # What the package sets for torch is for the product's processes only; torch reads it on import.
+    for setting in wsss.TORCH_SETTINGS:
+        os.environ.pop(setting)
 
 import numpy as np
 import torch

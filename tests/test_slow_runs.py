@@ -60,7 +60,6 @@ def test_shapes_is_made_in_six_minutes_and_hard_for_plain_cams(shapes):
     assert shapes["seconds"] < 360
 
 
-@pytest.mark.xfail(strict=True, reason="not reached yet: P-NOC 43.7 %, vanilla 45.2 % when this was written")
 def test_pnoc_beats_vanilla_on_shapes_by_three_points(shapes):
     assert shapes["pnoc"] >= shapes["vanilla"] + 3
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,20 @@ def test_a_training_takes_its_gpus_in_as_many_processes(place: tuple[Path, Run],
     assert claims == [(1, "cpu"), (sys.orig_argv, 2)]
 
 
+@pytest.mark.parametrize(("processes", "started"), [(1, 0), (3, 1)])
+def test_without_gpus_a_training_takes_the_processes_of_the_machine(
+    place: tuple[Path, Run], claims: list[Any], monkeypatch: pytest.MonkeyPatch, processes: int, started: int
+) -> None:
+    monkeypatch.setattr("wsss.devices.claim", lambda *_: 0)
+    machine = place[1].config.machine.model_copy(update={"processes": processes})
+    run = replace(place[1], config=place[1].config.model_copy(update={"machine": machine}))
+    monkeypatch.setattr(step_module, "load_run", lambda _: run)
+    done: list[Step] = []
+    assert status("priors", done.append, *words(run), devices="gpus") == (7 if started else 0)
+    assert claims == [(sys.orig_argv, processes)] * started
+    assert len(done) == 1 - started
+
+
 def test_inference_takes_its_gpu_in_this_process(place: tuple[Path, Run], claims: list[Any]) -> None:
     done: list[Step] = []
     assert status("priors", done.append, *words(place[1]), devices=1) == 0
@@ -176,6 +191,7 @@ def test_one_of_several_processes_claims_nothing(
     Path("logs/a.log").write_text("the launcher's\n")
     assert status("priors", done.append, *words(place[1]), devices="gpus") == 0
     assert claims == [] and len(done) == 1
+    assert done[0].machine.threads == max(1, place[1].config.machine.threads // 2)
     assert Path("logs/a.log").read_text() == "the launcher's\n"
 
 

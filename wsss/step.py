@@ -17,7 +17,7 @@ from wsss.config import Machine
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.progress import LOGGER, log_to
 from wsss.runs import Run, load_run, parse_section
-from wsss.training.launch import in_processes, launched_rank
+from wsss.training.launch import in_processes, launched_rank, launched_world
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,13 @@ class Step:
 
     @property
     def machine(self) -> Machine:
-        """How the run uses this machine; changes no result. The command line's `threads` go first."""
+        """How the run uses this machine; changes no result. The command line's `threads` go first.
+
+        Of several processes that share a training, each has its part of the threads.
+        """
         machine = self.run.config.machine
-        return machine.model_copy(update={"threads": self.arguments.threads or machine.threads})
+        threads = (self.arguments.threads or machine.threads) // launched_world()
+        return machine.model_copy(update={"threads": max(1, threads)})
 
     @property
     def checkpoints(self) -> Path:
@@ -82,7 +86,8 @@ def run_step(
     """Do a script's work and leave the process with its exit status.
 
     devices: how many GPUs the work takes where there are some; "gpus" takes as many as the configuration's
-    `machine.gpus`, each in a process of its own that shares the batch.
+    `machine.gpus`, each in a process of its own that shares the batch. Where there are none, it is as many
+    processes as `machine.processes`.
     """
     log_to(arguments.log, rank=launched_rank())
     # Not from within `_status`: what an error holds on to, data-loading processes say, must be gone by then.
@@ -105,8 +110,9 @@ def _status(
             from wsss.devices import claim
 
             found = claim(step.machine.gpus if devices == "gpus" else int(devices), step.machine.device)
-            if devices == "gpus" and found > 1:
-                return in_processes(sys.orig_argv, found)
+            sharing = (found or step.machine.processes) if devices == "gpus" else 1
+            if sharing > 1:
+                return in_processes(sys.orig_argv, sharing)
         work(step)
         return 0
     except UserError as error:

@@ -19,6 +19,11 @@ class Machine(Section):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes a GPU if there is one")
     gpus: int = Field(1, ge=1, description="GPUs per training; each takes its part of the batch")
+    processes: int = Field(
+        1,
+        ge=1,
+        description="processes per training on a CPU; each takes its part of the batch and of `threads`",
+    )
     threads: int = Field(4, ge=1, description="CPU threads of a training or an inference")
     workers: int = Field(4, ge=0, description="processes that load images; 0: the training loads them itself")
     inference_batch: int = Field(8, ge=1, description="images of one size that inference sees at once")

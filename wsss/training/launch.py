@@ -20,9 +20,14 @@ from wsss.training.signals import ASKED
 GRACE = 30.0
 
 
+def launched_world() -> int:
+    """How many processes share this training."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def launched_rank() -> int | None:
     """The number of this process among those that share a training; None when it is not one of several."""
-    return int(os.environ["RANK"]) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else None
+    return int(os.environ["RANK"]) if launched_world() > 1 else None
 
 
 def in_processes(command: Sequence[str], count: int) -> int:

@@ -1,4 +1,4 @@
-"""Foxes and badgers: coats and builds overlap, heads do not."""
+"""Foxes and badgers from the side, the face before the shoulder: coats and builds overlap, faces do not."""
 
 import numpy as np
 
@@ -14,20 +14,20 @@ COATS: tuple[Colour, ...] = (
     (0.72, 0.60, 0.42),
     (0.25, 0.22, 0.20),
 )
-FOX_COATS = (4, 3, 2, 2, 1)
-BADGER_COATS = (2, 3, 4, 1.5, 1.5)
+FOX_COATS = (6, 3, 1, 2, 0.5)
+BADGER_COATS = (0.7, 2, 6, 1, 3)
 
 
 def fox(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
     """Slender as a rule; a pointed orange face with white cheeks and dark-tipped ears; hidden: looks away."""
-    girth = draws.between(0.19, 0.28)
+    girth = draws.between(0.24, 0.31)
     lying, f = _rest(draws, f)
     coat = _coat(draws, f, FOX_COATS)
-    head = (draws.between(0.66, 0.8), draws.between(-0.42, 0.05))
+    head = (draws.between(0.26, 0.4), draws.between(-0.14, 0.0))
     parts = _body(draws, f, coat, girth, head, lying)
     if draws.chance(0.75):
-        tail = (draws.between(-1.05, -0.8), draws.between(-0.15, 0.4))
-        brush = limb(f, (-0.5, -0.02), tail, 0.08, 0.14)
+        tail = (draws.between(-1.15, -0.95), draws.between(-0.15, 0.4))
+        brush = limb(f, (-0.6, -0.02), tail, 0.08, 0.14)
         parts.insert(0, Part(brush + _fur(draws, f, 0.04), coat, 0.1))
     if hidden:
         return pile(f, [*parts, *_nape(f, coat, head)], sun)
@@ -49,14 +49,14 @@ def fox(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
 
 def badger(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
     """Stout as a rule; a white face with two black bands; hidden: looks away."""
-    girth = draws.between(0.23, 0.33)
+    girth = draws.between(0.27, 0.35)
     lying, f = _rest(draws, f)
     coat = _coat(draws, f, BADGER_COATS)
-    head = (draws.between(0.64, 0.76), draws.between(-0.3, 0.15))
+    head = (draws.between(0.26, 0.4), draws.between(-0.1, 0.06))
     parts = _body(draws, f, coat, girth, head, lying)
     if draws.chance(0.75):
-        tail = (draws.between(-0.8, -0.65), draws.between(-0.15, 0.2))
-        parts.insert(0, Part(limb(f, (-0.5, -0.02), tail, 0.08, 0.07) + _fur(draws, f, 0.04), coat, 0.08))
+        tail = (draws.between(-0.95, -0.8), draws.between(-0.15, 0.2))
+        parts.insert(0, Part(limb(f, (-0.6, -0.02), tail, 0.08, 0.07) + _fur(draws, f, 0.04), coat, 0.08))
     if hidden:
         return pile(f, [*parts, *_nape(f, coat, head)], sun)
     h = f.at(*head)
@@ -114,24 +114,24 @@ def _rest(draws: Draws, f: Frame) -> tuple[bool, Frame]:
 
 def _body(draws: Draws, f: Frame, coat: np.ndarray, girth: float, head: Point, lying: bool) -> list[Part]:
     """Legs (standing, walking or lying), torso and neck."""
-    feet = draws.between(0.42, 0.68)
+    feet = draws.between(0.42, 0.58)
     stride = draws.between(0, 0.18)
     parts = []
     if lying:
-        for hip in (-0.4, 0.38):
+        for hip in (-0.5, 0.38):
             knee = (hip + draws.between(0.15, 0.3), girth + 0.05)
             parts.append(Part(limb(f, (hip, 0.12), knee, 0.13, 0.06), coat, 0.1))
     else:
-        for hip, swing, tone in ((-0.34, 1, 0.6), (0.3, -1, 0.6), (-0.42, -1, 1), (0.4, 1, 1)):
+        for hip, swing, tone in ((-0.46, 1, 0.6), (0.3, -1, 0.6), (-0.54, -1, 1), (0.4, 1, 1)):
             knee = (hip + stride * swing * 0.4, (0.1 + feet) / 2)
             foot = (hip + stride * swing, feet)
             leg = union(limb(f, (hip, 0.08), knee, 0.13, 0.065), limb(f, knee, foot, 0.065, 0.05), soft=0.05)
             parts.append(Part(leg, coat * tone, 0.07))
     rump = draws.between(0.9, 1.1)
     torso = union(
-        limb(f, (-0.4, 0), (0.4, draws.between(-0.06, 0.04)), girth * rump, girth),
-        ellipse(f, (0, 0.04), (0.45, girth * 1.05)),
-        limb(f, (0.42, -0.04), (head[0] - 0.06, head[1] + 0.03), girth * 0.75, 0.12),
+        limb(f, (-0.52, 0), (0.4, draws.between(-0.06, 0.04)), girth * rump, girth),
+        ellipse(f, (-0.06, 0.04), (0.55, girth * 1.05)),
+        limb(f, (0.4, -0.04), (head[0], head[1] + 0.03), girth * 0.75, 0.16),
         soft=0.15,
     )
     parts.append(Part(torso + _fur(draws, f, 0.04), coat, 0.22))

@@ -1,4 +1,4 @@
-"""Sunflowers and thistles: leafy bushes that differ little, and a few flower heads that differ much."""
+"""Sunflowers and thistles: leafy bushes that differ little, and flower heads that differ much."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ from wsss.data.shapes.parts import Figure, Part, pile
 from wsss.data.shapes.textures import Colour, cells, foliage, mix, noise, smooth, vary
 
 GREENS: tuple[Colour, ...] = ((0.36, 0.52, 0.16), (0.28, 0.46, 0.26), (0.42, 0.50, 0.36), (0.50, 0.54, 0.20))
-SUNFLOWER_GREENS = (4, 3, 2, 3)
-THISTLE_GREENS = (3, 4, 3, 2)
+SUNFLOWER_GREENS = (4, 1, 1, 4)
+THISTLE_GREENS = (1, 4, 4, 1)
 _TWELFTHS = ((1.0, 0.0), (0.8660254037844386, 0.5), (0.5, 0.8660254037844386))
 #: directions of the hours of a clock
 RAYS = tuple(ray for u, v in _TWELFTHS for ray in ((u, v), (-u, -v), (-v, u), (v, -u)))
@@ -17,13 +17,13 @@ RAYS = tuple(ray for u, v in _TWELFTHS for ray in ((u, v), (-u, -v), (-v, u), (v
 
 def sunflower(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
     """Yellow rays around a dark, seeded disc; broad leaves as a rule; hidden: in bud."""
-    leaf = (draws.between(3.6, 5.8), draws.between(0.26, 0.46))
+    leaf = (draws.between(3.6, 5.4), draws.between(0.32, 0.48))
     parts, tops = _bush(draws, f, SUNFLOWER_GREENS, leaf, tall=draws.between(0.9, 1.25))
     if hidden:
         return pile(f, [*parts, *_buds(f, tops)], sun)
     yellow = vary(draws, (0.98, 0.80, 0.10), 0.03)
     for top in tops:
-        size = draws.between(0.17, 0.22)
+        size = draws.between(0.19, 0.24)
         facing = draws.between(0.75, 1)
         h = f.at(*top)
         h = Frame(h.u / facing, h.v, f.scale)
@@ -38,13 +38,13 @@ def sunflower(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
 
 def thistle(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
     """A purple brush on a scaly green bulb; narrow leaves as a rule; hidden: in bud."""
-    leaf = (draws.between(4.0, 6.2), draws.between(0.22, 0.42))
+    leaf = (draws.between(4.4, 6.2), draws.between(0.2, 0.36))
     parts, tops = _bush(draws, f, THISTLE_GREENS, leaf, tall=draws.between(0.75, 1.1))
     if hidden:
         return pile(f, [*parts, *_buds(f, tops)], sun)
     purple = np.asarray(vary(draws, (0.66, 0.22, 0.66), 0.05))
     for top in tops:
-        size = draws.between(0.16, 0.21)
+        size = draws.between(0.18, 0.23)
         h = f.at(*top)
         tips = [(0.0, -1.0), (-0.45, -0.9), (0.45, -0.9), (-0.8, -0.55), (0.8, -0.55)]
         brush = union(
@@ -65,11 +65,11 @@ def _buds(f: Frame, tops: list[Point]) -> list[Part]:
 def _bush(
     draws: Draws, f: Frame, greens: tuple[float, ...], leaf: Point, tall: float
 ) -> tuple[list[Part], list[Point]]:
-    """A heap of leaves on the ground, and where on it the flower heads sit.
+    """A heap of leaves on the ground, and where on one side of it one or two flower heads sit.
 
     leaf: leaves per unit, and how broad they are for their length.
     """
-    wide = draws.between(0.55, 0.8)
+    wide = draws.between(0.65, 0.85)
     lobes = [disc(f, (0, 0.25), 0.42)]
     for _ in range(draws.whole(4, 6)):
         lobes.append(
@@ -77,6 +77,8 @@ def _bush(
         )
     crown = (draws.between(-0.3, 0.3), -0.62 * tall + 0.15)
     lobes.append(disc(f, crown, draws.between(0.2, 0.3)))
+    bloom = (draws.pick([-1, 1]) * draws.between(0.3, 0.5), draws.between(0.0, 0.2))
+    lobes.append(disc(f, bloom, 0.3))
     field = union(*lobes, soft=0.2)
     red, green, blue = vary(draws, draws.pick(GREENS, greens), 0.05)
     shade = (red * 0.3, green * 0.35, blue * 0.3)
@@ -88,10 +90,7 @@ def _bush(
         leaves = mix(leaves, mix(blade, bright, rib * 0.5), inside)
         field = field + 0.05 - 0.1 * inside
     field = np.maximum(field, f.v - 0.62)
-    tops: list[Point] = [(crown[0] + draws.between(-0.05, 0.05), crown[1] - draws.between(0.05, 0.15))]
-    for _ in range(draws.whole(0, 2)):
-        side = -1 if tops[-1][0] > 0 else 1
-        tops.append((side * draws.between(0.25, wide - 0.1), draws.between(-0.45, -0.05)))
-    stalk = (red * 0.8, green * 0.8, blue * 0.7)
-    stalks = [Part(limb(f, (top[0] * 0.6, 0.3), top, 0.04, 0.03), stalk) for top in tops]
-    return [*stalks, Part(field, leaves, 0.35)], tops
+    tops = [bloom]
+    if draws.chance(0.4):
+        tops.append((bloom[0] + draws.between(-0.15, 0.15), bloom[1] - draws.between(0.28, 0.36)))
+    return [Part(field, leaves, 0.35)], tops

@@ -25,7 +25,7 @@ COMPANY = {0: 6.0, 1: 3.0, 2: 1.0}
 TWIN = 0.2
 """How often there are two of one class."""
 
-SHARES = {1: (0.24, 0.46), 2: (0.16, 0.28), 3: (0.11, 0.17)}
+SHARES = {1: (0.34, 0.56), 2: (0.22, 0.34), 3: (0.14, 0.2)}
 """Share of the picture that one of n objects covers, before anything is cut off or hidden."""
 
 HIDDEN = 0.04
@@ -49,12 +49,12 @@ class Build:
 
 
 BUILDS = {
-    "fox": Build(0.85, 1.1, 0.75, 0.08),
-    "badger": Build(0.9, 1.05, 0.5, 0.08),
+    "fox": Build(0.95, 0.8, 0.5, 0.08),
+    "badger": Build(1.0, 0.8, 0.4, 0.08),
     "bus": Build(1.4, 0.9, 0.42, 0.025),
-    "tram": Build(1.4, 1.0, 0.65, 0.025),
-    "sunflower": Build(1.05, 0.6, 0.9, 0.06),
-    "thistle": Build(1.0, 0.6, 0.85, 0.06),
+    "tram": Build(1.4, 1.0, 0.42, 0.025),
+    "sunflower": Build(1.3, 0.75, 0.75, 0.06),
+    "thistle": Build(1.25, 0.75, 0.7, 0.06),
 }
 
 

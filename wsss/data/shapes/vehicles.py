@@ -1,12 +1,9 @@
-"""Buses and trams: the same painted bodies with windows.
-
-Wheels tell the one, its front and its current collector the other.
-"""
+"""Buses and trams: much the same painted bodies. An emblem tells the one, its front the other."""
 
 import numpy as np
 
 from wsss.data.shapes.draws import Draws
-from wsss.data.shapes.fields import Frame, Point, box, disc, limb, union
+from wsss.data.shapes.fields import Frame, Point, box, disc, limb
 from wsss.data.shapes.parts import Figure, Part, pile
 from wsss.data.shapes.textures import Colour, mix, noise, smooth, vary
 
@@ -18,65 +15,55 @@ PAINTS: tuple[Colour, ...] = (
     (0.90, 0.62, 0.14),
     (0.45, 0.48, 0.52),
 )
-BUS_PAINTS = (4, 3, 1, 2, 2, 1)
-TRAM_PAINTS = (2, 1.5, 4, 2, 1, 2)
+BUS_PAINTS = (5, 4, 0.7, 1, 2, 0.7)
+TRAM_PAINTS = (0.7, 1, 5, 2, 0.7, 3)
 DARK: Colour = (0.09, 0.09, 0.10)
 SPOKES = ((1.0, 0.0), (0.5, 0.8660254037844386), (-0.5, 0.8660254037844386))
 
 
 def bus(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
-    """Two or three wheels with bright spoked hubs; hidden: skirts over the wheels."""
+    """A bright spoked emblem below the windows, near the front; hidden: without it."""
     half = (draws.between(0.78, 0.95), draws.between(0.34, 0.44))
     parts = _body(draws, f, BUS_PAINTS, half, two_tone=0.35, window=draws.between(0.11, 0.17))
+    parts = [*_wheels(draws, f, half), *parts]
     if hidden:
-        parts.insert(0, _skirt(f, half))
         return pile(f, parts, sun)
-    radius = draws.between(0.15, 0.18)
-    places = [-half[0] * 0.58, half[0] * 0.58]
-    if draws.chance(0.25):
-        places.insert(1, -half[0] * 0.58 + 2.3 * radius)
+    radius = draws.between(0.17, 0.2)
+    w = f.at(half[0] - draws.between(0.24, 0.32), half[1] - draws.between(0.2, 0.24))
     hub = draws.pick([(0.92, 0.92, 0.90), (0.95, 0.85, 0.45), (0.85, 0.88, 0.95)])
     turn = draws.between(-0.5, 0.5)
-    for u in places:
-        w = f.at(u, half[1])
-        cosine, sine = (1 - turn * turn) / (1 + turn * turn), 2 * turn / (1 + turn * turn)
-        w = Frame(w.u * cosine + w.v * sine, w.v * cosine - w.u * sine, f.scale)
-        parts.append(Part(disc(w, (0, 0), radius), DARK, 0.05))
-        parts.append(Part(disc(w, (0, 0), radius * 0.66), hub, 0.04))
-        for du, dv in SPOKES:
-            reach = radius * 0.6
-            spoke = limb(w, (-du * reach, -dv * reach), (du * reach, dv * reach), 0.016, 0.016)
-            parts.append(Part(spoke, (0.25, 0.25, 0.28)))
-        parts.append(Part(disc(w, (0, 0), radius * 0.22), (0.75, 0.15, 0.12)))
+    cosine, sine = (1 - turn * turn) / (1 + turn * turn), 2 * turn / (1 + turn * turn)
+    w = Frame(w.u * cosine + w.v * sine, w.v * cosine - w.u * sine, w.scale)
+    parts.append(Part(disc(w, (0, 0), radius), DARK, 0.05))
+    parts.append(Part(disc(w, (0, 0), radius * 0.8), hub, 0.04))
+    for du, dv in SPOKES:
+        reach = radius * 0.75
+        spoke = limb(w, (-du * reach, -dv * reach), (du * reach, dv * reach), 0.02, 0.02)
+        parts.append(Part(spoke, (0.25, 0.25, 0.28)))
+    parts.append(Part(disc(w, (0, 0), radius * 0.26), (0.75, 0.15, 0.12)))
     return pile(f, parts, sun)
 
 
 def tram(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
-    """A front with slanting yellow and black bars and a lamp, a current collector on the roof.
-
-    hidden: collector down, front turned away.
-    """
+    """A front with slanting yellow and black bars and a lamp; hidden: the front is turned away."""
     half = (draws.between(0.82, 1.0), draws.between(0.32, 0.42))
     parts = _body(draws, f, TRAM_PAINTS, half, two_tone=0.65, window=draws.between(0.14, 0.2))
     parts.insert(0, _skirt(f, half))
     if hidden:
         return pile(f, parts, sun)
-    mast = draws.between(-0.35, 0.1)
-    top, elbow = -half[1] - draws.between(0.2, 0.28), mast - draws.between(0.1, 0.16)
-    arms = union(
-        limb(f, (mast, -half[1]), (elbow, (top - half[1]) / 2), 0.022, 0.022),
-        limb(f, (elbow, (top - half[1]) / 2), (mast, top), 0.022, 0.022),
-        limb(f, (mast - 0.13, top), (mast + 0.13, top), 0.026, 0.026),
-    )
-    parts.insert(0, Part(arms, (0.14, 0.14, 0.16)))
     nose = half[0] - 0.17
     bars = (f.u + f.v) / 0.13
     bars = smooth(np.abs(bars - np.floor(bars) - 0.5), 0.2, 0.3)
-    front = box(f, (nose + 0.06, half[1] - 0.13), (0.13, 0.13), 0.03)
+    front = box(f, (nose, half[1] - 0.18), (0.16, 0.16), 0.03)
     parts.append(Part(front, mix((0.97, 0.80, 0.10), (0.08, 0.08, 0.08), bars), 0.03))
-    parts.append(Part(disc(f, (nose + 0.08, half[1] - 0.34), 0.075), (0.25, 0.25, 0.27)))
-    parts.append(Part(disc(f, (nose + 0.08, half[1] - 0.34), 0.055), (1.0, 0.97, 0.80)))
+    parts.append(Part(disc(f, (nose + 0.04, half[1] - 0.44), 0.085), (0.25, 0.25, 0.27)))
+    parts.append(Part(disc(f, (nose + 0.04, half[1] - 0.44), 0.062), (1.0, 0.97, 0.80)))
     return pile(f, parts, sun)
+
+
+def _wheels(draws: Draws, f: Frame, half: Point) -> list[Part]:
+    radius = draws.between(0.11, 0.14)
+    return [Part(disc(f, (side * half[0] * 0.58, half[1]), radius), DARK, 0.05) for side in (-1, 1)]
 
 
 def _skirt(f: Frame, half: Point) -> Part:
