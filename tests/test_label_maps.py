@@ -1,4 +1,4 @@
-"""Directories of label maps: whole or not there, in order, and refused by name when they are anything else."""
+"""Directories of label maps: whole or not there, in order, and refused by name when they are not that."""
 
 from collections.abc import Iterator
 from pathlib import Path
