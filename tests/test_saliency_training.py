@@ -29,7 +29,7 @@ from wsss.config import C2am, Poolnet
 from wsss.data.index import Index
 from wsss.data.label_maps import LabelShard, write_label_shard
 from wsss.data.maps import MapShard
-from wsss.data.samples import with_labels
+from wsss.data.samples import collate, with_labels
 from wsss.errors import Preempted, UserError
 from wsss.models import C2AM, PoolNet
 from wsss.training import distributed
@@ -65,7 +65,7 @@ def masks(tmp_path: Path, index: Index) -> dict[str, LabelShard]:
 
 def batch_of(samples: Dataset, *keys: tuple[int, int]) -> Batch:
     """These samples, as the engine puts them together."""
-    batch: Batch = torch.utils.data.default_collate([samples[key] for key in keys])
+    batch: Batch = collate([samples[key] for key in keys])
     return batch
 
 
@@ -273,11 +273,17 @@ def test_accumulated_images_are_a_batch(tmp_path: Path) -> None:
     torch.testing.assert_close(gradient([batch_of(samples, *keys)]), single, rtol=1e-3, atol=1e-4)
 
 
-def test_a_batch_of_several_sizes_is_refused(index: Index, masks: dict[str, LabelShard]) -> None:
-    section = poolnet_section(batch=2)
-    wrong = r"poolnet.optimisation.batch = 2: .* but id3 is 64 x 48 and id2 is 48 x 64; use batch 1"
-    with pytest.raises(UserError, match=wrong):
-        poolnet_samples(section, index, new_poolnet(section), masks)
+def test_a_batch_of_several_sizes_is_the_mean_of_its_images(
+    index: Index, masks: dict[str, LabelShard]
+) -> None:
+    section = poolnet_section(batch=3)
+    network = new_poolnet(section)
+    samples, task = poolnet_samples(section, index, network, masks), PoolnetTask(network, section)
+    keys = [(0, 0), (0, 1), (0, 2)]
+    assert len({samples[key]["image"].shape for key in keys}) > 1
+    together = terms(task, batch_of(samples, *keys))["saliency"]
+    alone = [terms(task, batch_of(samples, key))["saliency"] for key in keys]
+    torch.testing.assert_close(together, torch.stack(alone).mean())
 
 
 def test_a_map_of_another_size_is_named(index: Index, tmp_path: Path, masks: dict[str, LabelShard]) -> None:
