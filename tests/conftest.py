@@ -9,6 +9,10 @@ import pytest
 
 import wsss  # noqa: F401  before torch: it says how torch's threads wait
 
+# isort: split
+import torch
+from toy_chain import Toy
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -35,3 +39,16 @@ def fill(shared: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test is in a directory of its own, and torch has one thread."""
+    torch.set_num_threads(1)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def toy(here: None, tmp_path: Path) -> Toy:
+    """A tiny run with an index, CAMs and saliency."""
+    return Toy(tmp_path)

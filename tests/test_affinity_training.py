@@ -20,16 +20,7 @@ from wsss.training.optim import parameter_groups
 from wsss.training.task import Batch, Moment
 from wsss.training.tasks import AffinityTask
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_num_threads(1)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def toy(tmp_path: Path) -> Toy:
-    return Toy(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def batch_of(toy: Toy, network: AffinityNet, positions: list[int]) -> Batch:

@@ -28,18 +28,10 @@ from wsss.inference.tta import rescale
 from wsss.model_file import Header, save_model
 from wsss.models import DeepLabV3Plus
 
+pytestmark = pytest.mark.usefixtures("here")
+
+
 SCALES = (0.5, 1.0)
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_num_threads(1)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def toy(tmp_path: Path) -> Toy:
-    return Toy(tmp_path)
 
 
 @pytest.fixture(scope="module")

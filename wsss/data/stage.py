@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from wsss.config import ShapesDataset
+from wsss.data.index import Index
 from wsss.data.shapes import write_shapes
 from wsss.data.voc import voc_index
 from wsss.files import read_json, write_json
@@ -42,3 +43,10 @@ def index_split(step: Step, split: str, out: Path) -> None:
     index = voc_index(root, split, digest=step.digest)
     index.write(out)
     LOGGER.info("%s: %d images, %d classes", index.split, len(index), len(index.classes))
+
+
+def read_index(step: Step, path: Path) -> Index:
+    """A split's index, as a later step reads it. Raises UserError when it is of another configuration."""
+    index = Index.read(path)
+    step.require("index", index.digest, path)
+    return index

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import cv2
 
-from wsss.data.index import Index
 from wsss.data.label_maps import LabelShard, write_label_shard
 from wsss.data.maps import MapShard
 from wsss.data.palette import voc_palette
 from wsss.data.server_archive import write_archive
+from wsss.data.stage import read_index
 from wsss.errors import UserError
 from wsss.inference.label_making import affinity_labels, pseudo_labels
 from wsss.inference.shards import open_shards, shard_of
@@ -28,8 +28,7 @@ def label_affinities(
     part = shard_of(step, shard, out)
     # A process per shard has one core; OpenCV would take all for each.
     cv2.setNumThreads(step.machine.threads)
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     records = images.shard(*part)
     scores = open_shards(step, "cams", MapShard, [cams], records)
     salient, stage = None, final_saliency(step.run.config)
@@ -53,8 +52,7 @@ def label_pixels(step: Step, index: Path, walks: Path, shard: int, out: Path) ->
     part = shard_of(step, shard, out)
     # A process per shard has one core; OpenCV would take all for each.
     cv2.setNumThreads(step.machine.threads)
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     scores = open_shards(step, "walks", MapShard, [walks], images.shard(*part))
     labels = pseudo_labels(scores, images, step.section, shard=part, progress=step.machine.progress)
     write_label_shard(out, labels, digest=step.digest, palette=voc_palette())
@@ -65,6 +63,5 @@ def archive_masks(step: Step, index: Path, masks: Sequence[Path], out: Path) -> 
 
     index: of the split. masks: all its shards. out: the archive.
     """
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     write_archive(out, open_shards(step, "masks", LabelShard, masks, images), images)

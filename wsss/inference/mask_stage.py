@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from wsss.data.index import Index
 from wsss.data.label_maps import write_label_shard
 from wsss.data.palette import voc_palette
+from wsss.data.stage import read_index
 from wsss.devices import torch_device
 from wsss.inference.masks import IMAGES_PER_PROCESS, SegmentationNetwork, masks_of, segmented
 from wsss.inference.shards import shard_label, shard_of
@@ -20,8 +20,7 @@ def infer_masks(step: Step, index: Path, model: Path, shard: int, out: Path) -> 
     directory of the masks.
     """
     part = shard_of(step, shard, out)
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     records = images.shard(*part)
     model_of, about = load_segmenter(model)
     step.require("segmentation", about.digest, model)

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import cv2
 
-from wsss.data.index import Index
 from wsss.data.label_maps import LabelShard, write_label_shard
 from wsss.data.maps import MapShard, write_shard
-from wsss.devices import torch_device
+from wsss.data.stage import read_index
 from wsss.files import write_csv, write_json
 from wsss.inference.evaluate_saliency import evaluate_saliency
 from wsss.inference.saliency import c2am_maps, poolnet_maps, saliency_masks
-from wsss.inference.shards import open_shards, shard_of
+from wsss.inference.shards import on_this_machine, open_shards, shard_of
 from wsss.model_file import load_c2am, load_poolnet
 from wsss.progress import LOGGER
 from wsss.step import Step
@@ -24,8 +23,7 @@ def infer_c2am(step: Step, index: Path, model: Path, shard: int, out: Path) -> N
     index: of the split. model: C2AM's. shard: its number, from 0. out: the shard's score maps.
     """
     part = shard_of(step, shard, out)
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     network, about = load_c2am(model)
     step.require("c2am", about.digest, model)
     maps = c2am_maps(
@@ -36,10 +34,7 @@ def infer_c2am(step: Step, index: Path, model: Path, shard: int, out: Path) -> N
         scales=step.section.scales,
         flip=step.section.flip,
         precision=step.section.precision,
-        device=torch_device(threads=step.machine.threads),
-        batch=step.machine.inference_batch,
-        workers=step.machine.workers,
-        progress=step.machine.progress,
+        **on_this_machine(step),
     )
     write_shard(out, maps, digest=step.digest)
 
@@ -52,8 +47,7 @@ def refine_shard(step: Step, index: Path, maps: Path, shard: int, out: Path) -> 
     part = shard_of(step, shard, out)
     # A process per shard has one core; OpenCV would take all for each.
     cv2.setNumThreads(step.machine.threads)
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     shards = open_shards(step, "c2am_maps", MapShard, [maps], images.shard(*part))
     masks = saliency_masks(shards, images, step.section, shard=part, progress=step.machine.progress)
     write_label_shard(out, masks, digest=step.digest)
@@ -65,8 +59,7 @@ def infer_saliency(step: Step, index: Path, model: Path, shard: int, out: Path) 
     index: of the split. model: PoolNet's. shard: its number, from 0. out: directory of the maps.
     """
     part = shard_of(step, shard, out)
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     network, about = load_poolnet(model)
     step.require("poolnet", about.digest, model)
     maps = poolnet_maps(
@@ -74,10 +67,7 @@ def infer_saliency(step: Step, index: Path, model: Path, shard: int, out: Path) 
         images,
         shard=part,
         precision=step.section.precision,
-        device=torch_device(threads=step.machine.threads),
-        batch=step.machine.inference_batch,
-        workers=step.machine.workers,
-        progress=step.machine.progress,
+        **on_this_machine(step),
     )
     write_label_shard(out, maps, digest=step.digest)
 
@@ -98,8 +88,7 @@ def score_saliency(
     index: of the split. cams, c2am, crf, poolnet: all shards of each in their order; the last are none in a
     run without PoolNet. out: the metrics, JSON. curve: the mIoU at every threshold, CSV.
     """
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     masked = [record for record in images if record.mask is not None]
     open_shards(step, "cams", MapShard, cams, masked)
     open_shards(step, "c2am_maps", MapShard, c2am, masked)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsss.data.index import Index
 from wsss.data.label_maps import LabelShard
 from wsss.data.maps import MapShard
+from wsss.data.stage import read_index
 from wsss.files import write_csv, write_json
 from wsss.inference.evaluate import CAMS, ScoreKind, evaluate_scores
 from wsss.inference.evaluate_labels import evaluate_labels
@@ -27,8 +27,7 @@ def score_maps(step: Step, stage: str, index: Path, maps: Sequence[Path], out: P
     stage: that made the maps, a name in `KINDS`. index: of the split. maps: all its shards. out: the metrics,
     JSON. curve: those at every threshold, CSV.
     """
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     for shard in maps:
         step.require(stage, MapShard(shard).digest, shard)
     result = evaluate_scores(
@@ -50,8 +49,7 @@ def score_labels(step: Step, index: Path, labels: Sequence[Path], out: Path) -> 
 
     index: of the split. labels: all its shards. out: the metrics, JSON.
     """
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     masked = [record for record in images if record.mask is not None]
     shards = open_shards(step, step.stage, LabelShard, labels, masked)
     result = evaluate_labels(shards, images, progress=step.machine.progress)

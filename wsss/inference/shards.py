@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from wsss.data.index import Index, Record
 from wsss.data.label_maps import LabelShard
 from wsss.data.maps import MapShard
+from wsss.devices import torch_device
 from wsss.errors import UserError
 from wsss.step import Step
 
@@ -21,6 +22,17 @@ def shard_of(step: Step, number: int, out: Path) -> tuple[int, int]:
     if not 0 <= number < shards:
         raise UserError(f"{out}: run {step.run.name} has cams.shards = {shards}, from 0 on")
     return number, shards
+
+
+def on_this_machine(step: Step) -> dict[str, Any]:
+    """How a network looks at a shard here: what changes no result, as arguments of the makers of maps."""
+    machine = step.machine
+    return {
+        "device": torch_device(threads=machine.threads),
+        "batch": machine.inference_batch,
+        "workers": machine.workers,
+        "progress": machine.progress,
+    }
 
 
 def shard_label(what: str, index: Index, shard: tuple[int, int]) -> str:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from wsss.data.index import Index
 from wsss.data.maps import write_shard
-from wsss.devices import torch_device
+from wsss.data.stage import read_index
 from wsss.inference.cams import cam_maps
-from wsss.inference.shards import shard_of
+from wsss.inference.shards import on_this_machine, shard_of
 from wsss.model_file import load_classifier
 from wsss.step import Step
 
@@ -18,8 +17,7 @@ def infer_cams(step: Step, index: Path, model: Path, shard: int, out: Path) -> N
     Raises UserError when the run has no such shard.
     """
     part = shard_of(step, shard, out)
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     network, about = load_classifier(model)
     step.require("priors", about.digest, model)
     maps = cam_maps(
@@ -29,9 +27,6 @@ def infer_cams(step: Step, index: Path, model: Path, shard: int, out: Path) -> N
         scales=step.section.scales,
         flip=step.section.flip,
         precision=step.section.precision,
-        device=torch_device(threads=step.machine.threads),
-        batch=step.machine.inference_batch,
-        workers=step.machine.workers,
-        progress=step.machine.progress,
+        **on_this_machine(step),
     )
     write_shard(out, maps, digest=step.digest)

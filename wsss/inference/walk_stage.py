@@ -4,8 +4,8 @@ from pathlib import Path
 
 import cv2
 
-from wsss.data.index import Index
 from wsss.data.maps import MapShard, write_shard
+from wsss.data.stage import read_index
 from wsss.devices import torch_device
 from wsss.inference.shards import open_shards, shard_label, shard_of
 from wsss.inference.walks import EdgeNetwork, walk_maps
@@ -23,8 +23,7 @@ def walk_shard(step: Step, index: Path, cams: Path, model: Path, shard: int, out
     part = shard_of(step, shard, out)
     # A process per shard has one core; OpenCV would take all for each.
     cv2.setNumThreads(step.machine.threads)
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     records = images.shard(*part)
     scores = open_shards(step, "cams", MapShard, [cams], records)
     network, about = load_affinity_net(model)

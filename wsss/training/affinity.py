@@ -10,6 +10,7 @@ from wsss.data.index import Index
 from wsss.data.label_maps import LabelShard
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.samples import with_labels
+from wsss.data.stage import read_index
 from wsss.data.transforms import AffinityTransform
 from wsss.errors import UserError
 from wsss.inference.shards import open_shards
@@ -30,8 +31,7 @@ def train_affinity(step: Step, index: Path, labels: Sequence[Path], out: Path, m
     """
     distributed.join()
     section: AffinityTraining = step.section
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     labelled, left_out = with_labels(images)
     if left_out:
         LOGGER.info("affinity: %d of %d images have no label and are left out", left_out, len(images))

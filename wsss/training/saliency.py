@@ -13,6 +13,7 @@ from wsss.data.label_maps import LabelShard
 from wsss.data.maps import MapShard
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.samples import TrainingImages, with_labels
+from wsss.data.stage import read_index
 from wsss.data.transforms import ClassificationTransform, NativeTransform, Resampling, SaliencyTransform
 from wsss.errors import UserError
 from wsss.inference.shards import open_shards
@@ -37,8 +38,7 @@ def train_c2am(step: Step, index: Path, out: Path, metrics: Path, *, cams: Seque
     method = step.run.config.saliency.method
     if step.run.config.saliency.uses_hints != bool(cams):
         raise UserError(f"saliency.method {method}: {'give no' if cams else 'give the shards of the'} CAMs")
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     labelled, left_out = with_labels(images)
     if left_out:
         LOGGER.info("c2am: %d of %d images have no label and are left out", left_out, len(images))
@@ -69,8 +69,7 @@ def train_poolnet(step: Step, index: Path, masks: Sequence[Path], out: Path, met
     """
     distributed.join()
     section: Poolnet = step.section
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     shards = open_shards(step, "saliency_crf", LabelShard, masks, images)
     network = new_poolnet(section)
     samples = poolnet_samples(section, images, network, shards)

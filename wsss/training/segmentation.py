@@ -12,6 +12,7 @@ from wsss.data.index import Index
 from wsss.data.label_maps import LabelShard
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.palette import read_mask
+from wsss.data.stage import read_index
 from wsss.data.transforms import SegmentationTransform
 from wsss.devices import torch_device
 from wsss.errors import UserError
@@ -87,8 +88,7 @@ def labelled_images(step: Step, index: Path, labels: Sequence[Path]) -> Lesson:
 
     Images without a mask are then left out, and counted. Raises UserError when no image is left.
     """
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     if labels:
         return Lesson(images, StoredMaps(open_shards(step, "pseudo_labels", LabelShard, labels, images)))
     masked = replace(images, records=tuple(record for record in images if record.mask is not None))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wsss.config import Priors
-from wsss.data.index import Index
+from wsss.data.stage import read_index
 from wsss.model_file import Header, load_classifier, save_model
 from wsss.models import Classifier
 from wsss.step import Step
@@ -19,8 +19,7 @@ def train_prior(step: Step, index: Path, out: Path, metrics: Path, *, oc: Path |
     index: of the training split. out: the model; P-NOC's OC goes beside it, if it is kept. metrics: CSV of
     the training's course. oc: model of the ordinary classifier, for the methods that erase.
     """
-    images = Index.read(index)
-    step.require("index", images.digest, index)
+    images = read_index(step, index)
     judge, about, kept = None, None, False
     if oc is not None:
         section: Priors = step.section
