@@ -28,7 +28,7 @@ from wsss.training.learning import Learning, NotFinite
 from wsss.training.logbook import Logbook
 from wsss.training.meter import Meter
 from wsss.training.selection import Selection
-from wsss.training.signals import LeaveRequest, outlive_signals
+from wsss.training.signals import LeaveRequest, outlive_signals, started
 from wsss.training.task import Batch, Task
 
 #: rows of the metrics CSV per epoch
@@ -94,7 +94,7 @@ class Training:
         self.meter.start()
         try:
             self._look(logbook)
-            for batch in self._loader(over):
+            for batch in started(self._loader(over)):
                 self.meter.data_ready()
                 try:
                     self._step(batch, logbook)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterable, Iterator
 from multiprocessing.synchronize import Event
 from types import FrameType
 from typing import Any
@@ -32,6 +33,15 @@ class LeaveRequest:
         self.received = signal.Signals(number)
 
 
+def started(loader: Iterable[Any]) -> Iterator[Any]:
+    """The loader's batches; no signal reaches its processes before they have called `outlive_signals`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED)
+    try:
+        return iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def outlive_signals(over: Event, _: int) -> None:
     """Let a data-loading process outlive the signals that its whole process group or job gets.
 
@@ -45,3 +55,4 @@ def outlive_signals(over: Event, _: int) -> None:
 
     for number in ASKED:
         signal.signal(number, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED)

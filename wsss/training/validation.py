@@ -20,7 +20,7 @@ from wsss.models import Network, Normalization
 from wsss.precision import autocast
 from wsss.progress import track
 from wsss.training import distributed
-from wsss.training.signals import outlive_signals
+from wsss.training.signals import outlive_signals, started
 
 
 class Validation:
@@ -59,7 +59,7 @@ class Validation:
         shown = self.progress and distributed.rank() == 0
         try:
             for image, labels in track(
-                loader, label=f"looking at {part.split}", total=len(part), enabled=shown
+                started(loader), label=f"looking at {part.split}", total=len(part), enabled=shown
             ):
                 with autocast(self.device, self.precision):
                     logits = network(image[None].to(self.device))
