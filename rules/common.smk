@@ -1,4 +1,5 @@
 # What a run asks for: its configuration, and where its stages' files lie.
+import os
 import subprocess
 import sys
 from functools import cache
@@ -206,6 +207,7 @@ onstart:
     # Weights that cannot be had must not be found out after hours of another training. They are no rule's
     # input: where an old output stands, Snakemake does not mind that an input is missing.
     trainings = trainings_to_come()
-    check = Path(CHECKOUT, "workflow", "scripts", "check_weights.py")
-    if trainings and subprocess.run([sys.executable, check, *trainings]).returncode:
+    check = [sys.executable, "-m", "workflow.scripts.check_weights", *trainings]
+    path = os.pathsep.join([CHECKOUT, os.environ.get("PYTHONPATH", "")])
+    if trainings and subprocess.run(check, env={**os.environ, "PYTHONPATH": path}).returncode:
         stop("nothing was started")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from toy_training import IMAGES, build, newest_step, settings, start, wait_for, weights
+from toy_training import IMAGES, build, in_pieces, newest_step, settings, start, wait_for, weights
 
 from wsss.config import Machine
 from wsss.data.index import Index, Record
@@ -210,23 +210,7 @@ def test_every_step_can_be_gone_on_from(tmp_path: Path, blocks: dict[str, Any]) 
     """A training that is cut into pieces, each made by an engine of its own."""
     undisturbed = build(tmp_path / "undisturbed", blocks=blocks)
     network = undisturbed.run()
-    pieces = 0
-    while True:
-        training = build(tmp_path, blocks=blocks)
-        step = training.learning.micro_step
-
-        def ask_and_step(batch: Any, step: Any = step) -> dict[str, float]:
-            os.kill(os.getpid(), signal.SIGTERM)
-            return step(batch)  # type: ignore[no-any-return]
-
-        training.learning.micro_step = ask_and_step  # type: ignore[method-assign]
-        pieces += 1
-        try:
-            result = training.run()
-        except Preempted:
-            continue
-        break
-    assert pieces >= 3
+    training, result = in_pieces(lambda: build(tmp_path, blocks=blocks))
     assert_same(weights(training), weights(undisturbed))
     assert_same(result.state_dict(), network.state_dict())
     assert losses_of(rows_of(tmp_path)) == losses_of(rows_of(tmp_path / "undisturbed"))

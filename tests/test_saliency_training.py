@@ -1,7 +1,6 @@
 """The trainings of C2AM and PoolNet: what they minimise, on what, and that they can be gone on with."""
 
 import os
-import signal
 import socket
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -22,7 +21,7 @@ from toy_saliency import (
     make_masks,
     poolnet_section,
 )
-from toy_training import machine
+from toy_training import in_pieces, machine
 
 from wsss import losses
 from wsss.config import C2am, Poolnet
@@ -30,7 +29,7 @@ from wsss.data.index import Index
 from wsss.data.label_maps import LabelShard, write_label_shard
 from wsss.data.maps import MapShard
 from wsss.data.samples import collate, with_labels
-from wsss.errors import Preempted, UserError
+from wsss.errors import UserError
 from wsss.models import C2AM, PoolNet
 from wsss.training import distributed
 from wsss.training.checkpoint import Checkpoints
@@ -329,23 +328,7 @@ def test_an_interrupted_training_goes_on_to_the_bit(
 ) -> None:
     undisturbed = training_of(tmp_path / "undisturbed", kind, index, hints, masks)
     network = undisturbed.run()
-    pieces = 0
-    while True:
-        training = training_of(tmp_path / "cut", kind, index, hints, masks)
-        step = training.learning.micro_step
-
-        def ask_and_step(batch: Any, step: Any = step) -> dict[str, float]:
-            os.kill(os.getpid(), signal.SIGTERM)
-            return step(batch)  # type: ignore[no-any-return]
-
-        training.learning.micro_step = ask_and_step  # type: ignore[method-assign]
-        pieces += 1
-        try:
-            result = training.run()
-        except Preempted:
-            continue
-        break
-    assert pieces >= 3
+    training, result = in_pieces(lambda: training_of(tmp_path / "cut", kind, index, hints, masks))
     for name, value in network.state_dict().items():
         assert torch.equal(result.state_dict()[name], value), name
     assert training.learning.task.state_dict() == undisturbed.learning.task.state_dict()

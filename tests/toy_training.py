@@ -7,6 +7,7 @@ As a command it trains until the end, or until it is asked to leave, and writes 
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -115,6 +116,30 @@ def settings(method: str = "pnoc", **blocks: Any) -> Priors:
 def machine(**values: Any) -> Machine:
     """A machine without worker processes and progress."""
     return Machine.model_validate({"workers": 0, "progress": False, "threads": 1, **values})
+
+
+def in_pieces(start: Callable[[], Training]) -> tuple[Training, nn.Module]:
+    """The last training and its network, of one that is asked to leave at every step, and started anew.
+
+    start: makes the training, which goes on from where the one before has saved itself.
+    """
+    pieces = 0
+    while True:
+        training = start()
+        step = training.learning.micro_step
+
+        def ask_and_step(batch: Any, step: Any = step) -> dict[str, float]:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return step(batch)  # type: ignore[no-any-return]
+
+        training.learning.micro_step = ask_and_step  # type: ignore[method-assign]
+        pieces += 1
+        try:
+            result = training.run()
+        except Preempted:
+            continue
+        assert pieces >= 3
+        return training, result
 
 
 def build(

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
 from wsss.data.label_maps import LabelShard, write_label_shard
 from wsss.data.maps import MapShard
 from wsss.data.palette import voc_palette
@@ -12,7 +10,7 @@ from wsss.data.server_archive import write_archive
 from wsss.data.stage import read_index
 from wsss.errors import UserError
 from wsss.inference.label_making import affinity_labels, pseudo_labels
-from wsss.inference.shards import open_shards, shard_of
+from wsss.inference.shards import keep_to_threads, open_shards, shard_of
 from wsss.runs import final_saliency
 from wsss.step import Step
 
@@ -26,8 +24,7 @@ def label_affinities(
     number, from 0. out: directory of the labels.
     """
     part = shard_of(step, shard, out)
-    # A process per shard has one core; OpenCV would take all for each.
-    cv2.setNumThreads(step.machine.threads)
+    keep_to_threads(step)
     images = read_index(step, index)
     records = images.shard(*part)
     scores = open_shards(step, "cams", MapShard, [cams], records)
@@ -50,8 +47,7 @@ def label_pixels(step: Step, index: Path, walks: Path, shard: int, out: Path) ->
     labels.
     """
     part = shard_of(step, shard, out)
-    # A process per shard has one core; OpenCV would take all for each.
-    cv2.setNumThreads(step.machine.threads)
+    keep_to_threads(step)
     images = read_index(step, index)
     scores = open_shards(step, "walks", MapShard, [walks], images.shard(*part))
     labels = pseudo_labels(scores, images, step.section, shard=part, progress=step.machine.progress)

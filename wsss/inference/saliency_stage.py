@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
 from wsss.data.label_maps import LabelShard, write_label_shard
 from wsss.data.maps import MapShard, write_shard
 from wsss.data.stage import read_index
 from wsss.files import write_csv, write_json
 from wsss.inference.evaluate_saliency import evaluate_saliency
 from wsss.inference.saliency import c2am_maps, poolnet_maps, saliency_masks
-from wsss.inference.shards import on_this_machine, open_shards, shard_of
+from wsss.inference.shards import keep_to_threads, on_this_machine, open_shards, shard_of
 from wsss.model_file import load_c2am, load_poolnet
 from wsss.progress import LOGGER
 from wsss.step import Step
@@ -45,8 +43,7 @@ def refine_shard(step: Step, index: Path, maps: Path, shard: int, out: Path) -> 
     index: of the split. maps: the shard's C2AM maps. shard: its number, from 0. out: directory of the masks.
     """
     part = shard_of(step, shard, out)
-    # A process per shard has one core; OpenCV would take all for each.
-    cv2.setNumThreads(step.machine.threads)
+    keep_to_threads(step)
     images = read_index(step, index)
     shards = open_shards(step, "c2am_maps", MapShard, [maps], images.shard(*part))
     masks = saliency_masks(shards, images, step.section, shard=part, progress=step.machine.progress)

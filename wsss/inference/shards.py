@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cv2
+
 from wsss.data.index import Index, Record
 from wsss.data.label_maps import LabelShard
 from wsss.data.maps import MapShard
@@ -22,6 +24,14 @@ def shard_of(step: Step, number: int, out: Path) -> tuple[int, int]:
     if not 0 <= number < shards:
         raise UserError(f"{out}: run {step.run.name} has cams.shards = {shards}, from 0 on")
     return number, shards
+
+
+def keep_to_threads(step: Step) -> None:
+    """Let OpenCV, which resizes the maps, use no more cores than the step has.
+
+    A process per shard has one core; OpenCV would take all for each.
+    """
+    cv2.setNumThreads(step.machine.threads)
 
 
 def on_this_machine(step: Step) -> dict[str, Any]:

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import cv2
-
 from wsss.data.maps import MapShard, write_shard
 from wsss.data.stage import read_index
 from wsss.devices import torch_device
-from wsss.inference.shards import open_shards, shard_label, shard_of
+from wsss.inference.shards import keep_to_threads, open_shards, shard_label, shard_of
 from wsss.inference.walks import EdgeNetwork, walk_maps
 from wsss.model_file import load_affinity_net
 from wsss.progress import track
@@ -21,8 +19,7 @@ def walk_shard(step: Step, index: Path, cams: Path, model: Path, shard: int, out
     walked maps.
     """
     part = shard_of(step, shard, out)
-    # A process per shard has one core; OpenCV would take all for each.
-    cv2.setNumThreads(step.machine.threads)
+    keep_to_threads(step)
     images = read_index(step, index)
     records = images.shard(*part)
     scores = open_shards(step, "cams", MapShard, [cams], records)
