@@ -11,7 +11,7 @@ from wsss.data.index import Index, Record
 from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.errors import UserError
 from wsss.files import write_json, write_png
-from wsss.inference import fanout
+from wsss.inference import device_network, fanout
 from wsss.inference.cam_network import CamNetwork
 from wsss.inference.cams import cam_maps, labelled
 from wsss.inference.evaluate import evaluate_scores
@@ -69,6 +69,12 @@ def shards(tmp_path, maps):
     return paths
 
 
+@pytest.fixture
+def unfused(monkeypatch):
+    """The network itself looks, not a faster copy, of which a test would see nothing."""
+    monkeypatch.setattr(device_network, "fused", lambda model, look: model)
+
+
 def batched(model, index, *, batch, workers=0):
     """Maps as on a GPU: several images at once."""
     network = CamNetwork(model, torch.device("cpu"), "float32", flip=True)
@@ -117,7 +123,7 @@ def test_batches_and_workers_change_no_map(model, index, maps, batch, workers):
     assert_equal_maps(batched(model, index, batch=batch, workers=workers), maps)
 
 
-def test_a_cpu_sees_one_image_at_a_time(index):
+def test_a_cpu_sees_one_image_at_a_time(index, unfused):
     small = network(SmallMemory)
     small.seen = []
     list(cam_maps(small, index, batch=4, workers=2, progress=False))
@@ -173,7 +179,7 @@ class SmallMemory(Classifier):
         return super().forward_cam(x)
 
 
-def test_a_batch_too_large_for_the_memory_is_halved(index, maps):
+def test_a_batch_too_large_for_the_memory_is_halved(index, maps, unfused):
     small = network(SmallMemory)
     small.seen = []
     assert_equal_maps(batched(small, index, batch=4), maps)
@@ -182,7 +188,7 @@ def test_a_batch_too_large_for_the_memory_is_halved(index, maps):
     assert small.seen.count(8) == 1
 
 
-def test_an_image_too_large_for_the_memory_is_named(index):
+def test_an_image_too_large_for_the_memory_is_named(index, unfused):
     small = network(SmallMemory)
     small.seen, small.largest = [], 0
     with pytest.raises(UserError, match=r"images id0 at scale 0\.5: not even one of 32 x 24 pixels"):

@@ -1,6 +1,7 @@
 """Networks that give activation maps, as inference uses them: with mirror images, and positive parts only."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,12 +24,12 @@ class MapNetwork(DeviceNetwork):
     def __init__(
         self,
         model: Network,
-        look: Callable[[Tensor], Tensor],
         device: torch.device,
         precision: str,
         flip: bool,
+        look: Callable[[Any, Tensor], Tensor],
     ) -> None:
-        super().__init__(model, look, device, precision)
+        super().__init__(model, device, precision, look)
         self.flip = flip
 
     @torch.inference_mode()
@@ -64,7 +65,7 @@ class CamNetwork(MapNetwork):
     name = "CAM"
 
     def __init__(self, model: Classifier, device: torch.device, precision: str, flip: bool) -> None:
-        super().__init__(model, lambda x: model.forward_cam(x)[1], device, precision, flip)
+        super().__init__(model, device, precision, flip, lambda classifier, x: classifier.forward_cam(x)[1])
 
 
 class C2amNetwork(MapNetwork):
@@ -76,4 +77,4 @@ class C2amNetwork(MapNetwork):
         self, model: C2AM, device: torch.device, precision: str, flip: bool, *, reverse: bool
     ) -> None:
         sign = -1 if reverse else 1
-        super().__init__(model, lambda x: sign * model(x)[2], device, precision, flip)
+        super().__init__(model, device, precision, flip, lambda c2am, x: sign * c2am(x)[2])

@@ -38,7 +38,7 @@ class SegmentationNetwork(DeviceNetwork):
     """
 
     def __init__(self, model: DeepLabV3Plus, device: torch.device, precision: str, flip: bool) -> None:
-        super().__init__(model, model, device, precision)
+        super().__init__(model, device, precision)
         self.flip = flip
 
     @torch.inference_mode()

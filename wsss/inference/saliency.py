@@ -93,7 +93,7 @@ def poolnet_maps(
     `wsss.inference.cams.cam_maps`.
     """
     part = index.shard(*shard)
-    network = DeviceNetwork(model, model, torch.device(device), precision)
+    network = DeviceNetwork(model, torch.device(device), precision)
     batch, workers = network.loading(batch, workers)
     pin = network.device.type == "cuda"
     stacks = image_stacks(part.records, (1.0,), batch=batch, workers=workers, pin=pin)

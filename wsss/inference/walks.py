@@ -30,7 +30,7 @@ class EdgeNetwork(DeviceNetwork):
     """
 
     def __init__(self, model: AffinityNet, device: torch.device, side: int) -> None:
-        super().__init__(model, model, device, "float32")
+        super().__init__(model, device, "float32")
         self.side = side
 
     @torch.inference_mode()
