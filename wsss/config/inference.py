@@ -8,15 +8,16 @@ from pydantic import Field
 from wsss.config.section import Fault, Section, repeated
 from wsss.config.training import Precision
 
+Scales = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=4)], ...],
+    Field(min_length=1, description="sizes that each image is seen at, as multiples of its own"),
+]
+
 
 class TestTime(Section):
     """Inference with test-time augmentation."""
 
-    scales: tuple[Annotated[float, Field(gt=0, le=4)], ...] = Field(
-        (0.5, 1.0, 1.5, 2.0),
-        min_length=1,
-        description="sizes that each image is seen at, as multiples of its own",
-    )
+    scales: Scales = (0.5, 1.0, 1.5, 2.0)
     flip: bool = Field(True, description="see each image mirrored, too")
     precision: Precision = "float32"
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from wsss.config.inference import Evaluation, LabelCrf, TestTime
+from wsss.config.inference import Evaluation, LabelCrf, Scales, TestTime
 from wsss.config.section import Fault, Section
 from wsss.config.training import Accumulate, Batch, LabelSmoothing, Network, Optimisation, Precision, Trunk
 
@@ -110,10 +110,11 @@ class Poolnet(Section):
     optimisation: PoolnetOptimisation = PoolnetOptimisation()
 
 
-class PoolnetMaps(Section):
-    """Inference of PoolNet, at the images' own size."""
+class PoolnetMaps(TestTime):
+    """Inference of PoolNet, by default as published: once, at the images' own size."""
 
-    precision: Precision = "float32"
+    scales: Scales = (1.0,)
+    flip: bool = Field(False, description="see each image mirrored, too")
 
 
 class SaliencyEvaluation(Evaluation):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
+from torch.nn.functional import interpolate
 
 from wsss.config import SaliencyCrf
 from wsss.crf import refine_labels
@@ -81,6 +82,8 @@ def poolnet_maps(
     index: Index,
     *,
     shard: tuple[int, int] = (0, 1),
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
     precision: str = "float32",
     device: str | torch.device = "cpu",
     batch: int = 1,
@@ -89,15 +92,15 @@ def poolnet_maps(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """PoolNet's saliency of each image of a shard, in the index's order: id and uint8 (H, W), 255 salient.
 
-    Images are seen at their own size. The other arguments, and the errors, are those of
-    `wsss.inference.cams.cam_maps`.
+    Mean over the scales and, with `flip`, their mirror images. The other arguments, and the errors, are those
+    of `wsss.inference.cams.cam_maps`.
     """
     part = index.shard(*shard)
     network = DeviceNetwork(model, torch.device(device), precision)
     batch, workers = network.loading(batch, workers)
     pin = network.device.type == "cuda"
-    stacks = image_stacks(part.records, (1.0,), batch=batch, workers=workers, pin=pin)
-    found = in_order((stack.positions, _saliency(network, stack)) for stack in stacks)
+    stacks = image_stacks(part.records, scales, batch=batch, workers=workers, pin=pin)
+    found = in_order((stack.positions, _saliency(network, stack, flip)) for stack in stacks)
     named = zip((record.id for record in part), found, strict=True)
     return track(named, label=shard_label("saliency", index, shard), total=len(part), enabled=progress)
 
@@ -123,11 +126,18 @@ def _mask(record: Record, maps: ScoreMaps, settings: SaliencyCrf, *, empty: bool
 
 
 @torch.inference_mode()
-def _saliency(network: DeviceNetwork, stack: Stack) -> list[np.ndarray]:
-    logits = network.maps(network.normalised(stack.pixels[0]), f"images {stack.named}")[:, 0]
-    if not logits.isfinite().all():
+def _saliency(network: DeviceNetwork, stack: Stack, flip: bool) -> list[np.ndarray]:
+    maps = []
+    for pixels in stack.pixels:
+        x = network.normalised(pixels)
+        for mirrored in (False, True)[: 1 + flip]:
+            logits = network.maps(x.flip(-1) if mirrored else x, f"images {stack.named}")
+            saliency = (logits.flip(-1) if mirrored else logits).sigmoid()
+            maps.append(interpolate(saliency, stack.sizes[0], mode="bilinear", align_corners=False))
+    mean = torch.cat(maps, dim=1).mean(dim=1)
+    if not mean.isfinite().all():
         raise UserError(
             f"images {stack.named}: saliency is not finite in {network.precision}; "
             "try another precision, or see whether the model has diverged"
         )
-    return list((SALIENT * logits.sigmoid()).round().byte().cpu().numpy())
+    return list((SALIENT * mean).round().byte().cpu().numpy())

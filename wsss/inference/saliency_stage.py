@@ -63,6 +63,8 @@ def infer_saliency(step: Step, index: Path, model: Path, shard: int, out: Path) 
         network,
         images,
         shard=part,
+        scales=step.section.scales,
+        flip=step.section.flip,
         precision=step.section.precision,
         **on_this_machine(step),
     )

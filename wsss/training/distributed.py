@@ -18,6 +18,9 @@ from torch import Tensor
 from wsss.errors import PeerLost
 from wsss.training.launch import launched_rank
 
+#: numbers in a tensor that is sent from where it is; below, the copies cost less than a message of its own
+LARGE = 1 << 18
+
 
 def join() -> None:
     """Join the group that the launcher's environment (RANK, WORLD_SIZE, MASTER_*) describes, if any."""
@@ -43,7 +46,7 @@ def world() -> int:
 
 
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
-    """Replace every gradient by its mean over the processes, in one message per dtype."""
+    """Replace every gradient by its mean over the processes."""
     if world() > 1:
         for flat, parts in _flattened([p.grad for p in parameters if p.grad is not None]):
             _scatter(mean(flat), parts)
@@ -167,13 +170,23 @@ def _all_present() -> Iterator[None]:
         raise PeerLost(f"another process of this training has ended ({error})") from error
 
 
-def _flattened(tensors: list[Tensor]) -> list[tuple[Tensor, list[Tensor]]]:
-    by_dtype: dict[torch.dtype, list[Tensor]] = {}
+def _flattened(tensors: list[Tensor]) -> Iterator[tuple[Tensor, list[Tensor]]]:
+    """Messages for what tensors hold: flat, and the views that have to be filled from each afterwards.
+
+    A large tensor is a message of its own and is not copied; small ones of a dtype share one.
+    """
+    small: dict[torch.dtype, list[Tensor]] = {}
     for tensor in tensors:
-        by_dtype.setdefault(tensor.dtype, []).append(tensor)
-    return [(torch.cat([part.reshape(-1) for part in parts]), parts) for parts in by_dtype.values()]
+        # In the order of memory, which is the same everywhere: a gradient is laid out as its parameter is.
+        view = tensor.as_strided((tensor.numel(),), (1,))
+        if tensor.numel() >= LARGE:
+            yield view, []
+        else:
+            small.setdefault(tensor.dtype, []).append(view)
+    for views in small.values():
+        yield torch.cat(views), views
 
 
 def _scatter(flat: Tensor, parts: list[Tensor]) -> None:
-    for part, value in zip(parts, flat.split([part.numel() for part in parts]), strict=True):
-        part.copy_(value.view_as(part))
+    if parts:
+        torch._foreach_copy_(parts, list(flat.split([part.numel() for part in parts])))

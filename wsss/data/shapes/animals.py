@@ -14,8 +14,8 @@ COATS: tuple[Colour, ...] = (
     (0.72, 0.60, 0.42),
     (0.25, 0.22, 0.20),
 )
-FOX_COATS = (6, 3, 1, 2, 0.5)
-BADGER_COATS = (0.7, 2, 6, 1, 3)
+FOX_COATS = (8, 3, 0.5, 2, 0.3)
+BADGER_COATS = (0.4, 2, 8, 0.6, 4)
 
 
 def fox(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:

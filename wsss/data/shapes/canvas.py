@@ -58,7 +58,7 @@ class Canvas:
         """Darken the ground under an object."""
         f = frame(self.owner.shape, (centre[0], centre[1] + 0.56 * scale), scale)
         distance = f.u * f.u + 12 * f.v * f.v
-        self.pixels = self.pixels * (1 - 0.55 * smooth(distance, 1.0, 0.1))[..., None]
+        self.pixels = self.pixels * (1 - 0.25 * smooth(distance, 1.0, 0.1))[..., None]
 
     def add(self, window: Window, figure: Figure, name: str | None) -> None:
         """Paint a figure over what is there; with a name it is an object, without it only hides some."""

@@ -8,8 +8,8 @@ from wsss.data.shapes.parts import Figure, Part, pile
 from wsss.data.shapes.textures import Colour, cells, foliage, mix, noise, smooth, vary
 
 GREENS: tuple[Colour, ...] = ((0.36, 0.52, 0.16), (0.28, 0.46, 0.26), (0.42, 0.50, 0.36), (0.50, 0.54, 0.20))
-SUNFLOWER_GREENS = (4, 1, 1, 4)
-THISTLE_GREENS = (1, 4, 4, 1)
+SUNFLOWER_GREENS = (5, 0.5, 0.5, 5)
+THISTLE_GREENS = (0.5, 5, 5, 0.5)
 _TWELFTHS = ((1.0, 0.0), (0.8660254037844386, 0.5), (0.5, 0.8660254037844386))
 #: directions of the hours of a clock
 RAYS = tuple(ray for u, v in _TWELFTHS for ray in ((u, v), (-u, -v), (-v, u), (v, -u)))

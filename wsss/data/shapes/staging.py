@@ -28,7 +28,7 @@ TWIN = 0.2
 SHARES = {1: (0.34, 0.56), 2: (0.22, 0.34), 3: (0.14, 0.2)}
 """Share of the picture that one of n objects covers, before anything is cut off or hidden."""
 
-HIDDEN = 0.04
+HIDDEN = 0.12
 """How often an object's telling part is not drawn, so that its body has to be enough."""
 
 CUT = 0.1

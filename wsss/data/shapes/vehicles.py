@@ -15,8 +15,8 @@ PAINTS: tuple[Colour, ...] = (
     (0.90, 0.62, 0.14),
     (0.45, 0.48, 0.52),
 )
-BUS_PAINTS = (5, 4, 0.7, 1, 2, 0.7)
-TRAM_PAINTS = (0.7, 1, 5, 2, 0.7, 3)
+BUS_PAINTS = (6, 5, 0.3, 0.6, 2.5, 0.3)
+TRAM_PAINTS = (0.3, 0.5, 6, 2.5, 0.6, 4)
 DARK: Colour = (0.09, 0.09, 0.10)
 SPOKES = ((1.0, 0.0), (0.5, 0.8660254037844386), (-0.5, 0.8660254037844386))
 
@@ -24,7 +24,7 @@ SPOKES = ((1.0, 0.0), (0.5, 0.8660254037844386), (-0.5, 0.8660254037844386))
 def bus(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
     """A bright spoked emblem below the windows, near the front; hidden: without it."""
     half = (draws.between(0.78, 0.95), draws.between(0.34, 0.44))
-    parts = _body(draws, f, BUS_PAINTS, half, two_tone=0.35, window=draws.between(0.11, 0.17))
+    parts = _body(draws, f, BUS_PAINTS, half, two_tone=0.2, window=draws.between(0.11, 0.17))
     parts = [*_wheels(draws, f, half), *parts]
     if hidden:
         return pile(f, parts, sun)
@@ -47,7 +47,7 @@ def bus(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
 def tram(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
     """A front with slanting yellow and black bars and a lamp; hidden: the front is turned away."""
     half = (draws.between(0.82, 1.0), draws.between(0.32, 0.42))
-    parts = _body(draws, f, TRAM_PAINTS, half, two_tone=0.65, window=draws.between(0.14, 0.2))
+    parts = _body(draws, f, TRAM_PAINTS, half, two_tone=0.8, window=draws.between(0.14, 0.2))
     parts.insert(0, _skirt(f, half))
     if hidden:
         return pile(f, parts, sun)
