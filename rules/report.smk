@@ -149,3 +149,38 @@ rule report_chain:
     shell:
         "python -m workflow.scripts.report_chain --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --metrics {input} --out {output}"
+
+
+rule report:
+    input:
+        index=made_by("index", "index/{val}.csv"),
+        cams=shown_of("cams", ".safetensors"),
+        saliency=shown_of("saliency"),
+        affinity_labels=shown_of("affinity_labels"),
+        walks=shown_of("walks", ".safetensors"),
+        pseudo_labels=shown_of("pseudo_labels"),
+        masks=all_shards("masks", "masks/{val}/{shard}"),
+        metrics=scores_of_chain,
+        trainings=courses_of_run,
+        chain="results/{run}/metrics/chain.csv",
+    output:
+        page="results/{run}/report.html",
+        images="results/{run}/metrics/images.json",
+    log:
+        "results/{run}/logs/report.log",
+    benchmark:
+        "results/{run}/benchmarks/report.tsv"
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
+    params:
+        config=config_of("masks"),
+        digest=digest_of("masks"),
+    message:
+        "{wildcards.run}: puts all that is known of it into one page"
+    shell:
+        "python -m workflow.scripts.report --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --cams {input.cams}"
+        " --saliency {input.saliency} --affinity-labels {input.affinity_labels} --walks {input.walks}"
+        " --pseudo-labels {input.pseudo_labels} --masks {input.masks} --metrics {input.metrics}"
+        " --trainings {input.trainings} --chain {input.chain} --out {output.page} --images {output.images}"
