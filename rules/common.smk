@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from wsss.errors import UserError
-from wsss.runs import RUN_NAME, Run, final_saliency, load_run, selects_epoch, stages
+from wsss.runs import RUN_NAME, Run, final_saliency, load_run, metrics_files, selects_epoch, stages
 
 
 wildcard_constraints:
@@ -137,13 +137,7 @@ def labels_that_choose(wildcards) -> list[str]:
 
 def scores_of_chain(wildcards) -> list[str]:
     """The metrics of all that a run scores."""
-    config = run_named(wildcards.run).config
-    found = {"masks": "masks.{val}.json"}
-    if config.segmentation.labels == "pseudo":
-        found |= {"cams_metrics": "cams.json", "walks_metrics": "walks.json"}
-        found |= {stage: f"{stage}.{{train}}.json" for stage in ("affinity_labels", "pseudo_labels")}
-        found |= {"saliency_metrics": "saliency.json"} if final_saliency(config) else {}
-    return [made_by(stage, f"metrics/{name}")(wildcards) for stage, name in found.items()]
+    return [str(path) for path in metrics_files(run_named(wildcards.run)).values()]
 
 
 def shown_of(stage: str, suffix: str = ""):

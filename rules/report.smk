@@ -5,7 +5,12 @@ rule draw_training:
     input:
         "results/{run}/metrics/{training}_training.csv",
     output:
-        "results/{run}/figures/{training}_training.png",
+        report(
+            "results/{run}/figures/{training}_training.png",
+            caption="../workflow/report/training.rst",
+            category="Trainings",
+            labels={"run": "{run}", "shows": "{training}"},
+        ),
     log:
         "results/{run}/logs/draw_training.{training}.log",
     benchmark:
@@ -30,8 +35,18 @@ rule draw_cams:
         cams=cams_of_training,
         metrics="results/{run}/metrics/cams.json",
     output:
-        sheet="results/{run}/figures/cams.png",
-        curve="results/{run}/figures/cams_threshold.png",
+        sheet=report(
+            "results/{run}/figures/cams.png",
+            caption="../workflow/report/cams.rst",
+            category="Priors",
+            labels={"run": "{run}", "shows": "images"},
+        ),
+        curve=report(
+            "results/{run}/figures/cams_threshold.png",
+            caption="../workflow/report/cams_threshold.rst",
+            category="Priors",
+            labels={"run": "{run}", "shows": "thresholds"},
+        ),
     log:
         "results/{run}/logs/draw_cams.log",
     benchmark:
@@ -58,8 +73,18 @@ rule draw_saliency:
         poolnet=poolnet_maps_of_training,
         metrics="results/{run}/metrics/saliency.json",
     output:
-        sheet="results/{run}/figures/saliency.png",
-        curve="results/{run}/figures/saliency_threshold.png",
+        sheet=report(
+            "results/{run}/figures/saliency.png",
+            caption="../workflow/report/saliency.rst",
+            category="Saliency",
+            labels={"run": "{run}", "shows": "images"},
+        ),
+        curve=report(
+            "results/{run}/figures/saliency_threshold.png",
+            caption="../workflow/report/saliency_threshold.rst",
+            category="Saliency",
+            labels={"run": "{run}", "shows": "thresholds"},
+        ),
     log:
         "results/{run}/logs/draw_saliency.log",
     benchmark:
@@ -84,8 +109,18 @@ rule draw_walks:
         walks=walks_of_training,
         metrics="results/{run}/metrics/walks.json",
     output:
-        sheet="results/{run}/figures/walks.png",
-        curve="results/{run}/figures/walks_threshold.png",
+        sheet=report(
+            "results/{run}/figures/walks.png",
+            caption="../workflow/report/walks.rst",
+            category="Affinity",
+            labels={"run": "{run}", "shows": "images"},
+        ),
+        curve=report(
+            "results/{run}/figures/walks_threshold.png",
+            caption="../workflow/report/walks_threshold.rst",
+            category="Affinity",
+            labels={"run": "{run}", "shows": "thresholds"},
+        ),
     log:
         "results/{run}/logs/draw_walks.log",
     benchmark:
@@ -110,7 +145,12 @@ rule draw_labels:
         maps=all_shards("{labels}", "{labels}/{split}/{shard}"),
         metrics="results/{run}/metrics/{labels}.{split}.json",
     output:
-        "results/{run}/figures/{labels}.{split}.png",
+        report(
+            "results/{run}/figures/{labels}.{split}.png",
+            caption="../workflow/report/labels.rst",
+            category="Label maps",
+            labels={"run": "{run}", "shows": "{labels} of {split}"},
+        ),
     log:
         "results/{run}/logs/draw_labels.{labels}.{split}.log",
     benchmark:
@@ -164,7 +204,12 @@ rule report:
         trainings=courses_of_run,
         chain="results/{run}/metrics/chain.csv",
     output:
-        page="results/{run}/report.html",
+        page=report(
+            "results/{run}/report.html",
+            caption="../workflow/report/page.rst",
+            category="Whole run",
+            labels={"run": "{run}", "shows": "all on one page"},
+        ),
         images="results/{run}/metrics/images.json",
     log:
         "results/{run}/logs/report.log",

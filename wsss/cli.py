@@ -6,9 +6,13 @@ import sys
 from importlib import import_module
 
 from wsss.errors import UserError
+from wsss.terminal import coloured
 
 #: subcommand -> its module, loaded for its arguments' sake only when it is called or help is asked for
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "compare": "wsss.commands.compare",
+    "status": "wsss.commands.status",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(coloured(f"error: {error}", "red", sys.stderr), file=sys.stderr)
         return error.EXIT_STATUS
     except KeyboardInterrupt:
         return 130

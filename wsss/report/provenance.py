@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from wsss.config import Section
 from wsss.config.keys import REQUIRED, keys
 from wsss.figures.chain import RULES
 from wsss.jobs import Job, cpu, read_jobs, versions
@@ -35,13 +36,13 @@ class Protocol:
 
 def settings_of(run: Run) -> list[Setting]:
     """Every key of a run that is read and differs from its shipped default, in the order of the models."""
-    flat = _flat({name: getattr(run.config, name) for name in ("extends",)})
+    values: dict[str, Any] = {"extends": run.config.extends}
     for name, section in run.config:
-        if hasattr(section, "differences"):
-            flat |= _flat(section.differences(), f"{name}.")
+        if isinstance(section, Section):
+            values |= flat(section.differences(), f"{name}.")
     known = {key.name: key for key in keys()}
     made = []
-    for name, value in flat.items():
+    for name, value in values.items():
         key = known.get(name)
         default = "" if key is None or key.default is REQUIRED else json.dumps(key.default)
         if value is not None:
@@ -53,7 +54,7 @@ def settings_of(run: Run) -> list[Setting]:
 
 def seeds_of(run: Run) -> dict[str, int]:
     """The seeds of a run, by their keys."""
-    found = _flat(run.config.model_dump(mode="json"))
+    found = flat(run.config.model_dump(mode="json"))
     read = {f"{name}." for stage in stages(run) for name in (STAGE_SEEDS.get(stage, ""),) if name}
     return {
         key: value for key, value in found.items() if key.endswith("seed") and key.startswith(tuple(read))
@@ -124,11 +125,12 @@ def protocols_of(run: Run, scores: Mapping[str, Source]) -> list[Protocol]:
     return made
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested sections as one mapping, keys dotted."""
+    found: dict[str, Any] = {}
     for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found
 
 
 def _word(value: Any) -> str:

@@ -207,4 +207,5 @@ class Training:
         )
 
     def _note(self) -> str:
-        return f"epoch {self.learning.step / self.per_epoch:.1f}/{self.settings.epochs}, {self.meter.note()}"
+        epoch = f"epoch {self.learning.step / self.per_epoch:.1f}/{self.settings.epochs}"
+        return f"{epoch}, {self.meter.note(self.learning.rates())}"
