@@ -11,13 +11,14 @@ from toy_chain import Toy
 from toy_report import HOME, Page, report_files, report_page, resolved, series
 
 from wsss.errors import UserError
-from wsss.files import read_json, write_json
+from wsss.files import read_json, write_json, write_text
 from wsss.report import pictures
 from wsss.report.charts import Chart, Line, short, ticks
 from wsss.report.choose import choose_images
 from wsss.report.numbers import Number
 from wsss.report.provenance import seeds_of, settings_of
 from wsss.report.stage import make_report
+from wsss.runs import load_run
 
 
 @pytest.fixture
@@ -94,15 +95,18 @@ def test_masks_of_another_making_are_refused(toy: Toy) -> None:
 
 
 def test_an_upper_bound_has_a_page_of_little(toy: Toy) -> None:
-    upper = Toy(toy.root, segmentation={"labels": "ground_truth"})
     given = report_files(toy)
+    config = json.loads(Path("config/toy.yaml").read_text())
+    config["segmentation"]["labels"] = "ground_truth"
+    write_text("config/toy.yaml", json.dumps(config))
+    toy.run = load_run("toy")
     masks = next(path for path in given.metrics if path.name.startswith("masks"))
     none = {name: [] for name in ("cams", "saliency", "affinity_labels", "walks", "pseudo_labels")}
-    write_json(masks, read_json(masks) | {"digest": upper.run.digest("masks")})
+    write_json(masks, read_json(masks) | {"digest": toy.run.digest("masks")})
     shard = given.masks[0] / "shard.json"
-    write_json(shard, json.loads(shard.read_text()) | {"digest": upper.run.digest("masks")})
+    write_json(shard, json.loads(shard.read_text()) | {"digest": toy.run.digest("masks")})
     little = replace(given, metrics=[masks], trainings=given.trainings[1:], **none)
-    make_report(upper.step("masks"), little, HOME / "report.html", HOME / "metrics" / "images.json")
+    make_report(toy.step("masks"), little, HOME / "report.html", HOME / "metrics" / "images.json")
     text = (HOME / "report.html").read_text()
     assert "This run is" in text and "learnt from the data set's own masks" in text.replace(
         "\n", " "

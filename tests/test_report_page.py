@@ -60,8 +60,9 @@ def test_nothing_is_cut_off(browser: Any, path: Path, width: int, scheme: str) -
     page = opened(browser, path, viewport={"width": width, "height": 800}, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     outside = page.evaluate(
-        """[...document.querySelectorAll('main *')].filter(
-        e => e.checkVisibility() && !e.closest('.wide, thead') && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + '.' + e.className)"""
+        """[...document.querySelectorAll('main *')]
+             .filter(e => e.checkVisibility() && !e.closest('.wide, thead'))
+             .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML)"""
     )
     assert outside == []
     light = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)")
