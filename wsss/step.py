@@ -136,5 +136,6 @@ def _status(
         LOGGER.warning("%s: interrupted", stage)
         return 128 + signal.SIGINT
     except Exception:
-        LOGGER.exception("%s: this is a bug", stage)
+        told = f"; please report it with {arguments.log}" if arguments.log else ""
+        LOGGER.exception("%s: this is a bug%s", stage, told)
         return 2

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from wsss.report.compare import Line, Measured, class_lines, setting_differences, stage_lines
+from wsss.report.compare import Measured, class_lines, setting_differences, stage_lines
 from wsss.report.templating import fill
 
 
 def render(runs: Sequence[Measured]) -> str:
     """The page as HTML. The first run is what the others are held against."""
     stages = [
-        (stage, _by_name(lines)) for stage, lines in groupby(stage_lines(runs), lambda line: line.stage)
+        (stage, {line.name: line for line in lines})
+        for stage, lines in groupby(stage_lines(runs), lambda line: line.stage)
     ]
     classes = {stage: class_lines(runs, stage) for stage in ("masks", "pseudo_labels", "cams")}
     return fill(
@@ -22,7 +23,3 @@ def render(runs: Sequence[Measured]) -> str:
             "settings": setting_differences([run.run for run in runs]),
         },
     )
-
-
-def _by_name(lines: groupby | Sequence[Line]) -> dict[str, Line]:
-    return {line.name: line for line in lines}

@@ -14,7 +14,7 @@ from wsss.data.palette import IGNORE, voc_palette
 from wsss.figures.sheet import resize, resize_labels, size_within
 
 #: longest side of a picture and of a map of scores, px
-SIDE, SCORE_SIDE = 320, 120
+SIDE, SCORE_SIDE = 400, 144
 #: steps that a score is told in, and how much of a photograph a class covers, of 255
 LEVELS, COVER = 48, 178
 #: what an error is, in the palette of an error map, and its colour; 0 is right

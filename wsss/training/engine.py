@@ -165,7 +165,8 @@ class Training:
         self.saved = time.monotonic()
         if asked and step < steps:
             where = self.checkpoints.directory
-            raise Preempted(f"{self.name}: asked to leave; saved step {step}/{steps} in {where}")
+            saved = f"saved step {step}/{steps} in {where}"
+            raise Preempted(f"{self.name}: asked to leave; {saved}. Started again, it goes on from there")
 
     def _resume(self) -> None:
         state = self.checkpoints.load()

@@ -20,7 +20,7 @@
       line.setAttribute("x1", px);
       line.setAttribute("x2", px);
       const nearest = (s) => s.x.reduce((best, v, i) => (Math.abs(v - x) < Math.abs(s.x[best] - x) ? i : best), 0);
-      out.textContent = [+x.toPrecision(4), ...series.map((s) => `${s.name}  ${+s.y[nearest(s)].toPrecision(4)}`)].join("\n");
+      out.textContent = [`${svg.dataset.name}  ${+x.toPrecision(4)}`, ...series.map((s) => `${s.name}  ${+s.y[nearest(s)].toPrecision(4)}`)].join("\n");
       const scale = svg.clientWidth / svg.viewBox.baseVal.width, beyond = px * scale > svg.clientWidth / 2;
       out.style.left = beyond ? "auto" : `${px * scale + 24}px`;
       out.style.right = beyond ? `${svg.clientWidth - px * scale + 20}px` : "auto";
