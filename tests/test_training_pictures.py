@@ -7,7 +7,9 @@ import torch
 from PIL import Image
 from toy_run import make_run
 
+from wsss.config import Machine
 from wsss.data.index import Index
+from wsss.training.logbook import Logbook
 from wsss.training.priors import train_classifier
 
 
@@ -42,3 +44,16 @@ def test_a_sheet_per_epoch_and_the_same_weights(tmp_path: Path, monkeypatch: pyt
     events = reader.EventAccumulator(str(tmp_path / "drawn" / "curves"))
     events.Reload()
     assert [event.step for event in events.Images("pictures")] == [2, 4]
+
+
+def test_a_picture_goes_to_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    curves, sheet = tmp_path / "curves", tmp_path / "epoch-001.png"
+    Image.new("RGB", (8, 8)).save(sheet)
+    machine, config = Machine(wandb="offline"), {"digest": "d" * 12}
+    book = Logbook(tmp_path / "a.csv", after=0, curves=curves, machine=machine, name="tiny/oc", config=config)
+    book.row(1, {"epoch": 1.0})
+    book.picture(1, sheet)
+    book.close()
+    assert list(curves.rglob("media/images/pictures_1_*.png"))

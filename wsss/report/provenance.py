@@ -14,6 +14,17 @@ from wsss.jobs import Job, cpu, read_jobs, versions
 from wsss.report.numbers import Source
 from wsss.runs import Run, selects_epoch, stages
 
+#: by stage, the section whose seed it takes
+STAGE_SEEDS = {
+    "index": "dataset",
+    "oc": "oc",
+    "priors": "priors",
+    "c2am": "saliency.c2am",
+    "poolnet": "saliency.poolnet",
+    "affinity": "affinity.training",
+    "segmentation": "segmentation.training",
+}
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -55,22 +66,8 @@ def settings_of(run: Run) -> list[Setting]:
 def seeds_of(run: Run) -> dict[str, int]:
     """The seeds of a run, by their keys."""
     found = flat(run.config.model_dump(mode="json"))
-    read = {f"{name}." for stage in stages(run) for name in (STAGE_SEEDS.get(stage, ""),) if name}
-    return {
-        key: value for key, value in found.items() if key.endswith("seed") and key.startswith(tuple(read))
-    }
-
-
-#: by stage, the section whose seed it takes
-STAGE_SEEDS = {
-    "index": "dataset",
-    "oc": "oc",
-    "priors": "priors",
-    "c2am": "saliency.c2am",
-    "poolnet": "saliency.poolnet",
-    "affinity": "affinity.training",
-    "segmentation": "segmentation.training",
-}
+    read = tuple(f"{STAGE_SEEDS[stage]}." for stage in stages(run) if stage in STAGE_SEEDS)
+    return {key: value for key, value in found.items() if key.endswith(".seed") and key.startswith(read)}
 
 
 def jobs_of(run: Run) -> dict[str, list[Job]]:
