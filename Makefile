@@ -26,6 +26,7 @@ develop: $(DEVELOPS) ## what tests and linters need as well
 demo: $(INSTALLED) ## the shapes data set from nothing to a segmentation network, and pictures of every stage
 	$(RUN) snakemake --cores all
 	@echo "mIoU on val: $$(head -n 1 results/shapes/val_miou.txt) % (classes: results/shapes/val_miou.txt)"
+	@echo "All of it on one page: results/shapes/report.html"
 	@echo "Every stage: results/shapes/metrics/chain.csv" && cut -d , -f 1-3 results/shapes/metrics/chain.csv
 	@echo "Pictures to look at:" && ls -1 results/shapes/figures/*.png
 

@@ -29,6 +29,7 @@ rule all:
     input:
         "results/shapes/val_miou.txt",
         "results/shapes/metrics/chain.csv",
+        "results/shapes/report.html",
         expand(
             "results/shapes/figures/{figure}.png",
             figure=[

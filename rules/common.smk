@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from wsss.errors import UserError
-from wsss.runs import RUN_NAME, Run, final_saliency, load_run, selects_epoch
+from wsss.runs import RUN_NAME, Run, final_saliency, load_run, metrics_files, selects_epoch, stages
 
 
 wildcard_constraints:
@@ -137,13 +137,30 @@ def labels_that_choose(wildcards) -> list[str]:
 
 def scores_of_chain(wildcards) -> list[str]:
     """The metrics of all that a run scores."""
-    config = run_named(wildcards.run).config
-    found = {"masks": "masks.{val}.json"}
-    if config.segmentation.labels == "pseudo":
-        found |= {"cams_metrics": "cams.json", "walks_metrics": "walks.json"}
-        found |= {stage: f"{stage}.{{train}}.json" for stage in ("affinity_labels", "pseudo_labels")}
-        found |= {"saliency_metrics": "saliency.json"} if final_saliency(config) else {}
-    return [made_by(stage, f"metrics/{name}")(wildcards) for stage, name in found.items()]
+    return [str(path) for path in metrics_files(run_named(wildcards.run)).values()]
+
+
+def shown_of(stage: str, suffix: str = ""):
+    """What a stage makes of the images that the report shows, which are those of the validation split.
+
+    A run without the stage has none of it; nor is there any where these images have no labels.
+    """
+
+    def places(wildcards) -> list[str]:
+        config = run_named(wildcards.run).config
+        name = final_saliency(config) if stage == "saliency" else stage
+        if not name or config.segmentation.labels != "pseudo" or not config.dataset.val_labels:
+            return []
+        return all_shards(name, f"{name}/{{val}}/{{shard}}{suffix}")(wildcards)
+
+    return places
+
+
+def courses_of_run(wildcards) -> list[str]:
+    """The course of every training that a run has."""
+    trainings = ("oc", "priors", "c2am", "poolnet", "affinity", "segmentation")
+    made = [stage for stage in stages(run_named(wildcards.run)) if stage in trainings]
+    return [made_by(stage, f"metrics/{stage}_training.csv")(wildcards) for stage in made]
 
 
 def data_of_run(wildcards) -> list[str]:

@@ -5,7 +5,12 @@ rule draw_training:
     input:
         "results/{run}/metrics/{training}_training.csv",
     output:
-        "results/{run}/figures/{training}_training.png",
+        report(
+            "results/{run}/figures/{training}_training.png",
+            caption="../workflow/report/training.rst",
+            category="Trainings",
+            labels={"run": "{run}", "shows": "{training}"},
+        ),
     log:
         "results/{run}/logs/draw_training.{training}.log",
     benchmark:
@@ -30,8 +35,18 @@ rule draw_cams:
         cams=cams_of_training,
         metrics="results/{run}/metrics/cams.json",
     output:
-        sheet="results/{run}/figures/cams.png",
-        curve="results/{run}/figures/cams_threshold.png",
+        sheet=report(
+            "results/{run}/figures/cams.png",
+            caption="../workflow/report/cams.rst",
+            category="Priors",
+            labels={"run": "{run}", "shows": "images"},
+        ),
+        curve=report(
+            "results/{run}/figures/cams_threshold.png",
+            caption="../workflow/report/cams_threshold.rst",
+            category="Priors",
+            labels={"run": "{run}", "shows": "thresholds"},
+        ),
     log:
         "results/{run}/logs/draw_cams.log",
     benchmark:
@@ -58,8 +73,18 @@ rule draw_saliency:
         poolnet=poolnet_maps_of_training,
         metrics="results/{run}/metrics/saliency.json",
     output:
-        sheet="results/{run}/figures/saliency.png",
-        curve="results/{run}/figures/saliency_threshold.png",
+        sheet=report(
+            "results/{run}/figures/saliency.png",
+            caption="../workflow/report/saliency.rst",
+            category="Saliency",
+            labels={"run": "{run}", "shows": "images"},
+        ),
+        curve=report(
+            "results/{run}/figures/saliency_threshold.png",
+            caption="../workflow/report/saliency_threshold.rst",
+            category="Saliency",
+            labels={"run": "{run}", "shows": "thresholds"},
+        ),
     log:
         "results/{run}/logs/draw_saliency.log",
     benchmark:
@@ -84,8 +109,18 @@ rule draw_walks:
         walks=walks_of_training,
         metrics="results/{run}/metrics/walks.json",
     output:
-        sheet="results/{run}/figures/walks.png",
-        curve="results/{run}/figures/walks_threshold.png",
+        sheet=report(
+            "results/{run}/figures/walks.png",
+            caption="../workflow/report/walks.rst",
+            category="Affinity",
+            labels={"run": "{run}", "shows": "images"},
+        ),
+        curve=report(
+            "results/{run}/figures/walks_threshold.png",
+            caption="../workflow/report/walks_threshold.rst",
+            category="Affinity",
+            labels={"run": "{run}", "shows": "thresholds"},
+        ),
     log:
         "results/{run}/logs/draw_walks.log",
     benchmark:
@@ -110,7 +145,12 @@ rule draw_labels:
         maps=all_shards("{labels}", "{labels}/{split}/{shard}"),
         metrics="results/{run}/metrics/{labels}.{split}.json",
     output:
-        "results/{run}/figures/{labels}.{split}.png",
+        report(
+            "results/{run}/figures/{labels}.{split}.png",
+            caption="../workflow/report/labels.rst",
+            category="Label maps",
+            labels={"run": "{run}", "shows": "{labels} of {split}"},
+        ),
     log:
         "results/{run}/logs/draw_labels.{labels}.{split}.log",
     benchmark:
@@ -149,3 +189,43 @@ rule report_chain:
     shell:
         "python -m workflow.scripts.report_chain --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --metrics {input} --out {output}"
+
+
+rule report:
+    input:
+        index=made_by("index", "index/{val}.csv"),
+        cams=shown_of("cams", ".safetensors"),
+        saliency=shown_of("saliency"),
+        affinity_labels=shown_of("affinity_labels"),
+        walks=shown_of("walks", ".safetensors"),
+        pseudo_labels=shown_of("pseudo_labels"),
+        masks=all_shards("masks", "masks/{val}/{shard}"),
+        metrics=scores_of_chain,
+        trainings=courses_of_run,
+        chain="results/{run}/metrics/chain.csv",
+    output:
+        page=report(
+            "results/{run}/report.html",
+            caption="../workflow/report/page.rst",
+            category="Whole run",
+            labels={"run": "{run}", "shows": "all on one page"},
+        ),
+        images="results/{run}/metrics/images.json",
+    log:
+        "results/{run}/logs/report.log",
+    benchmark:
+        "results/{run}/benchmarks/report.tsv"
+    resources:
+        mem_mb=growing(2000),
+        runtime=30,
+    params:
+        config=config_of("masks"),
+        digest=digest_of("masks"),
+    message:
+        "{wildcards.run}: puts all that is known of it into one page"
+    shell:
+        "python -m workflow.scripts.report --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --cams {input.cams}"
+        " --saliency {input.saliency} --affinity-labels {input.affinity_labels} --walks {input.walks}"
+        " --pseudo-labels {input.pseudo_labels} --masks {input.masks} --metrics {input.metrics}"
+        " --trainings {input.trainings} --chain {input.chain} --out {output.page} --images {output.images}"

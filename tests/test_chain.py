@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from test_workflow import AUGMENTATION, NETWORK, REPOSITORY, TINY, snakemake, write_run
+from toy_report import Page, resolved
 
 from wsss.data.index import Index
 from wsss.data.label_maps import LabelShard
@@ -51,10 +52,11 @@ TARGETS = (
         "results/whole/val_miou.txt",
         "results/whole/metrics/chain.csv",
         "results/whole/metrics/masks.train.json",
+        "results/whole/report.html",
     ),
     *(f"results/whole/figures/{name}.png" for name in FIGURES),
 )
-UPPER = ("results/upper/val_miou.txt", "results/upper/metrics/chain.csv")
+UPPER = ("results/upper/val_miou.txt", "results/upper/metrics/chain.csv", "results/upper/report.html")
 
 
 def commands(directory: Path, *targets: str) -> list[str]:
@@ -116,6 +118,22 @@ def test_every_stage_has_a_line(made: Path) -> None:
     upper = rows(made / "results" / "upper" / "metrics" / "chain.csv")
     assert [row["stage"] for row in upper] == ["index", "segmentation", "masks"]
     assert upper[0]["run"] == "whole", "the upper bound shares the data"
+
+
+def test_the_page_has_the_numbers_of_the_files(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(made)
+    for name, least in (("whole", 110), ("upper", 60)):
+        path = Path("results", name, "report.html")
+        page = Page(path)
+        assert len(page.numbers) > least
+        for _, about in page.numbers:
+            less = resolved(about["data-less"]) if "data-less" in about else 0.0
+            assert float(about["value"]) == pytest.approx(resolved(about["data-from"]) - less, abs=1e-9)
+        assert {picture["data-stage"] for tag, picture in page.tags if tag == "figure" and picture} >= {
+            *("photograph", "mask", "final mask", "errors"),
+            *(("CAM", "saliency", "affinity label", "walk", "pseudo label") if name == "whole" else ()),
+        }
+        assert path.stat().st_size < 8e6
 
 
 @pytest.mark.parametrize("stage", ["affinity_labels", "pseudo_labels", "masks"])

@@ -1,14 +1,16 @@
 """Progress: what a terminal and what a log show, and how long things take in words."""
 
+import fcntl
 import io
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wsss import progress
+from wsss import progress, terminal
 from wsss.progress import LOGGER, Progress, duration, log_to, track
 
 
@@ -100,8 +102,8 @@ def test_a_log_gets_a_line_now_and_then(
 def test_a_terminal_gets_a_bar_and_the_log_its_lines(
     clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
     log_to(tmp_path / "a.log")
     shown = Progress("CAMs", 50)
     notes = 0
@@ -117,14 +119,56 @@ def test_a_terminal_gets_a_bar_and_the_log_its_lines(
         if step == 30:
             LOGGER.info("a message")
     shown.close()
-    said = terminal.getvalue()
+    said = screen.getvalue()
     assert "50/50" in said and "CAMs" in said and "note" in said
     # the message has a line of its own, and the lines of the log are not shown beside the bar
-    assert "\ra message\n" in said.replace("\x1b[A", "") or "\na message\n" in said
+    assert "\r\x1b[Ka message\n" in said
     assert "ETA" not in said
     assert notes < 20
     log = (tmp_path / "a.log").read_text()
     assert "a message" in log and "CAMs: 50/50 (100 %), 20 images/s, ETA 0s, note" in log
+
+
+def test_one_process_at_a_time_draws_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Jobs side by side share it: who comes second writes lines until the first has gone."""
+    monkeypatch.setattr(terminal, "_held", [])
+    _, inner = os.openpty()
+    with open(inner, "w", encoding="utf-8") as screen:
+        monkeypatch.setattr(sys, "stderr", screen)
+        other = os.open(os.ttyname(inner), os.O_RDONLY | os.O_NOCTTY)
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert Progress("second", 5).bar is None
+        os.close(other)
+        first, nested = Progress("first", 5), Progress("within it", 5)
+        assert first.bar is not None and nested.bar is not None
+        nested.close()
+        first.close()
+        other = os.open(os.ttyname(inner), os.O_RDONLY | os.O_NOCTTY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(other)
+
+
+@pytest.mark.parametrize(("level", "code"), [("warning", 33), ("error", 31)])
+def test_colours_are_for_terminals_and_can_be_refused(
+    level: str, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = {}
+    for name, stream, refused in (
+        ("bright", Terminal(), ""),
+        ("plain", Terminal(), "1"),
+        ("piped", io.StringIO(), ""),
+    ):
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("NO_COLOR", refused)
+        log_to(tmp_path / "a.log")
+        getattr(LOGGER, level)("words")
+        said[name] = stream.getvalue()
+    assert f"\x1b[{code}mwords\x1b[0m" in said["bright"]
+    assert said["plain"].endswith("words\n") and f"[{code}m" not in said["plain"]
+    assert said["piped"] == "words\n"
+    assert "\x1b" not in (tmp_path / "a.log").read_text()
 
 
 def test_speed_is_this_processs_and_unknown_at_first(clock: Clock) -> None:

@@ -23,6 +23,7 @@ from PIL import Image
 
 from wsss.errors import UserError
 from wsss.inference.stage import infer_cams
+from wsss.jobs import read_jobs
 from wsss.runs import load_run
 from wsss.step import Step
 
@@ -179,8 +180,21 @@ def test_every_job_leaves_a_log_and_a_benchmark(made: Path) -> None:
     jobs = sum(EVERYTHING.values())
     assert len(list((results / "logs").iterdir())) == jobs
     assert len(list((results / "benchmarks").iterdir())) == jobs
+    records = read_jobs(results)
+    assert len(records) == jobs and {job.state for job in records.values()} == {"done"}
+    run = load_run("tiny", made / "config")
+    assert all(job.digest == run.digest(job.stage) for job in records.values())
     table = run_script(made, "tabulate_benchmarks", "--run", "tiny")[1]
     assert sorted(line.split("|")[1].strip() for line in table.splitlines()[2:]) == sorted(EVERYTHING)
+
+
+def test_snakemakes_report_has_every_figure_with_category_and_caption(made: Path, tmp_path: Path) -> None:
+    status, printed = snakemake(made, "--report", str(tmp_path / "own.html"), "--", *TARGETS)
+    assert status == 0, printed
+    text = (tmp_path / "own.html").read_text(encoding="utf-8")
+    for word in ("Trainings", "Priors", "Saliency", "thresholds", "Course of the training of poolnet"):
+        assert word in text
+    assert all(f"{name}.png" in text for name in FIGURES)
 
 
 def test_nothing_is_left_half_written(made: Path) -> None:

@@ -24,11 +24,17 @@ LOOK_EVERY, TELL_EVERY = 2.0, 60.0
 
 def count_gpus() -> int:
     """How many NVIDIA GPUs the driver of this machine shows; 0 without a driver."""
+    return len(gpu_names())
+
+
+def gpu_names() -> list[str]:
+    """What they are called, in the driver's order."""
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return 0
-    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+        return []
+    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return [line.partition(": ")[2].partition(" (UUID")[0] or "NVIDIA GPU" for line in lines]
 
 
 def claim(wanted: int, device: str = "auto", locks: Path | None = None) -> int:

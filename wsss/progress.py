@@ -13,6 +13,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from wsss.terminal import CLEAR_LINE, claim_bar, coloured
+
 LOGGER = logging.getLogger("wsss")
 #: seconds between two progress lines in a log, and between two states of a bar
 LINE_EVERY, BAR_EVERY = 20.0, 0.2
@@ -68,7 +70,7 @@ class Progress:
         self.start = self.done = start
         self.began = self.told = self.drawn = time.monotonic()
         self.bar: tqdm | None = None
-        if enabled and sys.stderr.isatty():
+        if enabled and claim_bar(sys.stderr):
             shape = {"unit": f" {unit}", "dynamic_ncols": True, "mininterval": 0, "miniters": 1}
             self.bar = tqdm(total=total, initial=start, desc=label, **shape)
 
@@ -122,5 +124,10 @@ class _Terminal(logging.Handler):
     """Writes to the terminal, above a bar where there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not getattr(record, _ON_BAR, False):
-            tqdm.write(self.format(record), file=sys.stderr)
+        if getattr(record, _ON_BAR, False):
+            return
+        text = self.format(record)
+        if record.levelno >= logging.WARNING:
+            colour = "red" if record.levelno >= logging.ERROR else "yellow"
+            text = coloured(text, colour, sys.stderr)
+        tqdm.write(f"{CLEAR_LINE}{text}" if sys.stderr.isatty() else text, file=sys.stderr)

@@ -171,6 +171,17 @@ def stages(run: Run) -> list[str]:
     return [name for name in STAGES if name in wanted]
 
 
+def metrics_files(run: Run) -> dict[str, Path]:
+    """By the stage that scores, or is scored, the metrics file of all that a run scores."""
+    data = run.config.dataset
+    found = {"masks": f"masks.{data.val}.json"}
+    if run.config.segmentation.labels == "pseudo":
+        found |= {"cams_metrics": "cams.json", "walks_metrics": "walks.json"}
+        found |= {stage: f"{stage}.{data.train}.json" for stage in ("affinity_labels", "pseudo_labels")}
+        found |= {"saliency_metrics": "saliency.json"} if final_saliency(run.config) else {}
+    return {stage: run.directory(stage) / "metrics" / name for stage, name in found.items()}
+
+
 def parse_section(stage: str, text: str) -> Any:
     """The typed section of a stage, from what `Run.section` gave. Raises UserError if the text is no such."""
     if stage not in STAGES:

@@ -15,6 +15,7 @@ from typing import Any
 
 from wsss.config import Machine
 from wsss.errors import PeerLost, Preempted, UserError
+from wsss.jobs import Record, cpu
 from wsss.progress import LOGGER, log_to
 from wsss.runs import Run, load_run, parse_section
 from wsss.training.launch import in_processes, launched_rank, launched_world
@@ -90,12 +91,19 @@ def run_step(
     processes as `machine.processes`.
     """
     log_to(arguments.log, rank=launched_rank())
+    record = Record(arguments.log if launched_rank() is None else None)
+    status = _status(stage, work, arguments, devices, record)
+    record.end(status)
     # Not from within `_status`: what an error holds on to, data-loading processes say, must be gone by then.
-    sys.exit(_status(stage, work, arguments, devices))
+    sys.exit(status)
 
 
 def _status(
-    stage: str, work: Callable[[Step], None], arguments: argparse.Namespace, devices: int | str
+    stage: str,
+    work: Callable[[Step], None],
+    arguments: argparse.Namespace,
+    devices: int | str,
+    record: Record,
 ) -> int:
     try:
         run = load_run(arguments.run)
@@ -105,11 +113,14 @@ def _status(
                 f"but this command for {arguments.config}. The file was changed since: start snakemake again."
             )
         step = Step(arguments, stage, run, parse_section(stage, arguments.config))
+        record.begin(stage, step.digest, cpu())
         if devices and launched_rank() is None:
             # Imported here: it takes torch, and so seconds, which steps without devices need not spend.
-            from wsss.devices import claim
+            from wsss.devices import claim, gpu_names
 
             found = claim(step.machine.gpus if devices == "gpus" else int(devices), step.machine.device)
+            if found:
+                record.begin(stage, step.digest, f"{found} × {' or '.join(sorted(set(gpu_names())))}")
             sharing = (found or step.machine.processes) if devices == "gpus" else 1
             if sharing > 1:
                 return in_processes(sys.orig_argv, sharing)
@@ -125,5 +136,6 @@ def _status(
         LOGGER.warning("%s: interrupted", stage)
         return 128 + signal.SIGINT
     except Exception:
-        LOGGER.exception("%s: this is a bug", stage)
+        told = f"; please report it with {arguments.log}" if arguments.log else ""
+        LOGGER.exception("%s: this is a bug%s", stage, told)
         return 2

@@ -31,6 +31,11 @@ class Machine(Section):
         10.0, ge=0, description="minutes between two checkpoints of a training; 0: one after every step"
     )
     progress: bool = Field(True, description="show progress bars")
+    pictures: bool = Field(
+        False,
+        description="draw the CAMs of eight training images after every epoch of `oc` and `priors`, to "
+        "`curves/` and to W&B and TensorBoard where they are on",
+    )
     tensorboard: bool = Field(False, description="write the curves for TensorBoard, too")
     wandb: Literal["disabled", "offline", "online"] = Field(
         "disabled", description="log to Weights & Biases; `offline` keeps the log on this machine"

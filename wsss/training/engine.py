@@ -9,7 +9,7 @@ A training can only be saved where its optimisers step, because no half-accumula
 
 import multiprocessing
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -41,7 +41,8 @@ class Training:
     samples: a data set whose item (epoch, position) is a pure function of seed, epoch and image.
     checkpoints: where it keeps itself, and the CSV of its course. curves: directory of what TensorBoard and
     W&B show. name: for messages. device: where it computes. selection: looks at the network after epochs, and
-    keeps the best; without one, the last is kept.
+    keeps the best; without one, the last is kept. pictures: draws what the network sees after an epoch, and
+    returns where.
     """
 
     def __init__(
@@ -56,8 +57,9 @@ class Training:
         machine: Machine,
         device: torch.device,
         selection: Selection | None = None,
+        pictures: Callable[[torch.nn.Module, int], Path] | None = None,
     ) -> None:
-        self.selection = selection
+        self.selection, self.pictures = selection, pictures
         self.samples, self.settings, self.name = samples, settings, name
         self.checkpoints, self.curves, self.machine, self.device = checkpoints, curves, machine, device
         self.per_epoch = len(self._batches(epochs=1))
@@ -103,6 +105,7 @@ class Training:
                     raise self._stopped(error, batch["id"]) from None
                 progress.update(note=self._note)
                 self._look(logbook)
+                self._draw(logbook)
         finally:
             over.set()
             progress.close()
@@ -133,6 +136,15 @@ class Training:
             logbook.row(self.learning.step, {"epoch": epoch, **values})
         self.meter.start()
 
+    def _draw(self, logbook: Logbook | None) -> None:
+        """Draw what the network sees where an epoch ends; the first of several processes does."""
+        epoch, inside = divmod(self.learning.step, self.per_epoch)
+        if self.pictures is None or logbook is None or inside:
+            return
+        with self.learning.resting() as network:
+            logbook.picture(self.learning.step, self.pictures(network, epoch))
+        self.meter.start()
+
     def _save_if_due(self, leave: LeaveRequest) -> None:
         if not self.learning.complete:
             return
@@ -153,7 +165,8 @@ class Training:
         self.saved = time.monotonic()
         if asked and step < steps:
             where = self.checkpoints.directory
-            raise Preempted(f"{self.name}: asked to leave; saved step {step}/{steps} in {where}")
+            saved = f"saved step {step}/{steps} in {where}"
+            raise Preempted(f"{self.name}: asked to leave; {saved}. Started again, it goes on from there")
 
     def _resume(self) -> None:
         state = self.checkpoints.load()
@@ -207,4 +220,5 @@ class Training:
         )
 
     def _note(self) -> str:
-        return f"epoch {self.learning.step / self.per_epoch:.1f}/{self.settings.epochs}, {self.meter.note()}"
+        epoch = f"epoch {self.learning.step / self.per_epoch:.1f}/{self.settings.epochs}"
+        return f"{epoch}, {self.meter.note(self.learning.rates())}"

@@ -5,7 +5,10 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wsss.config import Machine
+from wsss.data.images import read_image
 from wsss.errors import UserError
 from wsss.files import atomic
 
@@ -50,6 +53,13 @@ class Logbook:
         if self.tensorboard is not None:
             for name, value in values.items():
                 self.tensorboard.add_scalar(name, value, step)
+
+    def picture(self, step: int, path: Path) -> None:
+        """Show a picture in W&B and TensorBoard, where they are on. path: its PNG, which stays."""
+        if self.wandb is not None:
+            self.wandb.log({"pictures": importlib.import_module("wandb").Image(str(path))}, step=step)
+        if self.tensorboard is not None:
+            self.tensorboard.add_image("pictures", np.asarray(read_image(path)), step, dataformats="HWC")
 
     def close(self) -> None:
         """Send what is pending."""

@@ -3,6 +3,7 @@
 import resource
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ class Meter:
     def __init__(self, batch: int) -> None:
         self.batch = batch
         self.last: dict[str, float] = {}
+        self.speed = self.waiting = 0.0
         self._clear()
         self.start()
 
@@ -29,6 +31,8 @@ class Meter:
         """A micro-step has ended, with these loss terms."""
         self.worked += self._lap()
         self.steps += 1
+        if (seconds := self.waited + self.worked) > 0:
+            self.speed, self.waiting = self.steps * self.batch / seconds, self.waited / seconds
         self.last.update(values)
         for name, value in values.items():
             self.sums[name] += value
@@ -44,10 +48,12 @@ class Meter:
         self._clear()
         return values
 
-    def note(self) -> str:
-        """The newest terms, for the progress line."""
+    def note(self, rates: Mapping[str, float]) -> str:
+        """The newest terms, for the progress line. rates: the learning rates, by name."""
         losses = " ".join(f"{name} {value:.3g}" for name, value in self.last.items())
-        return f"{losses}, {memory_gb():.1f} GB"
+        lr = " ".join(f"{rate:.2g}" for rate in rates.values())
+        speed = f"{self.speed:.3g} images/s, waits {100 * self.waiting:.0f} % for data"
+        return f"{losses}, lr {lr}, {speed}, {memory_gb():.1f} GB"
 
     def state_dict(self) -> dict[str, Any]:
         """The row that has begun, without its times: a resumed training completes it."""

@@ -16,6 +16,7 @@ from wsss.progress import LOGGER
 from wsss.training import distributed
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.engine import Training as Loop
+from wsss.training.pictures import CamPictures
 from wsss.training.tasks import PRIOR_TASKS
 
 
@@ -68,6 +69,7 @@ def train_classifier(
         curves=curves,
         machine=machine,
         device=torch_device(distributed.rank(), threads=machine.threads),
+        pictures=CamPictures(labelled, curves / "pictures", name=name) if machine.pictures else None,
     )
     trained = loop.run()
     assert isinstance(trained, Classifier)

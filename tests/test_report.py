@@ -1,0 +1,205 @@
+"""The page of a run: every number is that of a file, every picture is told in words, all is in one file."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_chain import Toy
+from toy_report import HOME, Page, report_files, report_page, resolved, series
+
+from wsss.errors import UserError
+from wsss.files import read_json, write_json, write_text
+from wsss.report import pictures
+from wsss.report.charts import Chart, Line, short, ticks
+from wsss.report.choose import choose_images
+from wsss.report.numbers import Number
+from wsss.report.provenance import seeds_of, settings_of
+from wsss.report.stage import make_report
+from wsss.runs import load_run
+
+
+@pytest.fixture
+def page(toy: Toy) -> Page:
+    return Page(report_page(toy))
+
+
+def test_every_number_is_that_of_its_file(page: Page) -> None:
+    assert len(page.numbers) > 60
+    for shown, about in page.numbers:
+        value = resolved(about["data-from"])
+        if "data-less" in about:
+            value -= resolved(about["data-less"])
+        assert float(about["value"]) == pytest.approx(value, abs=1e-9), about
+        if re.fullmatch(r"[-+]?[\d.]+", shown):  # a time stands in words
+            digits = len(shown.partition(".")[2])
+            assert float(shown) == pytest.approx(value, abs=0.5000001 * 10**-digits), about
+
+
+def test_every_metric_is_on_the_page(page: Page) -> None:
+    sources = {about["data-from"] for _, about in page.numbers}
+    for name in (
+        "cams.json",
+        "walks.json",
+        "affinity_labels.train.json",
+        "pseudo_labels.train.json",
+        "masks.val.json",
+    ):
+        for key in ("miou", "foreground_miou", "fp_rate", "fn_rate"):
+            assert f"toy/metrics/{name}#/{key}" in sources
+    assert "toy/metrics/saliency.json#/crf/miou" in sources
+    assert {f"toy/metrics/masks.val.json#/iou/{name}" for name in ("background", "a", "b", "c")} <= sources
+
+
+def test_every_line_of_a_chart_is_that_of_its_file(page: Page) -> None:
+    named = [line for line in page.lines if line["data-series"]]
+    assert len(named) >= 3 + 3 + 1 + 2 * 3
+    for line in named:
+        assert [float(value) for value in line["data-y"].split()] == pytest.approx(
+            series(line["data-series"]), rel=1e-5
+        )
+
+
+def test_it_is_one_file_that_asks_for_nothing(page: Page) -> None:
+    text = (HOME / "report.html").read_text()
+    assert not re.search(r"(src|href)=\"(?!data:|#)", text)
+    assert not re.search(r"@import|https?://|url\((?!data:)", text)
+    assert "prefers-color-scheme:dark" in text and "@media print" in text
+    assert not re.search(r"\{\{|\{%|Undefined", text)
+
+
+def test_every_picture_is_told_in_words(page: Page) -> None:
+    buttons = [about for tag, about in page.tags if tag == "button" and "picture" in about.get("class", "")]
+    assert len(buttons) >= 6 * 8
+    assert all(about["aria-label"] for about in buttons)
+    told = [about["aria-label"] for about in buttons]
+    assert any(re.match(r"final mask of id0: background \d+ %, a \d+ %", words) for words in told)
+    assert any("open or ignored" in words for words in told)
+    assert all("alt" in about for tag, about in page.tags if tag == "img")
+    assert all(about.get("aria-label") for tag, about in page.tags if about.get("role") == "img")
+
+
+def test_masks_of_another_making_are_refused(toy: Toy) -> None:
+    given = report_files(toy)
+    path = next(path for path in given.metrics if path.name.startswith("masks"))
+    found = read_json(path)
+    write_json(path, found | {"miou": 12.0})
+    with pytest.raises(UserError, match=r"the metrics say 12\.00 %.*Make them again: snakemake --forcerun"):
+        make_report(toy.step("masks"), given, Path("r.html"), Path("i.json"))
+    write_json(path, found | {"digest": "0" * 12})
+    with pytest.raises(UserError, match=r"masks\.val\.json: made from another configuration"):
+        make_report(toy.step("masks"), given, Path("r.html"), Path("i.json"))
+    assert not Path("r.html").exists()
+
+
+def test_an_upper_bound_has_a_page_of_little(toy: Toy) -> None:
+    given = report_files(toy)
+    config = json.loads(Path("config/toy.yaml").read_text())
+    config["segmentation"]["labels"] = "ground_truth"
+    write_text("config/toy.yaml", json.dumps(config))
+    toy.run = load_run("toy")
+    masks = next(path for path in given.metrics if path.name.startswith("masks"))
+    none = {name: [] for name in ("cams", "saliency", "affinity_labels", "walks", "pseudo_labels")}
+    write_json(masks, read_json(masks) | {"digest": toy.run.digest("masks")})
+    shard = given.masks[0] / "shard.json"
+    write_json(shard, json.loads(shard.read_text()) | {"digest": toy.run.digest("masks")})
+    little = replace(given, metrics=[masks], trainings=given.trainings[1:], **none)
+    make_report(toy.step("masks"), little, HOME / "report.html", HOME / "metrics" / "images.json")
+    text = (HOME / "report.html").read_text()
+    assert "This run is" in text and "learnt from the data set's own masks" in text.replace(
+        "\n", " "
+    ).replace("    ", "")
+    assert 'id="thresholds"' not in text
+
+
+# --- its parts ---
+
+
+def scores(count: int) -> tuple[dict, dict]:
+    names = ("cat", "dog")
+    images = {
+        f"i{n:02d}": {"miou": float(n), "iou": {"background": 50.0, names[n % 2]: float(n)}}
+        for n in range(count)
+    }
+    return images, {image: (names[n % 2],) for n, image in enumerate(images)}
+
+
+def test_the_chosen_images_are_best_worst_median_typical_and_drawn() -> None:
+    images, labels = scores(100)
+    chosen = choose_images(images, labels)
+    assert len(chosen) == 40
+    by_why = {why: [image for image, given in chosen.items() if given == why] for why in chosen.values()}
+    assert by_why["best"] == ["i99", "i98", "i97", "i96", "i95", "i94"]
+    assert by_why["worst"] == ["i00", "i01", "i02", "i03", "i04", "i05"]
+    assert len(by_why["median"]) == 6 and {"i49", "i50"} <= set(by_why["median"])
+    assert set(by_why) == {"best", "worst", "median", "one of cat", "one of dog", "drawn"}
+    assert len(by_why["drawn"]) == 20
+    assert choose_images(images, labels) == chosen
+    assert choose_images(images, labels, seed=1) != chosen
+
+
+def test_few_images_are_all_shown() -> None:
+    images, labels = scores(5)
+    assert set(choose_images(images, labels)) == set(images)
+    assert choose_images({}, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (0, 57.2, [0, 20, 40, 60]),
+        (0, 0.0029, [0, 0.001, 0.002, 0.003]),
+        (0, 10304, [0, 2500, 5000, 7500, 10000, 12500]),
+        (0, 0, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (-1, 1, [-1, -0.5, 0, 0.5, 1]),
+    ],
+)
+def test_ticks(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high) == pytest.approx(expected)
+
+
+def test_a_chart_has_its_points_within_it() -> None:
+    chart = Chart("t", "x", "y", [Line("a", [0.1, 0.5, 0.9], [3.0, float("nan"), 7.0])])
+    numbers = [float(value) for value in re.findall(r"[\d.]+", chart.path(chart.lines[0]))]
+    assert numbers[0] == 44 and numbers[2] == 332 and numbers[1] > numbers[3] > 0
+    assert [short(value) for value in (0, 12500, 0.0003, 0.25)] == ["0", "12.5k", "3e-4", "0.25"]
+
+
+def test_errors_are_counted_by_kind() -> None:
+    mask = np.array([[0, 0, 1, 1], [1, 2, 255, 0]], np.uint8)
+    prediction = np.array([[0, 1, 1, 0], [2, 2, 1, 0]], np.uint8)
+    uri, shares = pictures.errors(prediction, mask)
+    assert uri.startswith("data:image/png;base64,")
+    assert shares == {"missed": 12.5, "too much": 12.5, "wrong class": 12.5, "ignored": 12.5}
+
+
+def test_pictures_are_small() -> None:
+    rng = np.random.default_rng(0)
+    smooth = np.outer(np.hanning(375), np.hanning(500))
+    labels = (smooth * 3).astype(np.uint8)
+    assert len(pictures.labels(labels)) < 6000
+    assert len(pictures.score(smooth)) < 16000
+    assert len(pictures.scores_of_classes(np.stack([smooth, 1 - smooth]), np.array([0, 3, 7]))) < 24000
+    noise = rng.integers(0, 256, (375, 500, 3), dtype=np.uint8)
+    assert len(pictures.photograph(noise)) < 120_000
+
+
+def test_numbers_say_where_they_are_from() -> None:
+    one, other = Number(52.345, "r/a.json#/miou", 2), Number(54.0, 'r/"b".json#/miou', 2)
+    assert 'data-from="r/a.json#/miou"' in one.__html__() and ">52.34<" in one.__html__() + ">52.34<"
+    html = one.minus(other).__html__()
+    assert ">\N{MINUS SIGN}1.66<" in html or ">\N{MINUS SIGN}1.65<" in html
+    assert "&#34;b&#34;" in html, "names are escaped"
+    assert "–" in Number(float("nan"), "x").__html__() and "–" in Number(None, "x").minus(one).__html__()
+
+
+def test_settings_are_what_differs_from_the_defaults(toy: Toy) -> None:
+    settings = {item.key: item for item in settings_of(toy.run)}
+    assert settings["affinity.training.optimisation.batch"].value == "2"
+    assert settings["cams.shards"].value == "1" and settings["cams.shards"].default == "16"
+    assert "files" in settings["cams.shards"].meaning
+    assert "oc.optimisation.lr" not in settings
+    assert seeds_of(toy.run)["segmentation.training.optimisation.seed"] == 0

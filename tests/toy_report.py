@@ -1,0 +1,150 @@
+"""A whole run of a few small images, as far as its report reads it; and where a page's numbers come from."""
+
+import csv
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from toy_chain import Toy
+from toy_saliency import CLASSES, SIZES, make_cams, make_masks
+
+from wsss.data.label_maps import LabelShard, write_label_shard
+from wsss.data.maps import ScoreMaps, write_shard
+from wsss.data.palette import read_mask, voc_palette
+from wsss.figures.chain import PUBLISHED, write_chain
+from wsss.files import write_csv, write_json
+from wsss.inference.evaluate import evaluate_scores
+from wsss.inference.evaluate_labels import evaluate_labels
+from wsss.inference.evaluate_saliency import evaluate_saliency
+from wsss.inference.scoring import KINDS
+from wsss.inference.shards import open_shards
+from wsss.report.published import CLASSES as PUBLISHED_CLASSES
+from wsss.report.stage import Given, make_report
+
+RESULTS = Path("results")
+HOME = RESULTS / "toy"
+
+
+def report_files(toy: Toy) -> Given:
+    """Make what a report of the run `toy` reads; its training images are its validation images, too."""
+    shards = {"cams": [make_cams(HOME / "cams.safetensors", toy.index, toy.run.digest("cams"))]}
+    shards["walks"] = [_walks(toy)]
+    shards["saliency"] = [make_masks(HOME / "saliency", toy.index, toy.run.digest("saliency_crf"))]
+    for stage, last in (("affinity_labels", 255), ("pseudo_labels", 2), ("masks", 1)):
+        shards[stage] = [_labels(toy, stage, last)]
+    files = _metrics(toy, shards)
+    columns = {"step": 1, "epoch": 0.5, "lr/generator": 0.01, "loss/tiles": 2.5, "val/miou": ""}
+    trainings = [HOME / "metrics" / f"{stage}_training.csv" for stage in ("priors", "segmentation")]
+    for path in trainings:
+        write_csv(path, [columns, {**columns, "epoch": 1.0, "loss/tiles": 1.25, "val/miou": 55.5}])
+    chain = HOME / "metrics" / "chain.csv"
+    write_chain(chain, toy.run, files)
+    return Given(index=toy.index_path, metrics=files, trainings=trainings, chain=chain, **shards)
+
+
+def report_page(toy: Toy) -> Path:
+    """The page of the run `toy`."""
+    page = HOME / "report.html"
+    make_report(toy.step("masks"), report_files(toy), page, HOME / "metrics" / "images.json")
+    return page
+
+
+def _walks(toy: Toy) -> Path:
+    maps = []
+    for record, size in zip(toy.index, SIZES, strict=True):
+        keys = np.array([0, *(CLASSES.index(name) + 1 for name in record.labels)])
+        array = np.zeros((len(keys) - 1, size[0] // 4, size[1] // 4), np.float32)
+        array[..., 3:9, 3:10] = np.linspace(0.2, 1, 7)
+        maps.append(ScoreMaps(record.id, size, keys, {1.0: array}))
+    write_shard(HOME / "walks.safetensors", maps, digest=toy.run.digest("walks"))
+    return HOME / "walks.safetensors"
+
+
+def _labels(toy: Toy, stage: str, last: int) -> Path:
+    """The images' own masks, moved a little; at their right edge stands `last`."""
+    made = []
+    for record in toy.index:
+        assert record.mask is not None
+        mask = np.roll(read_mask(record.mask), 3, axis=0)
+        mask[mask == 255] = 0
+        mask[:, -6:] = last
+        made.append((record.id, mask))
+    write_label_shard(HOME / stage, made, digest=toy.run.digest(stage), palette=voc_palette())
+    return HOME / stage
+
+
+def _metrics(toy: Toy, shards: dict[str, list[Path]]) -> list[Path]:
+    thresholds = (0.1, 0.3, 0.5, 0.7)
+    found: dict[str, tuple[str, dict[str, Any]]] = {
+        name: (f"{name}_metrics", evaluate_scores(shards[name], toy.index, thresholds=thresholds, kind=kind))
+        for name, kind in KINDS.items()
+    }
+    kinds = {"crf": shards["saliency"]}
+    scored = evaluate_saliency(kinds, shards["cams"], toy.index, thresholds=thresholds, progress=False)
+    found["saliency"] = "saliency_metrics", {"kinds": list(kinds), **scored}
+    for stage, split in (("affinity_labels", "train"), ("pseudo_labels", "train"), ("masks", "val")):
+        maps = open_shards(toy.step(stage), stage, LabelShard, shards[stage], toy.index)
+        found[f"{stage}.{split}"] = stage, evaluate_labels(maps, toy.index, progress=False)
+    files = []
+    for name, (stage, values) in found.items():
+        files.append(HOME / "metrics" / f"{name}.json")
+        write_json(files[-1], {"run": "toy", "digest": toy.run.digest(stage), **values})
+    return files
+
+
+class Page(HTMLParser):
+    """The numbers of a page and where they say that they come from, and the values of its charts' lines."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.numbers: list[tuple[str, dict[str, str]]] = []
+        self.lines: list[dict[str, str]] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self._open: dict[str, str] | None = None
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """An element begins."""
+        given = {name: value or "" for name, value in attrs}
+        self.tags.append((tag, given))
+        self._open = given if tag == "data" else None
+        if "data-series" in given:
+            self.lines.append(given)
+
+    def handle_data(self, data: str) -> None:
+        """The text of an element."""
+        if self._open is not None:
+            self.numbers.append((data.replace("\N{MINUS SIGN}", "-"), self._open))
+            self._open = None
+
+
+def resolved(source: str) -> float:
+    """The number that stands in a file, at the place that a page names."""
+    name, _, pointer = source.partition("#/")
+    if name == "published":
+        run, what = pointer.split("/")
+        return PUBLISHED[run][what].miou if what in PUBLISHED[run] else PUBLISHED_CLASSES[run][what]
+    value: Any
+    if name.endswith(".csv"):
+        key, column = pointer.split("/")
+        with open(RESULTS / name, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            return float(next(row for row in reader if row[reader.fieldnames[0]] == key)[column])
+    value = json.loads((RESULTS / name).read_text(encoding="utf-8"))
+    for key in pointer.split("/"):
+        value = value[key]
+    return float(value)
+
+
+def series(source: str) -> list[float]:
+    """The numbers of a line of a chart, as its file has them."""
+    name, _, pointer = source.partition("#/")
+    if name.endswith(".csv"):
+        column = pointer.removeprefix("*/")
+        with open(RESULTS / name, newline="", encoding="utf-8") as file:
+            return [float(row[column]) for row in csv.DictReader(file) if row[column]]
+    before, _, key = pointer.partition("/*/")
+    rows = json.loads((RESULTS / name).read_text(encoding="utf-8"))[before]
+    return [row[key] for row in rows]

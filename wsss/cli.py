@@ -1,0 +1,45 @@
+"""`wsss`: what people do by hand around the workflow, one subcommand each."""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from wsss.errors import UserError
+from wsss.terminal import coloured
+
+#: subcommand -> its module, loaded for its arguments' sake only when it is called or help is asked for
+COMMANDS: dict[str, str] = {
+    "compare": "wsss.commands.compare",
+    "status": "wsss.commands.status",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand; returns its exit status. A mistake of the user is a message and status 1."""
+    given = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="wsss", description=__doc__, allow_abbrev=False)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    # Only the one that is called is loaded: torch takes seconds.
+    for name in [name for name in COMMANDS if name in given[:1]] or COMMANDS:
+        module = import_module(COMMANDS[name])
+        subparser = subparsers.add_parser(
+            name, help=module.HELP, description=module.__doc__, allow_abbrev=False
+        )
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    arguments = parser.parse_args(given)
+    try:
+        return int(arguments.run(arguments))
+    except UserError as error:
+        print(coloured(f"error: {error}", "red", sys.stderr), file=sys.stderr)
+        return error.EXIT_STATUS
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `wsss status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Compare runs: what each stage reaches, every class, and the settings in which they differ.
+
+Writes a table (CSV) and a page (HTML), and prints the mIoU of every stage. Differences are to the first run.
+"""
+
+import argparse
+from pathlib import Path
+
+from wsss.errors import UserError
+from wsss.files import write_csv, write_text
+from wsss.report.compare import measure, setting_differences, stage_lines, table
+from wsss.report.comparison_page import render
+from wsss.runs import RESULTS, load_run
+
+HELP = "several runs in one table and one page"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The runs and where the comparison goes."""
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="names of runs: config/<run>.yaml")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="path without suffix of the table and the page, by default results/compare/<run>-<run>…",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare."""
+    names = list(dict.fromkeys(arguments.runs))
+    if len(names) < 2:
+        raise UserError(f"compare: name at least two different runs; given are {', '.join(arguments.runs)}")
+    runs = [measure(load_run(name)) for name in names]
+    out = arguments.out or RESULTS / "compare" / "+".join(names)
+    page, cells = out.with_name(f"{out.name}.html"), out.with_name(f"{out.name}.csv")
+    write_csv(cells, table(runs))
+    write_text(page, render(runs))
+    width = max(map(len, names)) + 2
+    print(f"{'mIoU, percent':<18}" + "".join(f"{name:>{width}}" for name in names))
+    for line in stage_lines(runs):
+        if line.name == "mIoU":
+            shown = ("-" if number is None else f"{number.shown:.2f}" for number in line.numbers)
+            print(f"{line.stage.replace('_', ' '):<18}" + "".join(f"{text:>{width}}" for text in shown))
+    for difference in setting_differences([run.run for run in runs]):
+        print(f"{difference.key}: {' | '.join(difference.values)}")
+    print(f"{page}\n{cells}")
+    return 0

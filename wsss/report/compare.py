@@ -1,0 +1,144 @@
+"""Several runs side by side: what each stage reaches, every class, and the settings in which they differ."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wsss.config import Section
+from wsss.config.keys import REQUIRED, keys
+from wsss.errors import UserError
+from wsss.files import read_json
+from wsss.report.numbers import Number, Source
+from wsss.report.provenance import flat
+from wsss.report.results import SALIENCY, SCORES, name_of
+from wsss.runs import Run, metrics_files
+
+NOT_READ = "not read"
+#: what of a stage is compared, and its name in the table
+MEASURES = {"miou": "mIoU", "foreground_miou": "foreground mIoU", "fp_rate": "FP", "fn_rate": "FN"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run and the metrics that it has so far: by stage, the file and the keys that lead to its scores."""
+
+    run: Run
+    stages: dict[str, tuple[Source, tuple[str, ...]]]
+
+    def number(self, stage: str, *what: str) -> Number | None:
+        """A score of a stage; None where it is not measured."""
+        if stage not in self.stages:
+            return None
+        source, keys = self.stages[stage]
+        return source.number(*keys, *what, digits=2)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is compared, and its number in each run; of a class where `name` is one."""
+
+    stage: str
+    name: str
+    numbers: list[Number | None]
+
+    @property
+    def differences(self) -> list[Number | None]:
+        """Of each run to the first."""
+        first = self.numbers[0]
+        return [number.minus(first) if number and first else None for number in self.numbers]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A key and its value, as JSON, in each run."""
+
+    key: str
+    values: list[str]
+
+
+def measure(run: Run) -> Measured:
+    """Read what a run has measured so far. Raises UserError when that is nothing."""
+    stages: dict[str, tuple[Source, tuple[str, ...]]] = {}
+    for stage, path in metrics_files(run).items():
+        if not path.is_file() or (values := read_json(path))["digest"] != run.digest(stage):
+            continue
+        scored = next(name for name, scoring in SCORES.items() if scoring == stage)
+        source = Source(name_of(path), values)
+        if scored == "saliency":
+            stages |= {SALIENCY[kind]: (source, (kind,)) for kind in values["kinds"]}
+        else:
+            stages[scored] = (source, ())
+    if not stages:
+        raise UserError(
+            f"run {run.name}: nothing is measured yet, or for another configuration; make it with "
+            f"snakemake --cores all results/{run.name}/val_miou.txt"
+        )
+    return Measured(run, stages)
+
+
+def stage_lines(runs: Sequence[Measured]) -> list[Line]:
+    """Per stage that any run has measured, a line per measure."""
+    order = ("cams", *SALIENCY.values(), "affinity_labels", "walks", "pseudo_labels", "masks")
+    made = [stage for stage in order if any(stage in run.stages for run in runs)]
+    return [
+        Line(stage, name, [run.number(stage, key) for run in runs])
+        for stage in made
+        for key, name in MEASURES.items()
+    ]
+
+
+def class_lines(runs: Sequence[Measured], stage: str) -> list[Line]:
+    """Per class of a stage's scores, background first, a line; none where no run has measured it."""
+    found: dict[str, None] = {}
+    for run in runs:
+        if stage in run.stages:
+            found |= dict.fromkeys(run.stages[stage][0].values["iou"])
+    return [Line(stage, name, [run.number(stage, "iou", name) for run in runs]) for name in found]
+
+
+def setting_differences(runs: Sequence[Run]) -> list[Difference]:
+    """The keys that a result depends on and in which the runs differ, in the order of the models."""
+    read = [flat(dict(_read(run))) for run in runs]
+    given = [flat(run.config.model_dump(mode="json")) for run in runs]
+    defaults = {key.name: key.default for key in keys() if key.default is not REQUIRED}
+    made = []
+    for name in dict.fromkeys(name for run in read for name in run):
+        # A value that is not the default, and yet no difference, is of a key that the run does not read.
+        unread = [
+            name not in own and name in all_ and all_[name] != defaults.get(name)
+            for own, all_ in zip(read, given, strict=True)
+        ]
+        values = [
+            NOT_READ if no else json.dumps(own.get(name, defaults.get(name)))
+            for own, no in zip(read, unread, strict=True)
+        ]
+        made.append(Difference(name, values))
+    return [difference for difference in made if len(set(difference.values)) > 1]
+
+
+def table(runs: Sequence[Measured]) -> list[dict[str, Any]]:
+    """All of it as rows of a CSV: scores, then settings; columns per run and per difference to the first."""
+    rows = []
+    lines = [*stage_lines(runs), *class_lines(runs, "cams"), *class_lines(runs, "masks")]
+    for line in lines:
+        row: dict[str, Any] = {"kind": "score", "stage": line.stage, "name": line.name}
+        row |= {run.run.name: _cell(number) for run, number in zip(runs, line.numbers, strict=True)}
+        for run, number in list(zip(runs, line.differences, strict=True))[1:]:
+            row[f"{run.run.name} - {runs[0].run.name}"] = _cell(number)
+        rows.append(row)
+    for difference in setting_differences([run.run for run in runs]):
+        row = {"kind": "setting", "stage": "", "name": difference.key}
+        rows.append(row | dict(zip((run.run.name for run in runs), difference.values, strict=True)))
+    return rows
+
+
+def _read(run: Run) -> Iterator[tuple[str, Any]]:
+    """The sections that a result depends on, without keys at their defaults."""
+    for name, section in run.config:
+        if isinstance(section, Section) and name != "machine":
+            yield name, section.differences()
+
+
+def _cell(number: Number | None) -> str:
+    return "" if number is None or number.shown is None else f"{number.shown:.4f}"

@@ -1,0 +1,89 @@
+"""The page: everything that it shows, put into its template."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wsss.data.index import Index
+from wsss.data.palette import IGNORE, voc_palette
+from wsss.figures.chain import PUBLISHED
+from wsss.report import provenance, published
+from wsss.report.curves import threshold_charts, training_charts
+from wsss.report.gallery import Row
+from wsss.report.numbers import Number, Source
+from wsss.report.pictures import ERRORS
+from wsss.report.results import Results, read_bound
+from wsss.report.sections import classes, confusion, funnel
+from wsss.report.templating import fill
+
+
+@dataclass(frozen=True)
+class Shade:
+    """A colour of the legend. value: of the mask; -1 for what is no class."""
+
+    value: int
+    name: str
+    colour: str
+
+
+def render(results: Results, index: Index, gallery: Sequence[Row]) -> str:
+    """The page of a run as HTML. index: of the split that the gallery is of."""
+    run = results.run
+    jobs = provenance.jobs_of(run)
+    bound_name, bound = read_bound(run)
+    beside, class_rows = classes(results, bound)
+    figure = PUBLISHED.get(run.name, {}).get("masks")
+    known = Number(figure.miou, f"published#/{run.name}/masks") if figure else None
+    final = results.scores["masks"].number("miou", digits=2)
+    return fill(
+        "report.html",
+        {
+            "run": run,
+            "made": time.strftime("%Y-%m-%d %H:%M"),
+            "final": final,
+            "masks": results.scores["masks"].values,
+            "published": known,
+            "published_note": figure.note if figure else "",
+            "published_split": published.SPLITS.get(run.name, ""),
+            "bound_name": bound_name,
+            "bound": bound.number("miou", digits=2) if bound else None,
+            "share": _share(final, bound),
+            "stages": funnel(results, provenance.devices_of(jobs)),
+            "beside": beside,
+            "classes": class_rows,
+            "thresholds": threshold_charts(results),
+            "trainings": training_charts(results),
+            "confusion": confusion(results.images),
+            "gallery": gallery,
+            "columns": list(dict.fromkeys(picture.stage for row in gallery for picture in row.pictures)),
+            "legend": shades(index),
+            "errors": errors(),
+            "colours": {shade.value: shade.colour for shade in shades(index)},
+            "settings": provenance.settings_of(run),
+            "seeds": provenance.seeds_of(run),
+            "machines": provenance.machines_of(jobs),
+            "commands": {stage: made[-1].command for stage, made in jobs.items() if made},
+            "protocols": provenance.protocols_of(run, results.scores),
+        },
+    )
+
+
+def shades(index: Index) -> list[Shade]:
+    """The classes in the data set's colours, with their values, and what is ignored."""
+    named = [(value + 1, name) for value, name in enumerate(index.classes)] + [(IGNORE, "open or ignored")]
+    palette = voc_palette()
+    return [Shade(0, "background", "transparent"), *(Shade(v, name, _hex(palette[v])) for v, name in named)]
+
+
+def errors() -> list[Shade]:
+    """The kinds of error."""
+    return [Shade(value, name, _hex(colour)) for name, (value, colour) in ERRORS.items()]
+
+
+def _share(final: Number, bound: Source | None) -> float | None:
+    """How far along the masks are to what the same network reaches with annotations, in percent."""
+    return 100 * final.value / bound.values["miou"] if bound and final.value else None
+
+
+def _hex(colour: Sequence[int]) -> str:
+    return "#" + "".join(f"{int(part):02x}" for part in colour)

@@ -1,0 +1,134 @@
+"""Where a run's results come from: settings that are no defaults, seeds, versions, machines, protocols."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from wsss.config import Section
+from wsss.config.keys import REQUIRED, keys
+from wsss.figures.chain import RULES
+from wsss.jobs import Job, cpu, read_jobs, versions
+from wsss.report.numbers import Source
+from wsss.runs import Run, selects_epoch, stages
+
+#: by stage, the section whose seed it takes
+STAGE_SEEDS = {
+    "index": "dataset",
+    "oc": "oc",
+    "priors": "priors",
+    "c2am": "saliency.c2am",
+    "poolnet": "saliency.poolnet",
+    "affinity": "affinity.training",
+    "segmentation": "segmentation.training",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A key that is not at its shipped default, both values as JSON."""
+
+    key: str
+    value: str
+    default: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a stage was scored. chosen: what of it was chosen with masks; empty where nothing was."""
+
+    stage: str
+    chosen: str
+    facts: dict[str, str]
+
+
+def settings_of(run: Run) -> list[Setting]:
+    """Every key of a run that is read and differs from its shipped default, in the order of the models."""
+    values: dict[str, Any] = {"extends": run.config.extends}
+    for name, section in run.config:
+        if isinstance(section, Section):
+            values |= flat(section.differences(), f"{name}.")
+    known = {key.name: key for key in keys()}
+    made = []
+    for name, value in values.items():
+        key = known.get(name)
+        default = "" if key is None or key.default is REQUIRED else json.dumps(key.default)
+        if value is not None:
+            made.append(
+                Setting(name, json.dumps(value, ensure_ascii=False), default, key.description if key else "")
+            )
+    return made
+
+
+def seeds_of(run: Run) -> dict[str, int]:
+    """The seeds of a run, by their keys."""
+    found = flat(run.config.model_dump(mode="json"))
+    read = tuple(f"{STAGE_SEEDS[stage]}." for stage in stages(run) if stage in STAGE_SEEDS)
+    return {key: value for key, value in found.items() if key.endswith(".seed") and key.startswith(read)}
+
+
+def jobs_of(run: Run) -> dict[str, list[Job]]:
+    """By stage, the jobs that made it and left a record, whichever run's directory it lies in."""
+    found = {}
+    for stage in stages(run):
+        if stage in RULES:
+            jobs = read_jobs(run.directory(stage))
+            made = [job for name, job in jobs.items() if name.partition(".")[0] == RULES[stage]]
+            found[stage] = [job for job in made if job.digest == run.digest(stage)]
+    return found
+
+
+def devices_of(jobs: Mapping[str, list[Job]]) -> dict[str, str]:
+    """By stage, on what it was made; empty where its jobs left no record."""
+    return {stage: ", ".join(sorted({job.device for job in made} - {""})) for stage, made in jobs.items()}
+
+
+def machines_of(jobs: Mapping[str, list[Job]]) -> dict[str, str]:
+    """What this page was made with and on, and what the jobs were that differ from it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    here = {"this page, on": f"{cpu()}, {memory:.0f} GB"}
+    everything = [job for made in jobs.values() for job in made]
+    if everything:
+        here["stages, on"] = "; ".join(sorted({job.device for job in everything} - {""}))
+    differing = {tuple(job.versions.items()) for job in everything} or {tuple(versions().items())}
+    for name, pairs in groupby(
+        sorted({pair for made in differing for pair in made}), key=lambda pair: pair[0]
+    ):
+        here[name] = ", ".join(version for _, version in pairs)
+    return here
+
+
+def protocols_of(run: Run, scores: Mapping[str, Source]) -> list[Protocol]:
+    """How each stage was scored, in the order of the chain, and what of it was chosen with masks."""
+    made = []
+    for stage, source in scores.items():
+        facts = {key: value for key, value in source.values["protocol"].items() if key != "digest"}
+        chosen = facts.pop("threshold_chosen", "")
+        words = f"the threshold: {chosen}" if chosen else ""
+        made.append(
+            Protocol(stage.replace("_", " "), words, {key: _word(value) for key, value in facts.items()})
+        )
+    if selects_epoch(run.config):
+        truth = run.config.segmentation.labels == "ground_truth"
+        val = run.config.dataset.val
+        of = f"the masks of {val}" if truth else f"the pseudo labels of {val}, not its masks"
+        kept = {"network kept": f"of the epoch that fits {of} best"}
+        made.append(
+            Protocol("segmentation training", f"the epoch: on the masks of {val}" if truth else "", kept)
+        )
+    return made
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested sections as one mapping, keys dotted."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found
+
+
+def _word(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

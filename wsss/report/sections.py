@@ -1,0 +1,105 @@
+"""The parts of the page that are numbers: the chain as a funnel, the classes, the confusion matrix."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wsss.figures.chain import PUBLISHED, RULES
+from wsss.report import published
+from wsss.report.numbers import Number, Source
+from wsss.report.results import Results
+from wsss.runs import stages
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """A stage of the funnel: what it reaches and what it took. The parts of a score are in percent."""
+
+    stage: str
+    rule: str
+    run: str
+    miou: Number | None
+    inside: Number | None
+    over: Number | None
+    under: Number | None
+    published: Number | None
+    note: str
+    split: str
+    protocol: str
+    jobs: Number
+    seconds: Number
+    memory: Number
+    device: str
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class and its IoU by stage. published: where there is one; bound: of the supervised run."""
+
+    name: str
+    value: int
+    final: Number
+    before: list[Number]
+    published: Number | None
+    bound: Number | None
+
+
+def funnel(results: Results, devices: Mapping[str, str]) -> list[StageRow]:
+    """A row per stage, in the order in which they are made."""
+    rows = []
+    figures = PUBLISHED.get(results.run.name, {})
+    for stage in (stage for stage in stages(results.run) if stage in RULES):
+        line = results.chain.values[stage]
+        figure = figures.get(stage)
+        known = Number(figure.miou, f"published#/{results.run.name}/{stage}") if figure else None
+        miou, inside, over, under = (
+            results.miou(stage, key) for key in ("miou", "foreground_miou", "fp_rate", "fn_rate")
+        )
+        rows.append(
+            StageRow(
+                stage.replace("_", " "),
+                RULES[stage],
+                line["run"],
+                miou,
+                inside,
+                over,
+                under,
+                published=known,
+                note=figure.note if figure else "",
+                split=line["split"],
+                protocol=line["protocol"],
+                jobs=results.chain.number(stage, "jobs", digits=0),
+                seconds=results.chain.number(stage, "seconds", digits=0),
+                memory=results.chain.number(stage, "peak_mb", digits=0),
+                device=devices.get(stage, ""),
+            )
+        )
+    return rows
+
+
+#: stages whose classes are shown beside those of the masks
+BESIDE = ("cams", "walks", "pseudo_labels")
+
+
+def classes(results: Results, bound: Source | None) -> tuple[list[str], list[ClassRow]]:
+    """The stages that are shown beside the final masks, and a row per class, background first."""
+    beside = [stage for stage in BESIDE if stage in results.scores]
+    known = published.CLASSES.get(results.run.name, {})
+    rows = []
+    for value, name in enumerate(results.scores["masks"].values["iou"]):
+        rows.append(
+            ClassRow(
+                name,
+                value,
+                results.scores["masks"].number("iou", name),
+                [results.scores[stage].number("iou", name) for stage in beside],
+                Number(known[name], f"published#/{results.run.name}/{name}") if name in known else None,
+                bound.number("iou", name) if bound else None,
+            )
+        )
+    return [stage.replace("_", " ") for stage in beside], rows
+
+
+def confusion(images: Source) -> list[tuple[str, list[Number]]]:
+    """For each class of the masks, background first, the share of its pixels that each class is given to."""
+    names = list(images.values["confusion"])
+    return [(name, [images.number("confusion", name, other, digits=0) for other in names]) for name in names]

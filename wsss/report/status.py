@@ -1,0 +1,104 @@
+"""How far a run is, from its files alone: no Snakemake has to be asked, or to run."""
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsss.figures.chain import RULES
+from wsss.jobs import Job, read_jobs
+from wsss.runs import STAGES, Run, stages
+
+#: rules that score what a stage has made, by their stage
+SCORING = {
+    "cams_metrics": "evaluate_cams",
+    "saliency_metrics": "evaluate_saliency",
+    "walks_metrics": "evaluate_walks",
+}
+#: states of a stage; the first of them that one of its jobs has is the stage's
+ORDER = ("running", "failed", "died", "interrupted", "left", "outdated", "pending", "done")
+
+
+@dataclass(frozen=True)
+class State:
+    """A stage of a run. run: in whose directory it lies. seconds: of all jobs that are done or under way.
+
+    note: the newest line of the log of a job that runs or failed.
+    """
+
+    stage: str
+    run: str
+    state: str
+    done: int
+    jobs: int
+    seconds: float
+    note: str
+
+
+def states_of(run: Run) -> list[State]:
+    """The state of every stage, in the order in which they are made.
+
+    A job is one of the training images' shards, or of any other shards that were begun. `outdated`: made for
+    another configuration; `died`: it ended without a word; `left`: a training that saved itself.
+    """
+    return [_state(run, stage) for stage in stages(run)]
+
+
+def _state(run: Run, stage: str) -> State:
+    owner = run.owner(stage)
+    directory = run.directory(stage)
+    records, rule = read_jobs(directory), RULES.get(stage) or SCORING[stage]
+    begun = {name for name in _names(directory, records) if name.partition(".")[0] == rule}
+    names = sorted(begun | set(_expected(run, stage, rule)))
+    found = {name: _job(run, stage, directory, name, records.get(name)) for name in names}
+    counts = Counter(state for state, _ in found.values())
+    state = next(word for word in ORDER if counts[word])
+    if state == "pending" and counts["done"]:
+        state = "begun"
+    shown = [name for name in names if found[name][0] == state and state in ORDER[:3]]
+    note = _last_line(directory / "logs" / f"{shown[0]}.log") if shown else ""
+    seconds = sum(seconds for _, seconds in found.values())
+    return State(stage, owner.name, state, counts["done"], len(names), seconds, note)
+
+
+def _names(directory: Path, records: dict[str, Job]) -> Iterator[str]:
+    yield from records
+    yield from (path.stem for path in (directory / "benchmarks").glob("*.tsv"))
+
+
+def _expected(run: Run, stage: str, rule: str) -> Iterator[str]:
+    data = run.config.dataset
+    if stage == "index":
+        yield from (f"{rule}.{split}" for split in (data.train, data.val))
+    elif STAGES[stage].sharded or stage == "cams":
+        split = data.val if stage == "masks" else data.train
+        yield from (f"{rule}.{split}.{shard:03d}" for shard in range(run.config.cams.shards))
+    else:
+        yield rule
+
+
+def _job(run: Run, stage: str, directory: Path, name: str, record: Job | None) -> tuple[str, float]:
+    """State of a job and the seconds that it took, or has taken so far."""
+    if record is None:
+        benchmark = directory / "benchmarks" / f"{name}.tsv"
+        return ("done", _seconds(benchmark)) if benchmark.is_file() else ("pending", 0.0)
+    if record.digest != run.digest(stage):
+        return "outdated", 0.0
+    if record.state == "running":
+        return ("running", time.time() - record.began) if record.lives else ("died", 0.0)
+    return record.state, (record.ended or record.began) - record.began
+
+
+def _seconds(benchmark: Path) -> float:
+    with open(benchmark, newline="", encoding="utf-8") as file:
+        return sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
