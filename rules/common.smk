@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from wsss.errors import UserError
-from wsss.runs import RUN_NAME, Run, final_saliency, load_run, selects_epoch
+from wsss.runs import RUN_NAME, Run, final_saliency, load_run, selects_epoch, stages
 
 
 wildcard_constraints:
@@ -46,6 +46,8 @@ def config_of(stage: str):
                 f"results/{run.name} has no {name} of its own: nothing differs from run "
                 f"{run.owner(name).name} up to there, so it lies in {run.directory(name)}"
             )
+        if run.given(name):
+            raise UserError(f"config/{run.name}.yaml gives {name}, {run.model(name)}: it is not trained")
         return run.section(name)
 
     return section
@@ -72,6 +74,11 @@ def made_by(stage: str, path: str):
         return f"{directory}/{path}".format(train=data.train, val=data.val, **wildcards)
 
     return place
+
+
+def model_of(stage: str):
+    """The network of an earlier stage: what its training makes, or what the run is given."""
+    return lambda wildcards: str(run_named(wildcards.run).model(stage))
 
 
 def all_shards(stage: str, path: str):
@@ -137,13 +144,16 @@ def labels_that_choose(wildcards) -> list[str]:
 
 def scores_of_chain(wildcards) -> list[str]:
     """The metrics of all that a run scores."""
-    config = run_named(wildcards.run).config
-    found = {"masks": "masks.{val}.json"}
-    if config.segmentation.labels == "pseudo":
-        found |= {"cams_metrics": "cams.json", "walks_metrics": "walks.json"}
-        found |= {stage: f"{stage}.{{train}}.json" for stage in ("affinity_labels", "pseudo_labels")}
-        found |= {"saliency_metrics": "saliency.json"} if final_saliency(config) else {}
-    return [made_by(stage, f"metrics/{name}")(wildcards) for stage, name in found.items()]
+    scores = {
+        "masks": "masks.{val}.json",
+        "cams_metrics": "cams.json",
+        "walks_metrics": "walks.json",
+        "affinity_labels": "affinity_labels.{train}.json",
+        "pseudo_labels": "pseudo_labels.{train}.json",
+        "saliency_metrics": "saliency.json",
+    }
+    scored = [stage for stage in scores if stage in stages(run_named(wildcards.run))]
+    return [made_by(stage, f"metrics/{scores[stage]}")(wildcards) for stage in scored]
 
 
 def data_of_run(wildcards) -> list[str]:
@@ -159,7 +169,7 @@ def data_of_run(wildcards) -> list[str]:
 def oc_of_priors(wildcards) -> list[str]:
     """The ordinary classifier, for the methods that erase."""
     run = run_named(wildcards.run)
-    return [made_by("oc", "models/oc.safetensors")(wildcards)] if run.config.priors.uses_oc else []
+    return [model_of("oc")(wildcards)] if "oc" in stages(run) else []
 
 
 def gpus_of(wildcards) -> int:
@@ -189,6 +199,16 @@ def trainings_to_come() -> list[str]:
     return sorted(f"{job.wildcards.run}/{job.rule.name.removeprefix('train_')}" for job in jobs)
 
 
+def check_given(run: Run) -> None:
+    """Stop at a network that the run is given, but that is not there: no rule makes it."""
+    for stage in stages(run):
+        if run.given(stage) and not run.model(stage).is_file():
+            raise UserError(
+                f"config/{run.name}.yaml gives {stage}, but there is no {run.model(stage)}: "
+                f"wsss import-weights FILE --run {run.owner(stage).name} --stage {stage}"
+            )
+
+
 def stop(message: str) -> None:
     """End with a message for people; an exception would come with a traceback of the rules."""
     sys.exit(f"error: {message}")
@@ -198,7 +218,7 @@ def stop(message: str) -> None:
 if workflow.is_main_process:
     try:
         for name in sorted(requested_runs()):
-            run_named(name)
+            check_given(run_named(name))
     except UserError as error:
         stop(str(error))
 
