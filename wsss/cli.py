@@ -10,6 +10,7 @@ from wsss.errors import UserError
 #: subcommand -> its module, loaded for its arguments' sake only when it is called or help is asked for
 COMMANDS: dict[str, str] = {
     "import-weights": "wsss.commands.import_weights",
+    "predict": "wsss.commands.predict",
 }
 
 
