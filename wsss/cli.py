@@ -9,6 +9,7 @@ from wsss.errors import UserError
 
 #: subcommand -> its module, loaded for its arguments' sake only when it is called or help is asked for
 COMMANDS: dict[str, str] = {
+    "export": "wsss.commands.export",
     "import-weights": "wsss.commands.import_weights",
     "predict": "wsss.commands.predict",
 }
