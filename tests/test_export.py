@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from toy_chain import CLASSES, Toy
 
+import wsss.inference.export
 from wsss.cli import main
 from wsss.errors import UserError
 from wsss.inference.export import Deployed, export
@@ -85,6 +86,21 @@ def test_images_are_normalised_as_the_backbone_wants_them() -> None:
 def test_a_file_has_the_suffix_of_its_format(network: DeepLabV3Plus) -> None:
     with pytest.raises(UserError, match=r"net\.pth: a file of format onnx must be called \*\.onnx"):
         export(network, "onnx", Path("net.pth"), about={})
+
+
+def test_a_backbone_that_torch_cannot_save_is_named(
+    network: DeepLabV3Plus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As those that pad like TensorFlow; that they are exported at all takes half a minute."""
+
+    def save(*_: object, **__: object) -> None:
+        raise AssertionError("op ceil is not in _SYM_OPS")
+
+    monkeypatch.setattr(torch.export, "save", save)
+    monkeypatch.setattr(wsss.inference.export, "exported", lambda network: None)
+    with pytest.raises(UserError, match=r"cannot save resnet10t, .* \(op ceil .*\); --format onnx can"):
+        export(network, "torch", tmp_path / "net.pt2", about={})
+    assert not list(tmp_path.iterdir())
 
 
 def test_packages_that_are_missing_are_named(

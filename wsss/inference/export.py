@@ -44,9 +44,9 @@ class Deployed(nn.Module):
 def export(network: DeepLabV3Plus, kind: str, path: Path, *, about: dict[str, str]) -> None:
     """Write a network for images of any number and of any sides from `LEAST_SIDE` px on, atomically.
 
-    kind: of `SUFFIXES`. about: what the file says of itself: as ONNX's metadata, as torch.export's extra file
-    `about.json`. Raises UserError for a file name that the format does not have, and when ONNX's packages are
-    not installed.
+    kind: of `SUFFIXES`. about: what the file says of itself: ONNX's metadata, torch.export's extra files. Raises
+    UserError for a file name that the format does not have, when ONNX's packages are not installed, and for a
+    backbone that torch cannot save, such as TensorFlow's EfficientNets.
     """
     if path.suffix != SUFFIXES[kind]:
         raise UserError(f"{path}: a file of format {kind} must be called *{SUFFIXES[kind]}")
@@ -55,7 +55,7 @@ def export(network: DeepLabV3Plus, kind: str, path: Path, *, about: dict[str, st
     program = exported(network)
     with atomic(path) as temporary:
         if kind == "torch":
-            torch.export.save(program, temporary, extra_files=about)
+            _save_torch(program, temporary, about, network.backbone.name)
         else:
             _save_onnx(program, temporary, about)
 
@@ -71,6 +71,16 @@ def exported(network: DeepLabV3Plus) -> ExportedProgram:
         # What padding that depends on the size takes for granted is checked when it runs, not for all sizes.
         prefer_deferred_runtime_asserts_over_guards=True,
     )
+
+
+def _save_torch(program: ExportedProgram, path: Path, about: dict[str, str], backbone: str) -> None:
+    try:
+        torch.export.save(program, path, extra_files=about)
+    except AssertionError as error:  # of torch, which knows no file form for some sums with sizes
+        raise UserError(
+            f"format torch: torch {torch.__version__} cannot save {backbone}, whose padding depends on the "
+            f"image's size ({error}); --format onnx can"
+        ) from None
 
 
 def _check_onnx() -> None:
