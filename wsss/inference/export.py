@@ -44,9 +44,9 @@ class Deployed(nn.Module):
 def export(network: DeepLabV3Plus, kind: str, path: Path, *, about: dict[str, str]) -> None:
     """Write a network for images of any number and of any sides from `LEAST_SIDE` px on, atomically.
 
-    kind: of `SUFFIXES`. about: what the file says of itself: ONNX's metadata, torch.export's extra files. Raises
-    UserError for a file name that the format does not have, when ONNX's packages are not installed, and for a
-    backbone that torch cannot save, such as TensorFlow's EfficientNets.
+    kind: of `SUFFIXES`. about: what the file says of itself: ONNX's metadata, torch.export's extra files.
+    Raises UserError for a file name that the format does not have, when ONNX's packages are not installed,
+    and for a backbone that torch cannot save, such as TensorFlow's EfficientNets.
     """
     if path.suffix != SUFFIXES[kind]:
         raise UserError(f"{path}: a file of format {kind} must be called *{SUFFIXES[kind]}")
