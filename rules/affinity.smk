@@ -59,7 +59,7 @@ rule walk_cams:
     input:
         index=made_by("index", "index/{split}.csv"),
         cams=made_by("cams", "cams/{split}/{shard}.safetensors"),
-        model=made_by("affinity", "models/affinity.safetensors"),
+        model=model_of("affinity"),
     output:
         "results/{run}/walks/{split}/{shard}.safetensors",
     log:

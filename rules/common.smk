@@ -46,6 +46,8 @@ def config_of(stage: str):
                 f"results/{run.name} has no {name} of its own: nothing differs from run "
                 f"{run.owner(name).name} up to there, so it lies in {run.directory(name)}"
             )
+        if run.given(name):
+            raise UserError(f"config/{run.name}.yaml gives {name}, {run.model(name)}: it is not trained")
         return run.section(name)
 
     return section
@@ -72,6 +74,11 @@ def made_by(stage: str, path: str):
         return f"{directory}/{path}".format(train=data.train, val=data.val, **wildcards)
 
     return place
+
+
+def model_of(stage: str):
+    """The network of an earlier stage: what its training makes, or what the run is given."""
+    return lambda wildcards: str(run_named(wildcards.run).model(stage))
 
 
 def all_shards(stage: str, path: str):
@@ -157,9 +164,10 @@ def shown_of(stage: str, suffix: str = ""):
 
 
 def courses_of_run(wildcards) -> list[str]:
-    """The course of every training that a run has."""
+    """The course of every training that a run has; a network that it is given has none."""
     trainings = ("oc", "priors", "c2am", "poolnet", "affinity", "segmentation")
-    made = [stage for stage in stages(run_named(wildcards.run)) if stage in trainings]
+    run = run_named(wildcards.run)
+    made = [stage for stage in stages(run) if stage in trainings and not run.given(stage)]
     return [made_by(stage, f"metrics/{stage}_training.csv")(wildcards) for stage in made]
 
 
@@ -176,7 +184,7 @@ def data_of_run(wildcards) -> list[str]:
 def oc_of_priors(wildcards) -> list[str]:
     """The ordinary classifier, for the methods that erase."""
     run = run_named(wildcards.run)
-    return [made_by("oc", "models/oc.safetensors")(wildcards)] if run.config.priors.uses_oc else []
+    return [model_of("oc")(wildcards)] if "oc" in stages(run) else []
 
 
 def gpus_of(wildcards) -> int:
@@ -206,6 +214,16 @@ def trainings_to_come() -> list[str]:
     return sorted(f"{job.wildcards.run}/{job.rule.name.removeprefix('train_')}" for job in jobs)
 
 
+def check_given(run: Run) -> None:
+    """Stop at a network that the run is given, but that is not there: no rule makes it."""
+    for stage in stages(run):
+        if run.given(stage) and not run.model(stage).is_file():
+            raise UserError(
+                f"config/{run.name}.yaml gives {stage}, but there is no {run.model(stage)}: "
+                f"wsss import-weights FILE --run {run.owner(stage).name} --stage {stage}"
+            )
+
+
 def stop(message: str) -> None:
     """End with a message for people; an exception would come with a traceback of the rules."""
     sys.exit(f"error: {message}")
@@ -215,7 +233,7 @@ def stop(message: str) -> None:
 if workflow.is_main_process:
     try:
         for name in sorted(requested_runs()):
-            run_named(name)
+            check_given(run_named(name))
     except UserError as error:
         stop(str(error))
 

@@ -57,7 +57,7 @@ rule train_priors:
 rule make_cams:
     input:
         index=made_by("index", "index/{split}.csv"),
-        model=made_by("priors", "models/priors.safetensors"),
+        model=model_of("priors"),
     output:
         "results/{run}/cams/{split}/{shard}.safetensors",
     log:

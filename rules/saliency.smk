@@ -31,7 +31,7 @@ rule train_c2am:
 rule make_c2am_maps:
     input:
         index=made_by("index", "index/{split}.csv"),
-        model=made_by("c2am", "models/c2am.safetensors"),
+        model=model_of("c2am"),
     output:
         "results/{run}/c2am_maps/{split}/{shard}.safetensors",
     log:
@@ -111,7 +111,7 @@ rule train_poolnet:
 rule make_saliency:
     input:
         index=made_by("index", "index/{split}.csv"),
-        model=made_by("poolnet", "models/poolnet.safetensors"),
+        model=model_of("poolnet"),
     output:
         directory("results/{run}/saliency/{split}/{shard}"),
     log:

@@ -60,7 +60,7 @@ rule train_segmentation:
 rule make_masks:
     input:
         index=made_by("index", "index/{split}.csv"),
-        model=made_by("segmentation", "models/segmentation.safetensors"),
+        model=model_of("segmentation"),
     output:
         directory("results/{run}/masks/{split}/{shard}"),
     log:

@@ -216,6 +216,33 @@ def test_masks_of_any_split_can_be_had_and_sent(made: Path, stubs: Path) -> None
     }
 
 
+# --- networks that are given ---
+
+
+def test_a_run_begins_behind_the_network_that_it_is_given(
+    made: Path, stubs: Path, edit: Callable[[str, Any], None]
+) -> None:
+    edit("given", {"priors": "0" * 12})
+    status, printed = snakemake(made, "--dry-run", *TARGETS, checkout=stubs)
+    assert status == 1 and "Traceback" not in printed
+    assert "error: config/chain.yaml gives priors, but there is no results/chain/given/priors" in printed
+    assert "wsss import-weights FILE --run chain --stage priors" in printed
+    network = made / "results" / "chain" / "given" / "priors.safetensors"
+    network.parent.mkdir()
+    network.write_bytes(b"")
+    drawn = [target for target in TARGETS if not target.endswith(("oc_training.png", "priors_training.png"))]
+    assert again(made, stubs, *drawn) == CAMS
+    status, printed = snakemake(made, "--dry-run", "--forceall", TARGETS[-5], checkout=stubs)
+    assert "priors_training" in TARGETS[-5] and status == 1
+    assert "config/chain.yaml gives priors, results/chain/given/priors.safetensors: it is not" in printed
+    shutil.copytree(made / "config", made / "elsewhere" / "config", dirs_exist_ok=True)
+    shutil.copytree(network.parent, made / "elsewhere" / "results" / "chain" / "given")
+    alone = again(made / "elsewhere", stubs, *TARGETS[:2])
+    assert "train_oc" not in alone and "train_priors" not in alone and alone["make_cams"] == 4
+    shutil.rmtree(made / "elsewhere")
+    shutil.rmtree(network.parent)
+
+
 # --- scale ---
 
 VOC_SIZES = {"train_aug": 10_582, "val": 1_449}

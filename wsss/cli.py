@@ -11,6 +11,9 @@ from wsss.terminal import coloured
 #: subcommand -> its module, loaded for its arguments' sake only when it is called or help is asked for
 COMMANDS: dict[str, str] = {
     "compare": "wsss.commands.compare",
+    "export": "wsss.commands.export",
+    "import-weights": "wsss.commands.import_weights",
+    "predict": "wsss.commands.predict",
     "status": "wsss.commands.status",
 }
 

@@ -69,6 +69,11 @@ def read_header(path: Path) -> Header:
         ) from None
 
 
+def new_network(header: Header) -> nn.Module:
+    """The network that a header describes, its weights still to be loaded."""
+    return NETWORKS[header.architecture](header)
+
+
 def load_classifier(
     path: Path, *, norm: NormMode = "normal", freeze: FreezeLevel = "none"
 ) -> tuple[Classifier, Header]:
@@ -76,41 +81,27 @@ def load_classifier(
 
     norm, freeze: of its backbone, for a network that is trained on.
     """
-
-    def build(header: Header) -> Classifier:
-        classes, stride = len(header.classes), header.output_stride
-        return Classifier(header.backbone, classes, output_stride=stride, norm=norm, freeze=freeze)
-
-    return load_network(path, Classifier, build)
+    return load_network(path, Classifier, lambda header: _classifier(header, norm, freeze))
 
 
 def load_c2am(path: Path) -> tuple[C2AM, Header]:
     """C2AM in a file, in evaluation mode; for `flip` see `Header`. Raises UserError as `load_network`."""
-    return load_network(path, C2AM, lambda header: C2AM(header.backbone, output_stride=header.output_stride))
+    return load_network(path, C2AM, _c2am)
 
 
 def load_poolnet(path: Path) -> tuple[PoolNet, Header]:
     """PoolNet in a file, in evaluation mode. Raises UserError as `load_network`."""
-    return load_network(
-        path, PoolNet, lambda header: PoolNet(header.backbone, output_stride=header.output_stride)
-    )
+    return load_network(path, PoolNet, _poolnet)
 
 
 def load_affinity_net(path: Path) -> tuple[AffinityNet, Header]:
     """AffinityNet in a file, in evaluation mode. Raises UserError as `load_network`."""
-    return load_network(
-        path, AffinityNet, lambda header: AffinityNet(header.backbone, output_stride=header.output_stride)
-    )
+    return load_network(path, AffinityNet, _affinity_net)
 
 
 def load_segmenter(path: Path) -> tuple[DeepLabV3Plus, Header]:
     """DeepLabV3+ in a file, in evaluation mode. Raises UserError as `load_network`."""
-
-    def build(header: Header) -> DeepLabV3Plus:
-        classes, stride = len(header.classes) + 1, header.output_stride
-        return DeepLabV3Plus(header.backbone, classes, norm=header.head_norm, output_stride=stride)
-
-    return load_network(path, DeepLabV3Plus, build)
+    return load_network(path, DeepLabV3Plus, _segmenter)
 
 
 def load_network(path: Path, architecture: type[Net], build: Callable[[Header], Net]) -> tuple[Net, Header]:
@@ -134,3 +125,35 @@ def load_network(path: Path, architecture: type[Net], build: Callable[[Header], 
         why = shorten(str(error).partition("\n")[2], 300, placeholder=" …")
         raise UserError(f"{path}: its tensors do not fit a {header.backbone}: {why}") from None
     return network.eval(), header
+
+
+def _classifier(header: Header, norm: NormMode = "normal", freeze: FreezeLevel = "none") -> Classifier:
+    classes, stride = len(header.classes), header.output_stride
+    return Classifier(header.backbone, classes, output_stride=stride, norm=norm, freeze=freeze)
+
+
+def _c2am(header: Header) -> C2AM:
+    return C2AM(header.backbone, output_stride=header.output_stride)
+
+
+def _poolnet(header: Header) -> PoolNet:
+    return PoolNet(header.backbone, output_stride=header.output_stride)
+
+
+def _affinity_net(header: Header) -> AffinityNet:
+    return AffinityNet(header.backbone, output_stride=header.output_stride)
+
+
+def _segmenter(header: Header) -> DeepLabV3Plus:
+    classes, stride = len(header.classes) + 1, header.output_stride
+    return DeepLabV3Plus(header.backbone, classes, norm=header.head_norm, output_stride=stride)
+
+
+#: by name of the architecture, what makes the network that a header describes
+NETWORKS: dict[str, Callable[[Header], nn.Module]] = {
+    "Classifier": _classifier,
+    "C2AM": _c2am,
+    "PoolNet": _poolnet,
+    "AffinityNet": _affinity_net,
+    "DeepLabV3Plus": _segmenter,
+}

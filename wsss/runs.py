@@ -86,10 +86,17 @@ STAGES: dict[str, Stage] = {
 
 def goals(config: RunConfig) -> tuple[str, ...]:
     """The stages that a run is for; it has these and all before them."""
-    if config.segmentation.labels == "ground_truth":
+    if config.segmentation.labels == "ground_truth" or config.given.segmentation:
         return ("masks",)
-    saliency = ("saliency_metrics",) if final_saliency(config) else ()
-    return ("cams_metrics", *saliency, "walks_metrics", "masks")
+    given = config.given
+    # Nothing is trained for the sake of its scores alone.
+    unscored = given.affinity or (given.poolnet and not given.c2am) or not final_saliency(config)
+    return ("cams_metrics", *(() if unscored else ("saliency_metrics",)), "walks_metrics", "masks")
+
+
+def before(config: RunConfig, stage: str) -> tuple[str, ...]:
+    """The stages whose outputs a stage reads: none, where its network is given."""
+    return () if getattr(config.given, stage, None) else STAGES[stage].before(config)
 
 
 def selects_epoch(config: RunConfig) -> bool:
@@ -116,7 +123,12 @@ class Run:
     parent: "Run | None" = None
 
     def section(self, stage: str) -> str:
-        """The stage's section as sorted JSON, without keys at their default or that nothing reads."""
+        """The stage's section as sorted JSON, without keys at their default or that nothing reads.
+
+        Of a stage whose network is given, it is that network's fingerprint.
+        """
+        if fingerprint := self.given(stage):
+            return json.dumps({"given": fingerprint})
         # From the top: a section may know of keys within its own sections that nothing reads.
         top, *inner = self._stage(stage).section.split(".")
         values = getattr(self.config, top).differences()
@@ -127,9 +139,9 @@ class Run:
     def digest(self, stage: str) -> str:
         """12 hexadecimal digits that stand for the stage's section and all before it."""
         if stage not in self._digests:
-            before = [self.digest(name) for name in self._stage(stage).before(self.config)]
             shards = [self.config.cams.shards] if self._stage(stage).sharded else []
-            text = json.dumps([stage, self.section(stage), before, *shards])
+            made_from = [self.digest(name) for name in before(self.config, stage)]
+            text = json.dumps([stage, self.section(stage), made_from, *shards])
             self._digests[stage] = hashlib.sha256(text.encode()).hexdigest()[:12]
         return self._digests[stage]
 
@@ -141,6 +153,15 @@ class Run:
     def directory(self, stage: str) -> Path:
         """Where the stage's outputs lie."""
         return RESULTS / self.owner(stage).name
+
+    def given(self, stage: str) -> str | None:
+        """The fingerprint of the network that a stage is given instead of training it, if it is given one."""
+        fingerprint: str | None = getattr(self.config.given, stage, None)
+        return fingerprint
+
+    def model(self, stage: str) -> Path:
+        """The file of the network of a training, made by the run or given to it."""
+        return self.directory(stage) / ("given" if self.given(stage) else "models") / f"{stage}.safetensors"
 
     @cached_property
     def _digests(self) -> dict[str, str]:
@@ -157,6 +178,7 @@ class Run:
             saliency = self.config.saliency
             shape = f"priors.method: {self.config.priors.method}, saliency.method: {saliency.method}"
             labels = f"segmentation.labels: {self.config.segmentation.labels}"
+            labels += "".join(f", {name} given" for name, given in self.config.given if given)
             run = f"run {self.name} ({shape}, saliency.refine: {saliency.refine}, {labels})"
             raise UserError(f"{run} has no stage {stage!r}; it has {', '.join(stages(self))}")
         return STAGES[stage]
@@ -167,19 +189,23 @@ def stages(run: Run) -> list[str]:
     wanted = set(goals(run.config))
     for name in reversed(STAGES):
         if name in wanted:
-            wanted.update(STAGES[name].before(run.config))
+            wanted.update(before(run.config, name))
     return [name for name in STAGES if name in wanted]
 
 
 def metrics_files(run: Run) -> dict[str, Path]:
     """By the stage that scores, or is scored, the metrics file of all that a run scores."""
     data = run.config.dataset
-    found = {"masks": f"masks.{data.val}.json"}
-    if run.config.segmentation.labels == "pseudo":
-        found |= {"cams_metrics": "cams.json", "walks_metrics": "walks.json"}
-        found |= {stage: f"{stage}.{data.train}.json" for stage in ("affinity_labels", "pseudo_labels")}
-        found |= {"saliency_metrics": "saliency.json"} if final_saliency(run.config) else {}
-    return {stage: run.directory(stage) / "metrics" / name for stage, name in found.items()}
+    scores = {
+        "masks": f"masks.{data.val}.json",
+        "cams_metrics": "cams.json",
+        "walks_metrics": "walks.json",
+        "affinity_labels": f"affinity_labels.{data.train}.json",
+        "pseudo_labels": f"pseudo_labels.{data.train}.json",
+        "saliency_metrics": "saliency.json",
+    }
+    made = stages(run)
+    return {stage: run.directory(stage) / "metrics" / name for stage, name in scores.items() if stage in made}
 
 
 def parse_section(stage: str, text: str) -> Any:

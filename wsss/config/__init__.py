@@ -6,6 +6,7 @@ reads a run's file; `python -m wsss.config.docs` writes the schema and the table
 
 from wsss.config.affinity import Affinity, AffinityLabels, AffinityTraining, Walk
 from wsss.config.dataset import Dataset, ShapesDataset, VocDataset
+from wsss.config.given import Given
 from wsss.config.inference import Cams, Evaluation, LabelCrf, TestTime
 from wsss.config.priors import Erasing, Method, Noc, Oc, Priors, Puzzle, Ramp
 from wsss.config.run import Machine, RunConfig
@@ -25,6 +26,7 @@ __all__ = [
     "Ema",
     "Erasing",
     "Evaluation",
+    "Given",
     "LabelCrf",
     "Machine",
     "MaskCrf",

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from wsss.config.affinity import Affinity
 from wsss.config.dataset import Dataset
+from wsss.config.given import Given
 from wsss.config.inference import Cams, Evaluation
 from wsss.config.priors import Oc, Priors
 from wsss.config.saliency import Saliency
@@ -55,6 +56,7 @@ class RunConfig(Section):
     saliency: Saliency = Saliency()
     affinity: Affinity = Affinity()
     segmentation: Segmentation = Segmentation()
+    given: Given = Given()
     machine: Machine = Machine()
 
     def faults(self) -> Iterable[Fault]:

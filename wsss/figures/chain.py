@@ -136,14 +136,15 @@ READERS: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Score]]] = {
 
 
 def _row(run: Run, stage: str, score: Score | None) -> dict[str, Any]:
-    costs = costs_of(run.directory(stage) / "benchmarks")
+    given = run.given(stage)
+    costs = {} if given else costs_of(run.directory(stage) / "benchmarks")
     cost = costs.get(RULES[stage], Cost(0, 0.0, 0.0, 0.0, 0.0))
     figure = PUBLISHED.get(run.name, {}).get(stage)
     return {
         "stage": stage,
         "miou": f"{score.miou:.2f}" if score else "",
         "split": score.split if score else "",
-        "protocol": score.protocol if score else "",
+        "protocol": score.protocol if score else f"network given, {given}" if given else "",
         "published": figure.miou if figure else "",
         "published_as": figure.note if figure else "",
         "run": run.owner(stage).name,

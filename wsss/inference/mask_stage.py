@@ -7,7 +7,7 @@ from wsss.data.palette import voc_palette
 from wsss.data.stage import read_index
 from wsss.devices import torch_device
 from wsss.inference.masks import IMAGES_PER_PROCESS, SegmentationNetwork, masks_of, segmented
-from wsss.inference.shards import shard_label, shard_of
+from wsss.inference.shards import require_classes, shard_label, shard_of
 from wsss.model_file import load_segmenter
 from wsss.progress import track
 from wsss.step import Step
@@ -24,6 +24,7 @@ def infer_masks(step: Step, index: Path, model: Path, shard: int, out: Path) -> 
     records = images.shard(*part)
     model_of, about = load_segmenter(model)
     step.require("segmentation", about.digest, model)
+    require_classes(images, about.classes, model)
     section, machine = step.section, step.machine
     device = torch_device(threads=machine.threads)
     network = SegmentationNetwork(model_of, device, section.precision, section.flip)

@@ -26,6 +26,15 @@ def shard_of(step: Step, number: int, out: Path) -> tuple[int, int]:
     return number, shards
 
 
+def require_classes(index: Index, classes: Sequence[str], model: Path) -> None:
+    """Refuse a network that knows other classes than the images have. Raises UserError naming the file."""
+    if tuple(classes) != index.classes:
+        raise UserError(
+            f"{model}: knows {_named(classes)}, split {index.split} has {_named(index.classes)}; "
+            "it must be the same ones in the same order"
+        )
+
+
 def keep_to_threads(step: Step) -> None:
     """Let OpenCV, which resizes the maps, use no more cores than the step has.
 
@@ -71,3 +80,7 @@ def open_shards(
             f"{stage}: {len(missing)} images are in none of the {len(paths)} shards given: {shown}{more}"
         )
     return holder
+
+
+def _named(classes: Sequence[str]) -> str:
+    return f"{len(classes)} classes ({', '.join(classes[:4])}{', …' if len(classes) > 4 else ''})"

@@ -5,7 +5,7 @@ from pathlib import Path
 from wsss.data.maps import write_shard
 from wsss.data.stage import read_index
 from wsss.inference.cams import cam_maps
-from wsss.inference.shards import on_this_machine, shard_of
+from wsss.inference.shards import on_this_machine, require_classes, shard_of
 from wsss.model_file import load_classifier
 from wsss.step import Step
 
@@ -20,6 +20,7 @@ def infer_cams(step: Step, index: Path, model: Path, shard: int, out: Path) -> N
     images = read_index(step, index)
     network, about = load_classifier(model)
     step.require("priors", about.digest, model)
+    require_classes(images, about.classes, model)
     maps = cam_maps(
         network,
         images,

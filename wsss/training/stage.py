@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wsss.config import Priors
 from wsss.data.stage import read_index
+from wsss.inference.shards import require_classes
 from wsss.model_file import Header, load_classifier, save_model
 from wsss.models import Classifier
 from wsss.step import Step
@@ -28,6 +29,7 @@ def train_prior(step: Step, index: Path, out: Path, metrics: Path, *, oc: Path |
         norm = adversary.oc_norm if adversary else "fix"
         judge, about = load_classifier(oc, norm=norm, freeze=section.network.freeze)
         step.require("oc", about.digest, oc)
+        require_classes(images, about.classes, oc)
     trained, judge = train_classifier(
         step.section,
         images,

@@ -1,0 +1,60 @@
+"""Say of every pixel of photographs what it shows, with the segmentation network of a run.
+
+Writes masks (PNG with VOC's palette, in the photographs' sizes), overlays to look at, and predictions.json:
+the classes in each photograph and their areas. Photographs are turned as viewers turn them.
+"""
+
+import argparse
+from pathlib import Path
+
+from wsss.errors import UserError
+
+HELP = "masks of your own photographs, with the network of a run"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The photographs, the run and the place."""
+    parser.add_argument(
+        "photos", type=Path, nargs="+", metavar="PHOTO", help="image files, and folders of them"
+    )
+    parser.add_argument("--run", dest="run_name", required=True, help="name of the run: config/<run>.yaml")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where to, by default results/<run>/predictions"
+    )
+    parser.add_argument(
+        "--side",
+        type=int,
+        metavar="PX",
+        help="look at photographs whose longer side exceeds this at this size; 0: at their own, whatever it "
+        "is; by default the largest of the network's training",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Predict."""
+    # Torch takes seconds, which the help need not.
+    from wsss.data.photos import find_photos
+    from wsss.devices import claim, torch_device
+    from wsss.inference.masks import SegmentationNetwork
+    from wsss.inference.predict import Looks, predict
+    from wsss.inference.trained import trained_segmenter
+    from wsss.progress import log_to
+    from wsss.runs import RESULTS, load_run
+
+    if arguments.side is not None and arguments.side < 0:
+        raise UserError(f"--side {arguments.side}: must be a number of pixels, or 0")
+    log_to()
+    asked = load_run(arguments.run_name)
+    out = arguments.out or RESULTS / asked.name / "predictions"
+    photos = find_photos(arguments.photos, leave_out=out)
+    model, about = trained_segmenter(asked)
+    machine, section = asked.config.machine, asked.config.segmentation
+    claim(1, machine.device)
+    masks = section.masks
+    network = SegmentationNetwork(model, torch_device(threads=machine.threads), masks.precision, masks.flip)
+    side = section.training.augmentation.max_side if arguments.side is None else arguments.side
+    looks = Looks(masks, side, machine.inference_batch, machine.workers, machine.threads)
+    what = {"run": asked.name, "digest": about.digest, "side": side}
+    report = predict(network, about.classes, photos, looks, out, about=what, progress=machine.progress)
+    print(f"{report}: {len(photos)} photographs; masks/ and overlays/ lie beside it")
+    return 0

@@ -1,0 +1,115 @@
+"""What a run's segmentation network says of photographs that are in no data set: masks, pictures, areas.
+
+A network has learned from objects of some size in pixels. So a photograph that is larger than those of its
+training is looked at smaller, and its mask made as large again.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from wsss.config import Masks
+from wsss.data.index import Index, Record
+from wsss.data.palette import voc_palette
+from wsss.data.photos import Photo, enlarged, within
+from wsss.figures.overlay import coloured
+from wsss.files import atomic, write_json, write_png
+from wsss.inference.masks import IMAGES_PER_PROCESS, SegmentationNetwork, masks_of, segmented
+from wsss.progress import Progress
+
+#: photographs whose small copies lie on the disk at once; what they give is written before the next are read
+AT_ONCE = 200
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How photographs are looked at.
+
+    masks: test-time augmentation and CRF. side: longest side that the network sees, px; 0: any. batch: images
+    that a GPU sees at once. workers: processes that load them for it. threads: processes for the CRF.
+    """
+
+    masks: Masks
+    side: int
+    batch: int = 1
+    workers: int = 0
+    threads: int = 1
+
+
+def predict(
+    network: SegmentationNetwork,
+    classes: Sequence[str],
+    photos: Sequence[Photo],
+    looks: Looks,
+    out: Path,
+    *,
+    about: dict[str, Any],
+    progress: bool = True,
+) -> Path:
+    """Write a mask and an overlay of each photograph and a JSON file of their classes; returns the latter.
+
+    classes: foreground, in channel order. out: directory, of `masks/<name>.png`, label maps with VOC's
+    palette in the photograph's own size and as viewers turn it, `overlays/<name>.jpg`, and
+    `predictions.json`: `about`, and per photograph its size and, of each class that it shows, pixels and
+    percent. Raises UserError for a photograph that does not decode; what was made before it stays.
+    """
+    made: list[dict[str, Any]] = []
+    report = out / "predictions.json"
+    shown = Progress("photographs", len(photos), unit="photographs", enabled=progress)
+    try:
+        for start in range(0, len(photos), AT_ONCE):
+            group = photos[start : start + AT_ONCE]
+            for photo, mask in zip(group, _masks(network, group, looks), strict=True):
+                made.append(_write(photo, mask, classes, out))
+                shown.update()
+            write_json(report, {**about, "classes": list(classes), "photographs": made})
+    finally:
+        shown.close()
+    return report
+
+
+def _masks(network: SegmentationNetwork, photos: Sequence[Photo], looks: Looks) -> Iterator[np.ndarray]:
+    """Masks of photographs as the network sees them, by way of a data set of small copies."""
+    with TemporaryDirectory(prefix="wsss-") as directory:
+        records = []
+        for number, photo in enumerate(photos):
+            path = Path(directory, f"{number}.png")
+            within(photo.upright(), looks.side).save(path, compress_level=1)
+            records.append(Record(photo.name, path, None, ()))
+        found = segmented(
+            network,
+            Index(tuple(records), (), "photographs", ""),
+            looks.masks.scales,
+            batch=looks.batch,
+            workers=looks.workers,
+        )
+        processes = min(looks.threads, len(records) // IMAGES_PER_PROCESS)
+        yield from (mask for _, mask in masks_of(found, looks.masks.crf, processes=processes))
+
+
+def _write(photo: Photo, mask: np.ndarray, classes: Sequence[str], out: Path) -> dict[str, Any]:
+    image = photo.upright()
+    mask = enlarged(mask, (image.height, image.width))
+    files = {"mask": out / "masks" / f"{photo.name}.png", "overlay": out / "overlays" / f"{photo.name}.jpg"}
+    write_png(files["mask"], mask, voc_palette())
+    with atomic(files["overlay"]) as temporary:
+        Image.fromarray(coloured(np.asarray(image), mask)).save(temporary, quality=90)
+    counts = np.bincount(mask.ravel(), minlength=len(classes) + 1)
+    return {
+        "photograph": os.fspath(photo.path),
+        **{kind: path.relative_to(out).as_posix() for kind, path in files.items()},
+        "width": image.width,
+        "height": image.height,
+        "areas": {
+            name: {"pixels": int(count), "percent": round(100 * float(count) / mask.size, 2)}
+            for name, count in zip((BACKGROUND, *classes), counts, strict=True)
+            if count
+        },
+    }
