@@ -86,7 +86,7 @@ STAGES: dict[str, Stage] = {
 
 def goals(config: RunConfig) -> tuple[str, ...]:
     """The stages that a run is for; it has these and all before them."""
-    if config.segmentation.labels == "ground_truth":
+    if config.segmentation.labels == "ground_truth" or not config.dataset.has_masks:
         return ("masks",)
     saliency = ("saliency_metrics",) if final_saliency(config) else ()
     return ("cams_metrics", *saliency, "walks_metrics", "masks")
@@ -157,7 +157,8 @@ class Run:
             saliency = self.config.saliency
             shape = f"priors.method: {self.config.priors.method}, saliency.method: {saliency.method}"
             labels = f"segmentation.labels: {self.config.segmentation.labels}"
-            run = f"run {self.name} ({shape}, saliency.refine: {saliency.refine}, {labels})"
+            scored = "" if self.config.dataset.has_masks else ", a data set without masks"
+            run = f"run {self.name} ({shape}, saliency.refine: {saliency.refine}, {labels}{scored})"
             raise UserError(f"{run} has no stage {stage!r}; it has {', '.join(stages(self))}")
         return STAGES[stage]
 
