@@ -1,4 +1,4 @@
-"""COCO: labels in the order of its classes, masks as pycocotools sees them, both layouts, labels of one's own."""
+"""COCO: labels in the order of its classes, masks as pycocotools sees them, layouts, labels of one's own."""
 
 import json
 import logging
@@ -78,7 +78,7 @@ def test_another_file_is_named(tmp_path: Path, text: str, said: str) -> None:
 def test_an_annotation_of_nothing_that_is_listed(tmp_path: Path, fields: dict[str, int]) -> None:
     path = make_coco(tmp_path)
     change(path, **fields)
-    with pytest.raises(UserError, match="annotation 1 is of image .* which the file does not list"):
+    with pytest.raises(UserError, match=r"annotation 1 is of image .* which the file does not list"):
         read_annotations(path)
 
 
@@ -86,7 +86,7 @@ def test_an_annotation_of_nothing_that_is_listed(tmp_path: Path, fields: dict[st
 
 
 def by_pycocotools(path: Path, number: int) -> np.ndarray:
-    """The mask by the stated rule: crowds, then objects, the largest first; decoded by pycocotools' own class."""
+    """The mask by the stated rule: crowds, then objects, the largest first; decoded by pycocotools' class."""
     coco = COCO(str(path))
     value = {category: i + 1 for i, category in enumerate(sorted(coco.cats))}
     found = [(item, coco.annToMask(item).astype(bool)) for item in coco.loadAnns(coco.getAnnIds(number))]

@@ -1,4 +1,4 @@
-"""A data set of a few images as COCO gives it out: polygons, run lengths of both kinds, crowds, holes, overlaps."""
+"""A few images annotated as COCO's are: polygons, run lengths of both kinds, crowds, holes, overlaps."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ def annotations() -> list[dict[str, Any]]:
     """What there is to be seen in images 9, 25 and 30; image 34 shows nothing."""
     ring = disc(20, 30, 15) & ~disc(20, 30, 7)
     return [
-        # A large train, a person in two parts before it, a stop sign of half pixels that sticks out of the image.
+        # A large train, a person in two parts before it, a stop sign that sticks out of the image.
         thing(1, 9, 7, [box(2, 2, 50, 38)]),
         thing(2, 9, 1, [box(5, 5, 15, 20), box(20, 8, 26, 30)]),
         thing(3, 9, 13, [[40.5, -3.0, 70.0, 10.25, 48.75, 17.5]]),

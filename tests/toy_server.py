@@ -11,7 +11,7 @@ from threading import Thread
 class Server:
     """What it gives out, and how.
 
-    files: by name. cut_after: bytes after which a connection ends, for so many answers as `cuts` says. ranges:
+    files: by name. cut_after: bytes after which a connection ends, for as many answers as `cuts`. ranges:
     whether it can begin in the middle. tags: a mark of each file's content. answers: a status for each of the
     next requests, instead of the file. asked: the Range of every request so far.
     """

@@ -7,6 +7,7 @@ The table is a CSV with the columns `image` (a file's name in the directory, wit
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -84,13 +85,20 @@ def in_split(rows: Sequence[Row], split: str, *, val_share: float, seed: int) ->
     """The rows of a split: as the table says or, without that column, drawn.
 
     An image is drawn by its own name and the seed: the images with the least hashes, `val_share` of all but
-    at least one, are `val`, the others `train`. So a further image moves hardly any other one.
+    at least one, are `val`, the others `train`. So a further image moves hardly any other one. The last image
+    of a class stays in `train`.
     """
     if rows[0].split is not None:
         return tuple(row for row in rows if row.split == split)
     drawn = sorted(rows, key=lambda row: blake2b(f"{seed}/{row.image}".encode()).digest())
     count = max(1, round(val_share * len(rows)))
-    chosen = {row.line for row in drawn[:count]}
+    left = Counter(label for row in rows for label in row.labels)
+    chosen: set[int] = set()
+    for row in drawn:
+        if len(chosen) < count and all(left[label] > 1 for label in row.labels):
+            chosen.add(row.line)
+            left.subtract(row.labels)
+    chosen = chosen or {drawn[0].line}
     return tuple(row for row in rows if (row.line in chosen) == (split == "val"))
 
 
