@@ -1,15 +1,13 @@
-"""`wsss init`, and a chain on images of one's own that have no masks: it ends with masks, and says what there is not."""
+"""`wsss init`, and a chain on images of one's own without masks: it makes masks, and says what it cannot."""
 
 import argparse
 import csv
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 from test_chain import WHOLE, make, rows
 from test_workflow import planned, snakemake, write_run
@@ -83,7 +81,7 @@ def test_every_stage_that_needs_no_masks_is_made(made: Path) -> None:
     assert list(table) == stages(run) and {row["miou"] for row in table.values()} == {""}
     assert table["masks"]["protocol"] == "not scored: the split has no masks"
     for record in Index.read(made / "results" / "own" / "index" / "val.csv"):
-        masks = [path for path in (made / "results/own/masks/val").rglob(f"{record.id}.png")]
+        masks = list((made / "results/own/masks/val").rglob(f"{record.id}.png"))
         with Image.open(masks[0]) as mask, Image.open(made / record.image) as image:
             assert mask.size == image.size and mask.mode == "P"
     assert planned(made, *TARGETS) == {}

@@ -19,7 +19,8 @@ def read_sbd(path: str | Path) -> np.ndarray:
     from scipy.io import loadmat
 
     try:
-        mask = loadmat(path, variable_names=["GTcls"])["GTcls"]["Segmentation"][0, 0]
+        with open(path, "rb") as file:
+            mask = loadmat(file, variable_names=["GTcls"])["GTcls"]["Segmentation"][0, 0]
     except FileNotFoundError:
         raise UserError(f"{path}: no such mask") from None
     except Exception as error:  # a damaged file can raise nearly anything
