@@ -21,8 +21,10 @@ include: "rules/segmentation.smk"
 include: "rules/report.smk"
 
 
+# Nodes of a cluster often have no network: what is fetched, the machine fetches that Snakemake runs on.
 localrules:
     all,
+    fetch_data,
     voc12_data,
     coco14_data,
 

@@ -51,7 +51,7 @@ rule paint_masks:
     benchmark:
         "results/{run}/benchmarks/paint_masks.{split}.tsv"
     resources:
-        mem_mb=growing(6000),
+        mem_mb=growing(4000),
         runtime=240,
     params:
         config=config_of("index"),
@@ -74,8 +74,8 @@ rule index_images:
     benchmark:
         "results/{run}/benchmarks/index_images.{split}.tsv"
     resources:
-        mem_mb=growing(6000),
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=60,
     params:
         config=config_of("index"),
         digest=digest_of("index"),

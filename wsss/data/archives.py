@@ -6,7 +6,7 @@ download is written beside the root, and every later one has to be the same.
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from wsss.data.unpack import unpack
 from wsss.errors import UserError
 from wsss.files import is_there, read_json, write_json
 from wsss.progress import LOGGER
+
+#: of an archive that no SHA-256 is known of, neither given nor recorded
+NEW = "new"
 
 
 class Archive(Section):
@@ -68,16 +71,23 @@ def fetch_archives(
     """
     archives, root = read_archives(listed), root.resolve()
     root.parent.mkdir(parents=True, exist_ok=True)
-    if is_there(root):
-        LOGGER.info("%s is there; nothing is fetched", root)
-        return []
     store, part = (root.with_name(f".{root.name}.{suffix}") for suffix in ("archives", "part"))
     record = root.with_name(f"{root.name}.archives.json")
     with _alone(root):
-        made = [_fetch(archive, store, record, listed, wait, progress) for archive in archives]
+        if is_there(root):
+            LOGGER.info("%s is there; nothing is fetched", root)
+            return []
+        seen = read_json(record) if record.is_file() else {}
+        made = [_fetch(archive, store, seen, wait, progress) for archive in archives]
         shutil.rmtree(part, ignore_errors=True)
-        for archive in archives:
-            unpack(store / archive.name, part, archive.unpack, progress=progress)
+        for archive, about in zip(archives, made, strict=True):
+            try:
+                unpack(store / archive.name, part, archive.unpack, progress=progress)
+            except UserError:
+                if about["known"] == NEW:  # nobody vouches for it: it may be a page that says sorry
+                    (store / archive.name).unlink()
+                raise
+        _record(record, listed, seen, made)
         part.rename(root)
         shutil.rmtree(store)
     LOGGER.info("%s: %d archives unpacked, and removed", root, len(made))
@@ -85,24 +95,31 @@ def fetch_archives(
 
 
 def _fetch(
-    archive: Archive, store: Path, record: Path, listed: Path, wait: float, progress: bool
+    archive: Archive, store: Path, seen: Mapping[str, str], wait: float, progress: bool
 ) -> dict[str, Any]:
-    seen = read_json(record) if record.is_file() else {}
-    earlier = seen.get(archive.url)
-    sha256, known = (
-        (archive.sha256, "given") if archive.sha256 else (earlier, "recorded" if earlier else "new")
-    )
+    known = "given" if archive.sha256 else "recorded" if archive.url in seen else NEW
     found = download(
-        archive.url, store / archive.name, size=archive.bytes, sha256=sha256, wait=wait, progress=progress
+        archive.url,
+        store / archive.name,
+        size=archive.bytes,
+        sha256=archive.sha256 or seen.get(archive.url),
+        wait=wait,
+        progress=progress,
     )
-    if known == "new":
-        write_json(record, {**seen, archive.url: found.sha256})
+    return {"url": archive.url, "bytes": found.size, "sha256": found.sha256, "known": known}
+
+
+def _record(record: Path, listed: Path, seen: Mapping[str, str], made: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the SHA-256 of what is seen for the first time, and say so."""
+    new = {about["url"]: about["sha256"] for about in made if about["known"] == NEW}
+    if new:
+        write_json(record, {**seen, **new})
+    for url, sha256 in new.items():
         LOGGER.warning(
             "%s: %s gives no SHA-256; this file's, %s, is now recorded in %s, and any later download must "
             "match. Compare it with one that you trust",
-            *(archive.url, listed, found.sha256, record),
+            *(url, listed, sha256, record),
         )
-    return {"url": archive.url, "bytes": found.size, "sha256": found.sha256, "known": known}
 
 
 @contextmanager
