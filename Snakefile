@@ -2,6 +2,7 @@
 #
 #   snakemake --cores all results/voc12/val_miou.txt   makes what is missing or out of date
 #   snakemake -n results/voc12/val_miou.txt            shows what that would be, and why
+#   snakemake --cores all voc12_data                   fetches the data set, and checks and lists its images
 from snakemake.utils import min_version
 
 min_version("9.5")
@@ -20,8 +21,12 @@ include: "rules/segmentation.smk"
 include: "rules/report.smk"
 
 
+# Nodes of a cluster often have no network: what is fetched, the machine fetches that Snakemake runs on.
 localrules:
     all,
+    fetch_data,
+    voc12_data,
+    coco14_data,
 
 
 rule all:
@@ -38,3 +43,13 @@ rule all:
                 *("affinity_training", "segmentation_training"),
             ],
         ),
+
+
+rule voc12_data:
+    input:
+        indexes_of("voc12"),
+
+
+rule coco14_data:
+    input:
+        indexes_of("coco14"),

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from wsss.errors import UserError
+from wsss.files import is_there
 from wsss.runs import RUN_NAME, Run, final_saliency, load_run, metrics_files, selects_epoch, stages
 
 
@@ -33,7 +34,8 @@ def requested_runs() -> set[str]:
     """Names of the runs whose files the command line asks for."""
     # Snakemake itself knows its targets only when all rules are read, and then plans at once.
     targets = [Path(word).parts for word in sys.argv[1:]]
-    return {parts[1] for parts in targets if len(parts) > 2 and parts[0] == "results"}
+    prepared = {word.removesuffix("_data") for word in sys.argv[1:] if word in ("voc12_data", "coco14_data")}
+    return prepared | {parts[1] for parts in targets if len(parts) > 2 and parts[0] == "results"}
 
 
 def config_of(stage: str):
@@ -171,14 +173,37 @@ def courses_of_run(wildcards) -> list[str]:
     return [made_by(stage, f"metrics/{stage}_training.csv")(wildcards) for stage in made]
 
 
+def fetched_by(wildcards) -> list[str]:
+    """What says that a data set was fetched, if it was or has to be: nothing lies at its root."""
+    data, place = run_named(wildcards.run).config.dataset, f"results/{wildcards.run}/fetched.json"
+    return [place] if data.archives and (Path(place).is_file() or not is_there(data.root)) else []
+
+
+def sources_of(wildcards) -> list[str]:
+    """The files of a split that a data set comes with, or what says that they were fetched."""
+    found = run_named(wildcards.run).config.dataset.sources(wildcards.split)
+    return fetched_by(wildcards) or [str(path) for path in found if path.is_file()]
+
+
 def data_of_run(wildcards) -> list[str]:
-    """What an index is made from: the drawn data set, or the lists of splits that a data set comes with."""
+    """What an index is made from: the drawn data set, or what a data set comes with."""
     dataset = run_named(wildcards.run).config.dataset
     if dataset.kind == "shapes":
         return [f"results/{wildcards.run}/data"]
-    lists = Path(dataset.root, "ImageSets", "Segmentation")
-    found = {lists / f"{wildcards.split}.txt", lists / f"{dataset.val}.txt"}
-    return sorted(str(path) for path in found if path.is_file())
+    paints = dataset.kind == "coco" and dataset.masks is None
+    painted = [f"results/{wildcards.run}/painted/{wildcards.split}"] if paints else []
+    return [*sources_of(wildcards), *painted]
+
+
+def indexes_of(name: str):
+    """The indexes of a run's splits, wherever they lie."""
+
+    def places(wildcards) -> list[str]:
+        run = run_named(name)
+        splits = (run.config.dataset.train, run.config.dataset.val)
+        return [f"{run.directory('index')}/index/{split}.csv" for split in splits]
+
+    return places
 
 
 def oc_of_priors(wildcards) -> list[str]:

@@ -1,4 +1,24 @@
-# The images: what there is, checked once.
+# The images: what there is, fetched or drawn where it is not there yet, and checked once.
+
+
+rule fetch_data:
+    output:
+        "results/{run}/fetched.json",
+    log:
+        "results/{run}/logs/fetch_data.log",
+    benchmark:
+        "results/{run}/benchmarks/fetch_data.tsv"
+    resources:
+        mem_mb=growing(1000),
+        runtime=2880,
+    params:
+        config=config_of("index"),
+        digest=digest_of("index"),
+    message:
+        "{wildcards.run}: fetches its data set, which is not there"
+    shell:
+        "python -m workflow.scripts.fetch_data --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --out {output}"
 
 
 rule make_shapes:
@@ -21,6 +41,28 @@ rule make_shapes:
         " --threads {threads} --log {log} --out {output}"
 
 
+rule paint_masks:
+    input:
+        sources_of,
+    output:
+        directory("results/{run}/painted/{split}"),
+    log:
+        "results/{run}/logs/paint_masks.{split}.log",
+    benchmark:
+        "results/{run}/benchmarks/paint_masks.{split}.tsv"
+    resources:
+        mem_mb=growing(4000),
+        runtime=240,
+    params:
+        config=config_of("index"),
+        digest=digest_of("index"),
+    message:
+        "{wildcards.run}: paints the masks of {wildcards.split} from its annotations"
+    shell:
+        "python -m workflow.scripts.paint_masks --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --split {wildcards.split} --out {output}"
+
+
 rule index_images:
     input:
         data_of_run,
@@ -32,7 +74,7 @@ rule index_images:
     benchmark:
         "results/{run}/benchmarks/index_images.{split}.tsv"
     resources:
-        mem_mb=growing(1000),
+        mem_mb=growing(4000),
         runtime=60,
     params:
         config=config_of("index"),

@@ -175,11 +175,12 @@ def test_fault_names_file_line_key_value_and_what_is_allowed(tmp_path: Path, tex
     assert said.startswith(message)
 
 
+KINDS = "voc or coco or folder or shapes"
 DATASET_FAULTS = {
     "none": ("oc: {}", "dataset: missing; must be a section with kind, root, train, val, val_labels,"),
-    "no kind": ("dataset: {seed: 1}", "dataset.kind: missing; must be voc or shapes"),
-    "unknown kind": ("dataset: {kind: coco}", 'dataset.kind = "coco": must be voc or shapes'),
-    "kind of another type": ("dataset: {kind: [voc]}", 'dataset.kind = ["voc"]: must be voc or shapes'),
+    "no kind": ("dataset: {seed: 1}", f"dataset.kind: missing; must be {KINDS}"),
+    "unknown kind": ("dataset: {kind: cocoa}", f'dataset.kind = "cocoa": must be {KINDS}'),
+    "kind of another type": ("dataset: {kind: [voc]}", f'dataset.kind = ["voc"]: must be {KINDS}'),
     "no section": ("dataset: voc", 'dataset = "voc": must be a section with kind'),
     "no root": ("dataset: {kind: voc}", "dataset.root: missing; must be path"),
     "split": (
@@ -188,7 +189,7 @@ DATASET_FAULTS = {
     ),
     "key of another kind": (
         "dataset: {kind: voc, root: d, seed: 1}",
-        "dataset.seed: unknown key (known: kind, root, train, val, val_labels)",
+        "dataset.seed: unknown key (known: kind, root, train, val, val_labels, archives)",
     ),
 }
 

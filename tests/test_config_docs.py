@@ -57,11 +57,11 @@ def test_no_shipped_default_has_changed_or_gone(repository: Path) -> None:
 
 def test_every_key_but_those_of_the_machine_is_protected(repository: Path) -> None:
     shipped = json.loads((repository / "tests/defaults.json").read_text(encoding="utf-8"))
-    named = {key.split(" ")[0] for key in shipped}
-    required = {key.name for key in keys() if key.default is REQUIRED}
-    assert {key.name for key in keys()} - named == required | {
-        key.name for key in keys() if key.name.startswith("machine.")
+    every = {f"{key.name} ({key.kind})" if key.kind else key.name: key for key in keys()}
+    unprotected = {
+        name for name, key in every.items() if key.default is REQUIRED or key.name.startswith("machine.")
     }
+    assert set(every) - set(shipped) == unprotected
 
 
 @pytest.mark.parametrize("name", run_names(Path(__file__).parent.parent / "config"))
@@ -73,7 +73,7 @@ def test_shipped_runs_are_valid(repository: Path, name: str) -> None:
 
 def test_schema_refuses_what_the_models_refuse() -> None:
     validator = Draft202012Validator(file_schema())
-    for wrong in ({"oc": {"lr": 1}}, {"dataset": {"kind": "coco"}}, {"oc": {"optimisation": {"lr": 0}}}):
+    for wrong in ({"oc": {"lr": 1}}, {"dataset": {"kind": "cocoa"}}, {"oc": {"optimisation": {"lr": 0}}}):
         assert not validator.is_valid(wrong), wrong
     assert validator.is_valid({"extends": "voc12", "dataset": {"val": "test"}})
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
-from wsss.data.palette import voc_palette
+from wsss.data.palette import read_mask, voc_palette
 from wsss.data.voc import VOC_CLASSES, read_labels, voc_classes, voc_ids, voc_index
 from wsss.errors import UserError
 from wsss.files import write_png, write_text
@@ -95,6 +96,64 @@ def test_a_split_without_annotations_has_no_labels(root: Path) -> None:
     index = voc_index(root, "test")
     assert [(record.labels, record.mask) for record in index] == [((), None)]
     assert index.labels().tolist() == [[0] * 20]
+
+
+def test_vocs_test_has_no_labels_though_some_files_are_there(root: Path) -> None:
+    """Its archive has annotations of another task for some images; they do not say all that is to be seen."""
+    write_text(root / "ImageSets/Segmentation/test.txt", "4\n5\n")
+    assert [record.labels for record in voc_index(root, "test")] == [(), ()]
+    write_text(root / "classes.txt", "person\n")
+    with pytest.raises(UserError, match=r"5: no .*, while others have one"):
+        voc_index(root, "test")
+
+
+# --- SBD ---
+
+
+def sbd(path: Path, mask: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    content = {"Boundaries": np.zeros((2, 1)), "Segmentation": mask, "CategoriesPresent": np.unique(mask)}
+    savemat(path, {"GTcls": content, "other": 1}, do_compression=True)
+
+
+@pytest.mark.parametrize("form", ["palette", "mat", "colours"])
+def test_masks_of_sbd_in_every_form_they_are_spread_in(root: Path, form: str) -> None:
+    mask = np.zeros((40, 50), np.uint8)
+    mask[5:20, 8:30] = 12
+    place = root / "SegmentationClassAug"
+    annotate(root / "Annotations" / "5.xml", ("dog", BOX))
+    if form == "mat":
+        sbd(place / "5.mat", mask)
+        sbd(place / "._5.mat", mask)
+    elif form == "palette":
+        write_png(place / "5.png", mask, voc_palette())
+    else:
+        write_png(place / "5.png", voc_palette()[mask])
+    index = voc_index(root, "train_aug")
+    assert [record.id for record in index] == ["1", "2", "4", "5"]
+    made = index.records[3].mask
+    assert made is not None and made.parent == place
+    assert np.array_equal(read_mask(made), mask) and read_mask(made).dtype == np.uint8
+
+
+def test_vocs_own_mask_goes_before_that_of_sbd(root: Path) -> None:
+    sbd(root / "SegmentationClassAug" / "1.mat", np.zeros((40, 50), np.uint8))
+    assert voc_index(root, "train").records[0].mask == root / "SegmentationClass" / "1.png"
+
+
+def test_another_mat_file_is_named(root: Path) -> None:
+    path = root / "5.mat"
+    with pytest.raises(UserError, match=r"5\.mat: no such mask"):
+        read_mask(path)
+    savemat(path, {"GTcls": {"Segmentation": np.zeros((4, 4))}})
+    with pytest.raises(UserError, match=r"5\.mat: GTcls.Segmentation must be uint8"):
+        read_mask(path)
+    savemat(path, {"GTinst": 1})
+    with pytest.raises(UserError, match=r"5\.mat: no mask of SBD"):
+        read_mask(path)
+    write_text(path, "text")
+    with pytest.raises(UserError, match=r"5\.mat: no mask of SBD"):
+        read_mask(path)
 
 
 def test_all_faults_come_at_once(root: Path) -> None:

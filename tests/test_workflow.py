@@ -484,7 +484,7 @@ def test_train_aug_is_what_has_a_mask_and_is_not_in_val(photographs: Path, share
 
 def test_voc12_is_planned_without_its_images(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "config", tmp_path / "config")
-    cams = {"index_images": 1, "train_oc": 1, "train_priors": 1, "make_cams": 16}
+    cams = {"fetch_data": 1, "index_images": 1, "train_oc": 1, "train_priors": 1, "make_cams": 16}
     assert planned(tmp_path, "results/voc12/metrics/cams.json") == {**cams, "evaluate_cams": 1}
     assert planned(tmp_path, "results/voc12/metrics/saliency.json") == {
         **cams,

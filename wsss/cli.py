@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "compare": "wsss.commands.compare",
     "export": "wsss.commands.export",
     "import-weights": "wsss.commands.import_weights",
+    "init": "wsss.commands.init",
     "predict": "wsss.commands.predict",
     "status": "wsss.commands.status",
 }

@@ -45,6 +45,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def is_there(directory: Path) -> bool:
+    """Whether a directory is there and holds anything."""
+    return directory.is_dir() and any(directory.iterdir())
+
+
 def remove_parts(directory: Path) -> None:
     """Remove the temporary files that killed writers left behind. Nobody may be writing there."""
     for part in directory.glob(f".*{_PART}*"):

@@ -86,7 +86,8 @@ STAGES: dict[str, Stage] = {
 
 def goals(config: RunConfig) -> tuple[str, ...]:
     """The stages that a run is for; it has these and all before them."""
-    if config.segmentation.labels == "ground_truth" or config.given.segmentation:
+    data, labels = config.dataset, config.segmentation.labels
+    if labels == "ground_truth" or config.given.segmentation or not data.has_masks:
         return ("masks",)
     given = config.given
     # Nothing is trained for the sake of its scores alone.
@@ -179,7 +180,8 @@ class Run:
             shape = f"priors.method: {self.config.priors.method}, saliency.method: {saliency.method}"
             labels = f"segmentation.labels: {self.config.segmentation.labels}"
             labels += "".join(f", {name} given" for name, given in self.config.given if given)
-            run = f"run {self.name} ({shape}, saliency.refine: {saliency.refine}, {labels})"
+            scored = "" if self.config.dataset.has_masks else ", a data set without masks"
+            run = f"run {self.name} ({shape}, saliency.refine: {saliency.refine}, {labels}{scored})"
             raise UserError(f"{run} has no stage {stage!r}; it has {', '.join(stages(self))}")
         return STAGES[stage]
 
@@ -204,7 +206,7 @@ def metrics_files(run: Run) -> dict[str, Path]:
         "pseudo_labels": f"pseudo_labels.{data.train}.json",
         "saliency_metrics": "saliency.json",
     }
-    made = stages(run)
+    made = stages(run) if data.has_masks else ["masks"]
     return {stage: run.directory(stage) / "metrics" / name for stage, name in scores.items() if stage in made}
 
 

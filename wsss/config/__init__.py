@@ -5,7 +5,7 @@ reads a run's file; `python -m wsss.config.docs` writes the schema and the table
 """
 
 from wsss.config.affinity import Affinity, AffinityLabels, AffinityTraining, Walk
-from wsss.config.dataset import Dataset, ShapesDataset, VocDataset
+from wsss.config.dataset import CocoDataset, Dataset, FolderDataset, ShapesDataset, VocDataset
 from wsss.config.given import Given
 from wsss.config.inference import Cams, Evaluation, LabelCrf, TestTime
 from wsss.config.priors import Erasing, Method, Noc, Oc, Priors, Puzzle, Ramp
@@ -22,10 +22,12 @@ __all__ = [
     "Augmentation",
     "C2am",
     "Cams",
+    "CocoDataset",
     "Dataset",
     "Ema",
     "Erasing",
     "Evaluation",
+    "FolderDataset",
     "Given",
     "LabelCrf",
     "Machine",

@@ -1,17 +1,32 @@
-"""Where the images come from. A later data set adds a model here and its `kind` to `Dataset`."""
+"""Where the images come from. A later data set adds a model here and its `kind` to `Dataset`.
 
+Every kind has `train` and `val`, the names of its splits; `val_labels`, whether `val` has image-level labels;
+`has_masks`, whether there is anything to score against; `archives`, which says where it can be fetched; and
+`sources`, the files that the index of a split is made of.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from wsss.config.section import Section
+from wsss.config.section import Fault, Section, repeated
 
 SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+Archives = Annotated[
+    Path | None,
+    Field(
+        description="file that says which archives are fetched and unpacked where `root` is not there; "
+        "null: none"
+    ),
+]
 
 
 class VocDataset(Section):
     """PASCAL VOC 2012, or any data set in its layout (Everingham et al., 2010)."""
+
+    has_masks: ClassVar[bool] = True
 
     kind: Literal["voc"] = Field(description="layout of the data set")
     root: Path = Field(description="directory that holds JPEGImages, SegmentationClass and Annotations")
@@ -24,6 +39,92 @@ class VocDataset(Section):
     val_labels: bool = Field(
         True, description="whether the images of `val` have image-level labels, and so pseudo labels"
     )
+    archives: Archives = None
+
+    def unread(self) -> frozenset[str]:
+        return frozenset({"archives"})
+
+    def sources(self, split: str) -> tuple[Path, ...]:
+        """The split's list, and that of `val`, which `train_aug` leaves out."""
+        lists = self.root / "ImageSets" / "Segmentation"
+        return tuple(sorted({lists / f"{split}.txt", lists / f"{self.val}.txt"}))
+
+
+class CocoDataset(Section):
+    """MS COCO 2014, or any data set with annotations in its form (Lin et al., 2014)."""
+
+    has_masks: ClassVar[bool] = True
+    val_labels: ClassVar[bool] = True
+
+    kind: Literal["coco"] = Field(description="layout of the data set")
+    root: Path = Field(
+        description="directory that holds annotations/instances_<split>.json, and the images in <split> or "
+        "JPEGImages"
+    )
+    train: SplitName = Field("train2014", description="split to train on")
+    val: SplitName = Field("val2014", description="split to validate on")
+    labels: Path | None = Field(
+        None, description="image-level labels that one has, cls_labels*.npy; null: those of the annotations"
+    )
+    masks: Path | None = Field(
+        None,
+        description="directory of masks that one has, a PNG per image; null: painted from the annotations",
+    )
+    archives: Archives = None
+
+    def unread(self) -> frozenset[str]:
+        return frozenset({"archives"})
+
+    def sources(self, split: str) -> tuple[Path, ...]:
+        """The split's annotations, and the labels where they are given."""
+        return (self.annotations(split), *([self.labels] if self.labels else []))
+
+    def annotations(self, split: str) -> Path:
+        """The file that annotates a split."""
+        return self.root / "annotations" / f"instances_{split}.json"
+
+
+class FolderDataset(Section):
+    """Photographs of one's own, and a table of what each shows."""
+
+    train: ClassVar[str] = "train"
+    val: ClassVar[str] = "val"
+    val_labels: ClassVar[bool] = True
+    archives: ClassVar[None] = None
+
+    kind: Literal["folder"] = Field(description="layout of the data set")
+    images: Path = Field(description="directory of the photographs")
+    labels: Path = Field(
+        description="CSV with the columns `image` and `labels`, of which several are separated by `;`, `|` "
+        "or `,`, and `split` where the splits are given"
+    )
+    masks: Path | None = Field(
+        None, description="directory of masks, a PNG per photograph or of some; null: nothing can be scored"
+    )
+    classes: tuple[str, ...] | None = Field(
+        None, description="classes in the order of the masks' values 1, 2, …; null: those found, by alphabet"
+    )
+    val_share: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="part of the photographs that is drawn for `val`, unless splits are given",
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="seed that the splits are drawn with")
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether anything can be scored."""
+        return self.masks is not None
+
+    def sources(self, split: str) -> tuple[Path, ...]:
+        """The table, for every split."""
+        return (self.labels,)
+
+    def faults(self) -> Iterable[Fault]:
+        yield from repeated("classes", self.classes or ())
+        if self.has_masks and self.classes is None:
+            yield Fault("classes", "a list in a data set with masks, whose values it explains")
 
 
 class ShapesDataset(Section):
@@ -32,6 +133,8 @@ class ShapesDataset(Section):
     train: ClassVar[str] = "train"
     val: ClassVar[str] = "val"
     val_labels: ClassVar[bool] = True
+    has_masks: ClassVar[bool] = True
+    archives: ClassVar[None] = None
 
     kind: Literal["shapes"] = Field(description="layout of the data set")
     seed: int = Field(0, ge=0, description="seed that the images are drawn from")
@@ -40,4 +143,4 @@ class ShapesDataset(Section):
     size: int = Field(128, ge=32, le=1024, description="mean side of an image, px")
 
 
-Dataset = Annotated[VocDataset | ShapesDataset, Field(discriminator="kind")]
+Dataset = Annotated[VocDataset | CocoDataset | FolderDataset | ShapesDataset, Field(discriminator="kind")]

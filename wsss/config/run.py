@@ -64,3 +64,5 @@ class RunConfig(Section):
         if self.saliency.method == "none" and labels.bg_threshold >= labels.fg_threshold:
             must = f"below fg_threshold, which is {labels.fg_threshold}, in a run without saliency"
             yield Fault("affinity.labels.bg_threshold", must)
+        if self.segmentation.labels == "ground_truth" and not self.dataset.has_masks:
+            yield Fault("segmentation.labels", "pseudo, where the data set has no masks (dataset.masks)")

@@ -1,10 +1,11 @@
-"""Label maps as PNG: the VOC colour table, and one reader for every way a mask is stored."""
+"""Label maps: the VOC colour table, and one reader for every way a mask is stored."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from wsss.data.sbd import MAT, read_sbd
 from wsss.errors import UserError
 
 IGNORE = 255
@@ -28,9 +29,11 @@ def read_mask(path: str | Path) -> np.ndarray:
     """Read a mask as uint8 (H, W) of class values: 0 background, 1..C classes, 255 ignore.
 
     Mode P and L hold the values themselves. RGB (as converted SBD masks come) is decoded through the VOC
-    colour table, so void colour becomes 255. Raises UserError naming the file when it does not decode, has
-    another mode, or shows a colour that the table lacks.
+    colour table, so void colour becomes 255. A .mat file is SBD's own form. Raises UserError naming the file
+    when it does not decode, has another mode, or shows a colour that the table lacks.
     """
+    if Path(path).suffix == MAT:
+        return read_sbd(path)
     try:
         with Image.open(path) as image:
             mode = image.mode

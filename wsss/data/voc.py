@@ -1,7 +1,8 @@
 """Data sets in PASCAL VOC 2012's layout: splits, image-level labels from XML files, palette masks.
 
 A root holds JPEGImages/{id}.jpg or .png, Annotations/{id}.xml, SegmentationClass/{id}.png,
-ImageSets/Segmentation/{split}.txt, and classes.txt where the classes are not VOC's own.
+ImageSets/Segmentation/{split}.txt, and classes.txt where the classes are not VOC's own. The masks that make
+train_aug (SBD, Hariharan et al., 2011) lie in SegmentationClassAug, as PNG or as SBD's .mat files.
 """
 
 import xml.etree.ElementTree as ET
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wsss.data.index import Index, Record, build_index
+from wsss.data.sbd import MAT
 from wsss.errors import UserError
 
 VOC_CLASSES = (
@@ -34,8 +36,10 @@ VOC_CLASSES = (
     "tvmonitor",
 )
 TRAIN_AUG = "train_aug"
+TEST = "test"
 LISTS = Path("ImageSets", "Segmentation")
 MASK_DIRECTORIES = ("SegmentationClass", "SegmentationClassAug")
+MASK_SUFFIXES = (".png", MAT)
 IMAGE_SUFFIXES = (".jpg", ".png")
 
 
@@ -75,24 +79,31 @@ def voc_ids(root: str | Path, split: str) -> list[str]:
             f"{path}: no such list; splits of this data set are {', '.join(lists) or 'none'}, and {TRAIN_AUG}"
         )
     held_out = set(voc_ids(root, "val"))
-    masked = {mask.stem for name in MASK_DIRECTORIES for mask in (root / name).glob("*.png")}
+    masked = {
+        mask.stem
+        for name in MASK_DIRECTORIES
+        for suffix in MASK_SUFFIXES
+        for mask in (root / name).glob(f"[!.]*{suffix}")
+    }
     return sorted(masked - held_out)
 
 
 def voc_records(root: str | Path, split: str, classes: Sequence[str]) -> tuple[list[Record], list[str]]:
     """The images of a split with their files and labels, and the faults of its annotations.
 
-    A split in which no image has an XML file has no labels (VOC's test). One in which some have it and some
-    have not is a fault: images without labels would silently train as background.
+    A split in which no image has an XML file has no labels. One in which some have it and some have not is a
+    fault: images without labels would silently train as background. VOC's own `test` has none whatever files
+    there are: those are of other tasks, and do not name all that is to be seen.
     """
     root = Path(root)
+    unlabelled_test = split == TEST and tuple(classes) == VOC_CLASSES
     records = []
     faults = []
     unlabelled = []
     for name in voc_ids(root, split):
         annotation = root / "Annotations" / f"{name}.xml"
         labels: tuple[str, ...] = ()
-        if annotation.is_file():
+        if annotation.is_file() and not unlabelled_test:
             try:
                 labels = read_labels(annotation, classes)
             except UserError as error:
@@ -144,7 +155,9 @@ def _image(root: Path, name: str) -> Path:
 
 
 def _mask(root: Path, name: str) -> Path | None:
-    paths = [root / directory / f"{name}.png" for directory in MASK_DIRECTORIES]
+    paths = [
+        root / directory / f"{name}{suffix}" for directory in MASK_DIRECTORIES for suffix in MASK_SUFFIXES
+    ]
     return next((path for path in paths if path.is_file()), None)
 
 

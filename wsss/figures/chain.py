@@ -64,11 +64,27 @@ RULES = {
 def write_miou(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write the mIoU in percent with two decimals, and below one line per class: its IoU and its name.
 
-    metrics: what `wsss.inference.evaluate_labels.evaluate_labels` returns. A class that never occurs is nan.
+    metrics: what `wsss.inference.evaluate_labels.evaluate_labels` returns. A class that never occurs is nan;
+    of a split without masks all are, and the last lines say why, and which figures there cannot be.
     """
-    rows = [f"{metrics['miou']:.2f}"]
-    rows += [f"{'nan' if iou is None else f'{iou:.2f}'} {name}" for name, iou in metrics["iou"].items()]
+    rows = [_percent(metrics["miou"])]
+    rows += [f"{_percent(iou)} {name}" for name, iou in metrics["iou"].items()]
+    if metrics["miou"] is None:
+        rows += [f"# {line}" for line in _why_unscored(metrics["protocol"])]
     write_text(path, "\n".join(rows) + "\n")
+
+
+def _percent(value: float | None) -> str:
+    return "nan" if value is None else f"{value:.2f}"
+
+
+def _why_unscored(protocol: Mapping[str, Any]) -> list[str]:
+    images, split = protocol["images_without_mask"], protocol["split"]
+    return [
+        f"none of the {images} images of {split} has a mask: the network's masks of it were not scored",
+        "without masks there is no mIoU, IoU, FP or FN rate, precision or recall, and no best threshold",
+        "what can be looked at: the losses of the trainings, the figures, and the masks themselves",
+    ]
 
 
 def write_chain(path: Path, run: Run, metrics: Sequence[Path]) -> None:
@@ -90,9 +106,12 @@ def write_chain(path: Path, run: Run, metrics: Sequence[Path]) -> None:
 
 @dataclass(frozen=True)
 class Score:
-    """The mIoU of a stage, in percent, with the split and the protocol that it was found by."""
+    """The mIoU of a stage, in percent, with the split and the protocol that it was found by.
 
-    miou: float
+    None where there is no mask to find it by.
+    """
+
+    miou: float | None
     split: str
     protocol: str
 
@@ -103,6 +122,8 @@ def _of_maps(stage: str, metrics: Mapping[str, Any]) -> dict[str, Score]:
 
 
 def _of_labels(stage: str, metrics: Mapping[str, Any]) -> dict[str, Score]:
+    if metrics["miou"] is None:
+        return {stage: Score(None, metrics["protocol"]["split"], "not scored: the split has no masks")}
     part = (
         f"; the {metrics['coverage']:.1f} % of the pixels that have a label"
         if stage == "affinity_labels"
@@ -142,7 +163,7 @@ def _row(run: Run, stage: str, score: Score | None) -> dict[str, Any]:
     figure = PUBLISHED.get(run.name, {}).get(stage)
     return {
         "stage": stage,
-        "miou": f"{score.miou:.2f}" if score else "",
+        "miou": "" if score is None or score.miou is None else _percent(score.miou),
         "split": score.split if score else "",
         "protocol": score.protocol if score else f"network given, {given}" if given else "",
         "published": figure.miou if figure else "",

@@ -35,15 +35,21 @@ def label_sheet(
     holder = {image_id: shard for shard in map(LabelShard, shards) for image_id in shard.ids}
     places = np.linspace(0, len(index) - 1, min(shown, len(index))).round().astype(int)
     records = [index.records[place] for place in places]
-    covered = f", on {metrics['coverage']:.1f} % of the pixels" if metrics["coverage"] < 100 else ""
     write_sheet(
         path,
         [_row(record, holder[record.id][record.id]) for record in records],
         side=SIDE,
-        title=f"{metrics['run']}: {name} of {index.split}, mIoU {metrics['miou']:.1f} %{covered}",
+        title=f"{metrics['run']}: {name} of {index.split}, {_reached(metrics)}",
         headings=("image", "mask", name),
         legend=legend(index, (name for record in records for name in record.labels)),
     )
+
+
+def _reached(metrics: dict[str, Any]) -> str:
+    if metrics["miou"] is None:
+        return "no masks to score them by"
+    covered = f", on {metrics['coverage']:.1f} % of the pixels" if metrics["coverage"] < 100 else ""
+    return f"mIoU {metrics['miou']:.1f} %{covered}"
 
 
 def _row(record: Record, labels: np.ndarray) -> Row:

@@ -13,6 +13,16 @@ from wsss.metrics import ConfusionMatrix
 from wsss.progress import track
 
 
+def unscored(index: Index) -> dict[str, Any]:
+    """What a metrics file holds of a split without masks: the keys of `evaluate_labels`, and no figures."""
+    return {
+        "protocol": {"split": index.split, "images": 0, "images_without_mask": len(index)},
+        "coverage": None,
+        "miou": None,
+        "iou": dict.fromkeys(("background", *index.classes)),
+    }
+
+
 def evaluate_labels(
     shards: Mapping[str, LabelShard], index: Index, *, progress: bool = True
 ) -> dict[str, Any]:

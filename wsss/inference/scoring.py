@@ -8,7 +8,7 @@ from wsss.data.maps import MapShard
 from wsss.data.stage import read_index
 from wsss.files import write_csv, write_json
 from wsss.inference.evaluate import CAMS, ScoreKind, evaluate_scores
-from wsss.inference.evaluate_labels import evaluate_labels
+from wsss.inference.evaluate_labels import evaluate_labels, unscored
 from wsss.inference.shards import open_shards
 from wsss.inference.walk_scores import walk_scores
 from wsss.progress import LOGGER
@@ -47,10 +47,15 @@ def score_maps(step: Step, stage: str, index: Path, maps: Sequence[Path], out: P
 def score_labels(step: Step, index: Path, labels: Sequence[Path], out: Path) -> None:
     """Score the label maps that the step's stage has made of a split against the split's masks.
 
-    index: of the split. labels: all its shards. out: the metrics, JSON.
+    index: of the split. labels: all its shards. out: the metrics, JSON; of a split without masks it says that
+    there are none.
     """
     images = read_index(step, index)
     masked = [record for record in images if record.mask is not None]
+    if not masked:
+        LOGGER.warning("%s of %s: not scored, for the split has no masks", step.stage, images.split)
+        write_json(out, {"run": step.run.name, "digest": step.digest, **unscored(images)})
+        return
     shards = open_shards(step, step.stage, LabelShard, labels, masked)
     result = evaluate_labels(shards, images, progress=step.machine.progress)
     LOGGER.info(

@@ -1,0 +1,142 @@
+"""Photographs of one's own: the table, its splits and classes, and what is told of what does not fit."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wsss.config import FolderDataset
+from wsss.data.folder import classes_of, find_images, folder_index, in_split, read_table
+from wsss.errors import UserError
+from wsss.files import write_png, write_text
+
+TABLE = "image,labels\na.png,dog; Cat\nb,dog\nsub/c.jpg,\nsub/d,Cat|dog\ne.png,ape\n"
+NAMES = ("a.png", "b.png", "sub/c.png", "sub/d.png", "e.png")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Five photographs, two of them in a directory within, and a file that is none."""
+    for name in NAMES:
+        write_png(tmp_path / "photos" / name, np.zeros((20, 30, 3), np.uint8))
+    write_text(tmp_path / "photos" / "notes.txt", "x")
+    return tmp_path / "photos"
+
+
+def data_set(photos: Path, table: str = TABLE, **keys: Any) -> FolderDataset:
+    labels = photos.parent / "labels.csv"
+    write_text(labels, table.replace("c.jpg", "c.png"))
+    return FolderDataset(kind="folder", images=photos, labels=labels, **keys)
+
+
+def test_a_table_is_read(tmp_path: Path) -> None:
+    write_text(tmp_path / "l.csv", "\ufeffImage,labels,note\n\na.png,dog; Cat;dog,x\n b ,,\n")
+    first, second = read_table(tmp_path / "l.csv")
+    assert (first.image, first.labels, first.split, first.line) == ("a.png", ("dog", "Cat"), None, 3)
+    assert (second.image, second.labels) == ("b", ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image;labels\na;dog,cat\n",
+        "image\tlabels\na\tdog|cat\n",
+        'image,labels\na,"dog, cat"\n',
+        "labels,image\ndog;cat,a\n",
+    ],
+)
+def test_every_spreadsheets_csv_is_read(tmp_path: Path, text: str) -> None:
+    write_text(tmp_path / "l.csv", text)
+    (row,) = read_table(tmp_path / "l.csv")
+    assert (row.image, row.labels) == ("a", ("dog", "cat"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", r"columns are \(none\); they must be image and labels"),
+        ("file,class\na,b\n", "columns are file, class; they must be"),
+        ("image,labels\n", "lists no images"),
+        ("image,labels\na,dog,cat\n", "l.csv:2: 3 cells, not 2"),
+        ("image,labels,split\na,dog,\n", "l.csv:2: split ''"),
+    ],
+)
+def test_another_table_is_named(tmp_path: Path, text: str, said: str) -> None:
+    write_text(tmp_path / "l.csv", text)
+    with pytest.raises(UserError, match=said):
+        read_table(tmp_path / "l.csv")
+
+
+def test_a_table_that_is_missing_or_no_text(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"l\.csv: no such file"):
+        read_table(tmp_path / "l.csv")
+    (tmp_path / "l.csv").write_bytes(b"image,labels\n\xff\xfe")
+    with pytest.raises(UserError, match=r"l\.csv: not a text file in UTF-8"):
+        read_table(tmp_path / "l.csv")
+
+
+def test_classes_are_found_and_ordered(photos: Path) -> None:
+    data = data_set(photos)
+    assert classes_of(read_table(data.labels)) == ("ape", "Cat", "dog")
+    assert folder_index(data, "train").classes == ("ape", "Cat", "dog")
+    chosen = data_set(photos, classes=("dog", "ape", "Cat"))
+    assert folder_index(chosen, "train").classes == ("dog", "ape", "Cat")
+
+
+def test_splits_are_drawn_with_a_seed_and_share_out_the_images(photos: Path) -> None:
+    def ids(split: str, **keys: Any) -> list[str]:
+        return [record.id for record in folder_index(data_set(photos, **keys), split)]
+
+    train, val = ids("train", val_share=0.4), ids("val", val_share=0.4)
+    assert sorted(train + val) == ["a", "b", "e", "sub_c", "sub_d"] and len(val) == 2
+    assert ids("val", val_share=0.4) == val
+    assert len({tuple(ids("val", val_share=0.4, seed=seed)) for seed in range(9)}) > 3
+    assert len(ids("val", val_share=0.01)) == 1, "one at least"
+
+
+def test_another_image_moves_hardly_any(photos: Path) -> None:
+    write_text(photos.parent / "l.csv", "image,labels\n" + "".join(f"{i},dog\n" for i in range(200)))
+    before = read_table(photos.parent / "l.csv")
+    after = before[:100] + before[101:]
+    chosen = [{row.image for row in in_split(rows, "val", val_share=0.2, seed=0)} for rows in (before, after)]
+    assert len(chosen[0]) == len(chosen[1]) == 40 and len(chosen[0] ^ chosen[1]) <= 2
+
+
+def test_splits_may_be_given(photos: Path) -> None:
+    data = data_set(photos, "image,labels,split\na,dog,train\nb,cat,val\ne,cat,test\n")
+    for split, expected in {"train": "a", "val": "b", "test": "e"}.items():
+        assert [record.id for record in folder_index(data, split)] == [expected]
+    with pytest.raises(UserError, match="its splits are test, train, val"):
+        folder_index(data, "extra")
+
+
+def test_masks_of_some(photos: Path) -> None:
+    for name, value in (("a", 1), ("sub/c", 0)):
+        write_png(photos.parent / "masks" / f"{name}.png", np.full((20, 30), value, np.uint8))
+    table = "image,labels,split\na,dog,train\nb,dog,train\nsub/c,,train\n"
+    data = data_set(photos, table, masks=photos.parent / "masks", classes=("dog",))
+    index = folder_index(data, "train", digest="d")
+    assert [record.mask is not None for record in index] == [True, False, True]
+    assert [record.labels for record in index] == [("dog",), ("dog",), ()] and index.digest == "d"
+
+
+def test_what_does_not_fit_is_told_at_once(photos: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("wsss").propagate = True
+    table = "image,labels,split\na,wolf,train\nz.jpg,dog,train\nb,dog,train\nb.png,dog,train\n"
+    with pytest.raises(UserError) as caught:
+        folder_index(data_set(photos, table, classes=("dog",)), "train")
+    for part in ("labels.csv:3: z.jpg: no such image in", "unknown class 'wolf'", "b: occurs twice"):
+        assert part in str(caught.value)
+    assert "lists no labels of 3 images, which are not used: e, sub/c, sub/d" in caplog.text
+
+
+def test_images_that_cannot_be_told_apart(photos: Path) -> None:
+    write_png(photos / "a.PNG", np.zeros((2, 2, 3), np.uint8))
+    with pytest.raises(UserError, match="has the same name"):
+        find_images(photos)
+    (photos.parent / "empty").mkdir()
+    for name, said in (("empty", "no images"), ("nowhere", "no such directory")):
+        with pytest.raises(UserError, match=said):
+            find_images(photos.parent / name)

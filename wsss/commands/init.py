@@ -1,0 +1,146 @@
+"""Write the configuration of a run on photographs of one's own: a directory of them, and a table of labels.
+
+The table is a CSV with the columns `image` and `labels` (several are separated by `;`), and `split` (train,
+val) where the splits are given. Every image is looked at; sizes and epochs are chosen by their number and
+size.
+"""
+
+import argparse
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import yaml
+
+from wsss.config import FolderDataset, RunConfig
+from wsss.config.recipe import HUGE, recipe
+from wsss.data.folder import classes_of, folder_index, read_table
+from wsss.data.images import image_size
+from wsss.data.index import Index
+from wsss.data.palette import voc_palette
+from wsss.errors import UserError
+from wsss.files import write_text
+from wsss.runs import RUN_NAME, load_run
+
+HELP = "write the configuration of a run on photographs of one's own"
+#: fewer training images leave no batch to speak of
+LEAST = 4
+#: what every stage's maps are made for, px: the random walk and the CRF work on each pixel of an image
+LONGEST = 2000
+HEADER = """\
+# yaml-language-server: $schema=schema.json
+# Written by `wsss init` for {train} + {val} photographs, {side} px in the median. All keys: config/README.md.
+# The backbone's weights come with an installed package. With GPUs and some thousand photographs, leave
+# out all but `dataset`: what is left out has the published values (ResNeSt-269).
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The directory, the table, and what else the data set has."""
+    parser.add_argument("images", type=Path, help="directory of the photographs")
+    parser.add_argument("--labels", required=True, type=Path, help="CSV of image and labels")
+    parser.add_argument("--masks", type=Path, help="directory of masks to score by, a PNG per photograph")
+    parser.add_argument(
+        "--classes", help="classes in the order of the masks' values, separated by commas; else by alphabet"
+    )
+    parser.add_argument("--val-share", type=float, default=0.2, help="part that is drawn for val (0.2)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draw (0)")
+    parser.add_argument("--name", help="name of the run, by default the directory's")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look at the images, write config/<name>.yaml, and say what to type next."""
+    name = _name(arguments)
+    path = Path("config", f"{name}.yaml")
+    if path.exists():
+        raise UserError(f"{path}: is there already; remove it, or give the run another --name")
+    classes = [part.strip() for part in arguments.classes.split(",")] if arguments.classes else []
+    found = classes or list(classes_of(read_table(arguments.labels)))
+    section = {
+        "kind": "folder",
+        "images": str(arguments.images),
+        "labels": str(arguments.labels),
+        **({"masks": str(arguments.masks)} if arguments.masks else {}),
+        "classes": found,
+        "val_share": arguments.val_share,
+        "seed": arguments.seed,
+    }
+    try:
+        data = FolderDataset.model_validate(section)
+    except ValueError as error:
+        raise UserError(f"--val-share, --seed or --classes: {error}") from None
+    splits = {split: folder_index(data, split) for split in ("train", "val")}
+    side = _checked(splits)
+    config = {"dataset": section, **recipe(len(splits["train"]), side), "machine": _machine()}
+    RunConfig.model_validate(config)
+    sizes = {split: len(index) for split, index in splits.items()}
+    style: dict[str, Any] = {"default_flow_style": None, "width": 110, "allow_unicode": True}
+    text = yaml.dump(config, Dumper=_Plain, sort_keys=False, **style)
+    write_text(path, HEADER.format(**sizes, side=side) + text)
+    load_run(name)
+    print("\n".join(_said(path, splits, side)))
+    return 0
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what stands in two places twice, and no references."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    """The run's name."""
+    directory = arguments.images.resolve().name.lower()
+    given: str = arguments.name or re.sub("[^a-z0-9]+", "-", directory).strip("-")
+    if not re.fullmatch(RUN_NAME, given):
+        raise UserError(f"run {given!r}: a run's name must be of the form {RUN_NAME}; give one with --name")
+    return given
+
+
+def _checked(splits: dict[str, Index]) -> int:
+    """The median of the longer sides, px. Raises UserError for images that no run could learn from."""
+    train = splits["train"]
+    if len(train) < LEAST:
+        raise UserError(f"{len(train)} training photographs; there must be {LEAST}, better some hundred")
+    if missing := [name for name, count in _counts(train).items() if not count]:
+        raise UserError(
+            f"no training photograph shows {', '.join(missing)}; label more, or draw with another --seed"
+        )
+    sides = {record.id: max(image_size(record.image)) for index in splits.values() for record in index}
+    longest = max(sides, key=lambda name: sides[name])
+    if sides[longest] > LONGEST:
+        raise UserError(
+            f"{longest} has a side of {sides[longest]} px; the walk and the CRF work on every pixel, and are "
+            f"for sides of some {HUGE} px. Make copies of at most {LONGEST} px, and name their directory"
+        )
+    return round(median(sides.values()))
+
+
+def _machine() -> dict[str, Any]:
+    cores = os.cpu_count() or 1
+    return {"threads": min(4, cores), "workers": 1 if cores < 4 else 2}
+
+
+def _counts(index: Index) -> Counter[str]:
+    counts = Counter(dict.fromkeys(index.classes, 0))
+    counts.update(label for record in index for label in record.labels)
+    return counts
+
+
+def _said(path: Path, splits: dict[str, Index], side: int) -> list[str]:
+    train, val = splits["train"], splits["val"]
+    counts, colours = _counts(train), voc_palette()
+    lines = [f"{path}: {len(train)} photographs to train on, {len(val)} to look at; {side} px in the median"]
+    for value, name in enumerate(train.classes, 1):
+        colour = "#" + bytes(colours[value].tolist()).hex()
+        lines.append(f"  mask value {value}, colour {colour}: {name} ({counts[name]} photographs)")
+    masked = {split: sum(record.mask is not None for record in index) for split, index in splits.items()}
+    if not any(masked.values()):
+        lines.append("  no masks: the run ends with masks of its own; there can be no mIoU, of any stage")
+    else:
+        lines.append(f"  masks of {masked['train']} + {masked['val']} photographs, to score by")
+    return [*lines, f"now: snakemake --cores all results/{path.stem}/val_miou.txt"]
