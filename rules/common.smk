@@ -7,7 +7,8 @@ from pathlib import Path
 
 from wsss.errors import UserError
 from wsss.files import is_there
-from wsss.runs import RUN_NAME, Run, final_saliency, load_run, metrics_files, selects_epoch, stages
+from wsss.runs import RUN_NAME, Run, load_run, metrics_files, stages
+from wsss.stages import final_saliency, selects_epoch
 
 
 wildcard_constraints:

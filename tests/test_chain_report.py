@@ -10,7 +10,8 @@ import pytest
 from wsss.errors import UserError
 from wsss.figures.chain import PUBLISHED, RULES, write_chain, write_miou
 from wsss.files import write_json, write_text
-from wsss.runs import STAGES, Run, load_run, stages
+from wsss.runs import Run, load_run, stages
+from wsss.stages import STAGES
 
 BASE: dict[str, Any] = {"dataset": {"kind": "shapes"}}
 

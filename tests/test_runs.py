@@ -8,16 +8,8 @@ import pytest
 
 from wsss.config import Oc, Priors, RunConfig, Section, ShapesDataset
 from wsss.errors import UserError
-from wsss.runs import (
-    STAGES,
-    Run,
-    final_saliency,
-    load_run,
-    parse_section,
-    run_names,
-    selects_epoch,
-    stages,
-)
+from wsss.runs import Run, load_run, run_names, stages
+from wsss.stages import STAGES, final_saliency, parse_section, selects_epoch
 
 BASE = "dataset: {kind: shapes}\n"
 

@@ -15,7 +15,8 @@ from wsss.data.index import Index
 from wsss.data.label_maps import write_label_shard
 from wsss.data.palette import read_mask, voc_palette
 from wsss.files import write_text
-from wsss.runs import STAGES, Run, load_run
+from wsss.runs import Run, load_run
+from wsss.stages import STAGES
 from wsss.step import Step
 
 NETWORK = {"backbone": BACKBONE, "weights": "none"}

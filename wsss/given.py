@@ -21,7 +21,8 @@ from wsss.files import read_json, write_text
 from wsss.model_file import Header, new_network, read_header, save_model
 from wsss.models.published import released_names, take
 from wsss.models.weights import read_tensors
-from wsss.runs import STAGES, Run
+from wsss.runs import Run
+from wsss.stages import STAGES
 
 #: by stage whose network can be given, its architecture
 ARCHITECTURES = {

@@ -17,7 +17,8 @@ from wsss.config import Machine
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.jobs import Record, cpu
 from wsss.progress import LOGGER, log_to
-from wsss.runs import Run, load_run, parse_section
+from wsss.runs import Run, load_run
+from wsss.stages import parse_section
 from wsss.training.launch import in_processes, launched_rank, launched_world
 
 

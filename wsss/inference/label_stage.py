@@ -11,7 +11,7 @@ from wsss.data.stage import read_index
 from wsss.errors import UserError
 from wsss.inference.label_making import affinity_labels, pseudo_labels
 from wsss.inference.shards import keep_to_threads, open_shards, shard_of
-from wsss.runs import final_saliency
+from wsss.stages import final_saliency
 from wsss.step import Step
 
 

@@ -12,7 +12,8 @@ from wsss.config.keys import REQUIRED, keys
 from wsss.figures.chain import RULES
 from wsss.jobs import Job, cpu, read_jobs, versions
 from wsss.report.numbers import Source
-from wsss.runs import Run, selects_epoch, stages
+from wsss.runs import Run, stages
+from wsss.stages import selects_epoch
 
 #: by stage, the section whose seed it takes
 STAGE_SEEDS = {

@@ -16,7 +16,7 @@ from wsss.report.numbers import Source
 from wsss.report.page import render
 from wsss.report.results import name_of, read_results
 from wsss.report.scores import score_images
-from wsss.runs import final_saliency
+from wsss.stages import final_saliency
 from wsss.step import Step
 
 

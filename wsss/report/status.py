@@ -9,7 +9,8 @@ from pathlib import Path
 
 from wsss.figures.chain import RULES
 from wsss.jobs import Job, read_jobs
-from wsss.runs import STAGES, Run, stages
+from wsss.runs import Run, stages
+from wsss.stages import STAGES
 
 #: rules that score what a stage has made, by their stage
 SCORING = {
