@@ -8,7 +8,9 @@ from importlib import import_module
 from wsss.errors import UserError
 
 #: subcommand -> its module, loaded for its arguments' sake only when it is called or help is asked for
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "doctor": "wsss.commands.doctor",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
