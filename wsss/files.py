@@ -4,6 +4,7 @@ A reader, a killed job or a full disk can then never leave half a file under the
 """
 
 import csv
+import errno
 import json
 import os
 import stat
@@ -19,6 +20,8 @@ from wsss.errors import UserError
 
 #: marks a file that is not whole yet
 _PART = ".part"
+#: what the system says of a disk that takes no more: full, or the user's share of it
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -27,7 +30,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix (writers choose the format by it) and carries the process id, so
     that two writers never share it. Permissions follow the umask, as colleagues expect, whatever those are
-    that a writer gives its file.
+    that a writer gives its file. Raises UserError when the disk is full, whatever the writer makes of it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,8 +44,22 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.fchmod(written.fileno(), stat.S_IMODE(mode))
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except Exception as error:
+        if disk_is_full(error):
+            raise UserError(
+                f"{path}: no space left on the disk ({error}). What was there before stays; "
+                "make room, then start again."
+            ) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Whether an error says that a disk is full; writers in other languages have the system's words only."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    return any(os.strerror(number) in str(error) for number in _FULL)
 
 
 def remove_parts(directory: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from wsss.config import Machine
 from wsss.errors import PeerLost, Preempted, UserError
+from wsss.files import disk_is_full
 from wsss.progress import LOGGER, log_to
 from wsss.runs import Run, load_run, parse_section
 from wsss.training.launch import in_processes, launched_rank, launched_world
@@ -124,6 +125,10 @@ def _status(
     except KeyboardInterrupt:
         LOGGER.warning("%s: interrupted", stage)
         return 128 + signal.SIGINT
-    except Exception:
+    except Exception as error:
+        if disk_is_full(error):
+            full = "error: %s/%s: no space left on the disk (%s); make room, then start again"
+            LOGGER.error(full, arguments.run, stage, error)
+            return UserError.EXIT_STATUS
         LOGGER.exception("%s: this is a bug", stage)
         return 2
