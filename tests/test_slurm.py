@@ -147,7 +147,7 @@ def test_the_chain_is_that_of_a_run_without_slurm(slurm: Slurm, chain: Path, tmp
         return run.process.poll() is not None
 
     try:
-        wait_until(over, "takes too long", 400)
+        wait_until(over, "takes too long", 900)
     finally:
         run.kill()
     assert run.process.returncode == 0, run.printed()

@@ -97,7 +97,7 @@ class OnSlurm:
         """Slurm's numbers of its jobs so far."""
         return re.findall(r"submitted with SLURM jobid (\d+)", self.printed())
 
-    def ended(self, seconds: float = 300) -> int:
+    def ended(self, seconds: float = 600) -> int:
         """Wait for its end; its exit status."""
         try:
             return self.process.wait(seconds)
@@ -119,7 +119,7 @@ def said(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
 
 
-def wait_until(happened: Callable[[], Any], otherwise: str, seconds: float = 120) -> None:
+def wait_until(happened: Callable[[], Any], otherwise: str, seconds: float = 240) -> None:
     """Look four times a second."""
     deadline = time.monotonic() + seconds
     while not happened():
