@@ -35,7 +35,7 @@ MIOU = "results/whole/val_miou.txt"
 MODEL = "results/long/models/priors.safetensors"
 CHECKPOINTS = "results/long/checkpoints/priors"
 JOB = "rule_train_priors_wildcards_long"
-STEPS = 300
+STEPS = 210
 GPU = {"slurm_partition": "gpu"}
 ON_GPUS = {"train_priors": GPU}
 

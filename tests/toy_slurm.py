@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,13 @@ class Slurm:
         subprocess.run([SCRIPTS / "stop.sh", self.directory], check=True, timeout=120)
 
     def lose_node(self) -> None:
-        """As if the node had lost its power; its processes end, too."""
+        """As if it had lost its power: no process of Slurm's or of a job says a last word."""
         os.kill(int((self.directory / "run" / "slurmd.pid").read_text()), signal.SIGKILL)
+        for process in Path("/proc").iterdir():
+            with suppress(OSError, ValueError):
+                at_work = b"SLURM_CLUSTER_NAME=wsss" in (process / "environ").read_bytes()
+                if at_work or (process / "comm").read_text() == "slurmstepd\n":
+                    os.kill(int(process.name), signal.SIGKILL)
         wait_until(lambda: "down" in said("sinfo", "-h", "-p", "cpu", "-o", "%T"), "the node is not missed")
 
     def return_node(self) -> None:
