@@ -5,6 +5,7 @@ import json
 import math
 import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,16 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from wsss.errors import UserError
-from wsss.files import atomic, read_json, remove_parts, write_csv, write_json, write_png, write_text
+from wsss.files import (
+    atomic,
+    atomic_directory,
+    read_json,
+    remove_parts,
+    write_csv,
+    write_json,
+    write_png,
+    write_text,
+)
 from wsss.model_file import HEADER, Header, load_classifier, read_header, save_model
 from wsss.models import Classifier
 
@@ -122,6 +132,28 @@ def test_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
 
 
 # ---- formats -----------------------------------------------------------------------------------------------
+
+
+def test_a_directory_appears_when_it_is_whole(tmp_path: Path) -> None:
+    place = tmp_path / "000"
+    with atomic_directory(place) as temporary:
+        write_text(temporary / "a", "1")
+        assert not place.exists()
+    with pytest.raises(ValueError, match="mistake"), atomic_directory(place) as temporary:
+        write_text(temporary / "b", "2")
+        raise ValueError("mistake")
+    assert names(tmp_path) == ["000"] and names(place) == ["a"]
+
+
+def test_directories_that_killed_writers_left_are_removed(tmp_path: Path) -> None:
+    """Those of the same name only, and of no process that still lives."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for name in (f".000.{ended.pid}.part", f".000.{os.getppid()}.part", f".001.{ended.pid}.part"):
+        (tmp_path / name).mkdir()
+    with atomic_directory(tmp_path / "000"):
+        pass
+    assert names(tmp_path) == sorted([f".000.{os.getppid()}.part", f".001.{ended.pid}.part", "000"])
 
 
 def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:
