@@ -197,7 +197,7 @@ def test_a_training_that_is_disturbed_goes_on_from_where_it_was(
 def test_a_lost_node_costs_no_more_than_the_last_checkpoint(
     slurm: Slurm, place: Path, undisturbed: Path, started: Any
 ) -> None:
-    """Slurm puts its job back; where that is not wanted, the run ends, says why, and can be started again."""
+    """Where Slurm is not to put the job back, the run ends, says why, and can be started again."""
     write_run(place, "long", long(checkpoint_minutes=0))
     run = started(MODEL, **{"slurm-requeue": False, "slurm-no-requeue": True, "retries": 0})
     trains(place, run, 1)
@@ -211,11 +211,8 @@ def test_a_lost_node_costs_no_more_than_the_last_checkpoint(
     slurm.return_node()
     gone_on: list[int] = []
     again = started(MODEL)
-    number = trains(place, again, 1, gone_on)
+    trains(place, again, 1, gone_on)
     assert gone_on[0] > 0
-    slurm.lose_node()
-    wait_until(lambda: said("squeue", "-h", "-j", number, "-o", "%T") == "PENDING", "is not put back")
-    slurm.return_node()
     assert again.ended() == 0, again.printed()
     assert_equal(place, undisturbed)
 
