@@ -14,7 +14,7 @@ RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 INSTALLED := .venv/.installed-$(TORCH)
 DEVELOPS := .venv/.installed-dev
 
-.PHONY: help install develop demo costs test test-slow lint format lock clean
+.PHONY: help install develop slurm-profile demo costs test test-slow test-slurm lint format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -22,6 +22,11 @@ help: ## this list
 install: $(INSTALLED) ## everything that running needs, into .venv
 
 develop: $(DEVELOPS) ## what tests and linters need as well
+
+slurm-profile: $(INSTALLED) ## slurm/, for `snakemake --profile slurm`: say there what your cluster is like; rm -r slurm undoes it
+	@if [ -e slurm ]; then echo "slurm/ is there already, and stays as it is"; else cp -r profiles/slurm slurm; fi
+	@echo "your cluster's partitions and account go into slurm/config.yaml; then type, for example:"
+	@echo "  snakemake --profile slurm results/voc12/val_miou.txt"
 
 demo: $(INSTALLED) ## the shapes data set from nothing to a segmentation network, and pictures of every stage
 	$(RUN) snakemake --cores all
@@ -38,6 +43,9 @@ test: $(DEVELOPS) ## the quick tests
 
 test-slow: $(DEVELOPS) ## the tests that take minutes
 	$(RUN) pytest -m slow
+
+test-slurm: $(DEVELOPS) ## the workflow on a real Slurm, started for the tests where it is installed
+	$(RUN) pytest -m slurm -n 0 -rs
 
 lint: $(DEVELOPS) ## style, types and the workflow
 	$(RUN) ruff check .

@@ -16,7 +16,7 @@ rule make_affinity_labels:
     threads: 1
     resources:
         mem_mb=growing(1500),
-        runtime=240,
+        runtime=growing(240),
     params:
         config=config_of("affinity_labels"),
         digest=digest_of("affinity_labels"),
@@ -70,7 +70,7 @@ rule walk_cams:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=240,
+        runtime=growing(240),
         gpu=gpu_of,
     params:
         config=config_of("walks"),
@@ -97,7 +97,7 @@ rule evaluate_walks:
     threads: threads_of
     resources:
         mem_mb=growing(4000),
-        runtime=120,
+        runtime=growing(120),
     params:
         config=config_of("walks_metrics"),
         digest=digest_of("walks_metrics"),

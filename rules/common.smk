@@ -1,12 +1,16 @@
 # What a run asks for: its configuration, and where its stages' files lie.
 import os
+import signal
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
+import snakemake_executor_plugin_slurm as slurm_plugin
+
 from wsss.errors import UserError
 from wsss.files import is_there
+from wsss.patience import patient, steady
 from wsss.runs import RUN_NAME, Run, load_run, metrics_files, stages
 from wsss.stages import final_saliency, selects_epoch
 
@@ -21,8 +25,18 @@ wildcard_constraints:
 
 # `python -m workflow.scripts.…` in a rule means this environment and this checkout, wherever Snakemake is
 # started. Their paths stand here: in a rule they would be part of its text, and a move would train all again.
+# `exec`: a scheduler signals every process of a job, and a shell that dies of it takes the job with it before a
+# training has saved.
 ENVIRONMENT, CHECKOUT = str(Path(sys.executable).parent), str(workflow.basedir)
-shell.prefix("export PATH={ENVIRONMENT:q}:$PATH PYTHONPATH={CHECKOUT:q}:$PYTHONPATH; set -euo pipefail; ")
+shell.prefix(
+    "export PATH={ENVIRONMENT:q}:$PATH PYTHONPATH={CHECKOUT:q}:$PYTHONPATH; set -euo pipefail; exec "
+)
+
+# SIGUSR1 asks trainings to save and leave. The Snakemake that a job's training runs under gets it, too.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+slurm_plugin.query_job_status = patient(slurm_plugin.query_job_status)
+slurm_plugin.get_min_job_age = steady(slurm_plugin.get_min_job_age)
 
 
 @cache
@@ -229,9 +243,12 @@ def threads_of(wildcards) -> int:
     return run_named(wildcards.run).config.machine.threads
 
 
-def growing(mb: int):
-    """Memory that grows with every attempt, where a profile has retries."""
-    return lambda wildcards, attempt: mb * attempt
+def growing(amount: int):
+    """Memory or time that grows with every attempt, where a profile has retries.
+
+    The time of a training does not: it goes on from its checkpoint.
+    """
+    return lambda wildcards, attempt: amount * attempt
 
 
 def trainings_to_come() -> list[str]:

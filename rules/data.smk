@@ -30,7 +30,7 @@ rule make_shapes:
         "results/{run}/benchmarks/make_shapes.tsv"
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=growing(10),
     params:
         config=config_of("index"),
         digest=digest_of("index"),
@@ -75,7 +75,7 @@ rule index_images:
         "results/{run}/benchmarks/index_images.{split}.tsv"
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=growing(60),
     params:
         config=config_of("index"),
         digest=digest_of("index"),

@@ -68,7 +68,7 @@ rule make_cams:
     threads: 1
     resources:
         mem_mb=growing(8000),
-        runtime=240,
+        runtime=growing(240),
         gpu=gpu_of,
     params:
         config=config_of("cams"),
@@ -95,7 +95,7 @@ rule evaluate_cams:
     threads: threads_of
     resources:
         mem_mb=growing(4000),
-        runtime=120,
+        runtime=growing(120),
     params:
         config=config_of("cams_metrics"),
         digest=digest_of("cams_metrics"),

@@ -17,7 +17,7 @@ rule draw_training:
         "results/{run}/benchmarks/draw_training.{training}.tsv"
     resources:
         mem_mb=growing(2000),
-        runtime=10,
+        runtime=growing(10),
     params:
         config=config_of("{training}"),
         digest=digest_of("{training}"),
@@ -53,7 +53,7 @@ rule draw_cams:
         "results/{run}/benchmarks/draw_cams.tsv"
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=growing(30),
     params:
         config=config_of("cams_metrics"),
         digest=digest_of("cams_metrics"),
@@ -91,7 +91,7 @@ rule draw_saliency:
         "results/{run}/benchmarks/draw_saliency.tsv"
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=growing(30),
     params:
         config=config_of("saliency_metrics"),
         digest=digest_of("saliency_metrics"),
@@ -127,7 +127,7 @@ rule draw_walks:
         "results/{run}/benchmarks/draw_walks.tsv"
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=growing(30),
     params:
         config=config_of("walks_metrics"),
         digest=digest_of("walks_metrics"),
@@ -157,7 +157,7 @@ rule draw_labels:
         "results/{run}/benchmarks/draw_labels.{labels}.{split}.tsv"
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=growing(30),
     params:
         config=config_of("{labels}"),
         digest=digest_of("{labels}"),
@@ -180,7 +180,7 @@ rule report_chain:
         "results/{run}/benchmarks/report_chain.tsv"
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=growing(10),
     params:
         config=config_of("masks"),
         digest=digest_of("masks"),

@@ -42,7 +42,7 @@ rule make_c2am_maps:
     threads: 1
     resources:
         mem_mb=growing(8000),
-        runtime=240,
+        runtime=growing(240),
         gpu=gpu_of,
     params:
         config=config_of("c2am_maps"),
@@ -69,7 +69,7 @@ rule refine_saliency:
     threads: 1
     resources:
         mem_mb=growing(1500),
-        runtime=240,
+        runtime=growing(240),
     params:
         config=config_of("saliency_crf"),
         digest=digest_of("saliency_crf"),
@@ -121,7 +121,7 @@ rule make_saliency:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=120,
+        runtime=growing(120),
         gpu=gpu_of,
     params:
         config=config_of("saliency"),
@@ -151,7 +151,7 @@ rule evaluate_saliency:
     threads: threads_of
     resources:
         mem_mb=growing(4000),
-        runtime=120,
+        runtime=growing(120),
     params:
         config=config_of("saliency_metrics"),
         digest=digest_of("saliency_metrics"),

@@ -15,7 +15,7 @@ rule make_pseudo_labels:
     threads: 1
     resources:
         mem_mb=growing(1500),
-        runtime=240,
+        runtime=growing(240),
     params:
         config=config_of("pseudo_labels"),
         digest=digest_of("pseudo_labels"),
@@ -71,7 +71,7 @@ rule make_masks:
     threads: threads_of
     resources:
         mem_mb=growing(8000),
-        runtime=240,
+        runtime=growing(240),
         gpu=gpu_of,
     params:
         config=config_of("masks"),
@@ -96,7 +96,7 @@ rule pack_masks:
         "results/{run}/benchmarks/pack_masks.{split}.tsv"
     resources:
         mem_mb=growing(1500),
-        runtime=30,
+        runtime=growing(30),
     params:
         config=config_of("masks"),
         digest=digest_of("masks"),
@@ -119,7 +119,7 @@ rule evaluate_labels:
         "results/{run}/benchmarks/evaluate_labels.{labels}.{split}.tsv"
     resources:
         mem_mb=growing(1500),
-        runtime=60,
+        runtime=growing(60),
     params:
         config=config_of("{labels}"),
         digest=digest_of("{labels}"),
@@ -142,7 +142,7 @@ rule report_miou:
         "results/{run}/benchmarks/report_miou.tsv"
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=growing(10),
     params:
         config=config_of("masks"),
         digest=digest_of("masks"),

@@ -14,7 +14,7 @@ def status_of(command: str) -> int:
     """What `python -m module arguments…` would end with."""
     python, option, module, *arguments = shlex.split(command)
     assert (python, option) == ("python", "-m"), command
-    sys.argv = sys.orig_argv = [module, *arguments]
+    sys.argv, sys.orig_argv = [module, *arguments], [sys.executable, option, module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=False)
     except SystemExit as left:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,16 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from wsss.errors import UserError
-from wsss.files import atomic, read_json, remove_parts, write_csv, write_json, write_png, write_text
+from wsss.files import (
+    atomic,
+    atomic_directory,
+    read_json,
+    remove_parts,
+    write_csv,
+    write_json,
+    write_png,
+    write_text,
+)
 from wsss.model_file import HEADER, Header, load_classifier, read_header, save_model
 from wsss.models import Classifier
 
@@ -42,7 +52,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert names(path.parent) == ["a.txt"]
 
 
-@pytest.mark.parametrize("error", [ValueError("mistake"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")])
+@pytest.mark.parametrize("error", [ValueError("mistake"), KeyboardInterrupt(), OSError(errno.EIO, "broken")])
 def test_an_error_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"before")
@@ -64,7 +74,7 @@ def test_a_disk_that_is_full_in_the_end_leaves_what_was_there(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match=r"a\.json: no space left on the disk .* before stays"):
         write_json(path, {"a": 2})
     assert read_json(path) == {"a": 1}
     assert names(tmp_path) == ["a.json"]
@@ -74,7 +84,7 @@ def test_a_real_full_disk(tmp_path: Path) -> None:
     device = Path("/dev/full")
     if not device.exists():
         pytest.skip("no /dev/full here")
-    with pytest.raises(OSError, match="No space left"), atomic(tmp_path / "a") as temporary:
+    with pytest.raises(UserError, match="no space left on the disk"), atomic(tmp_path / "a") as temporary:
         temporary.symlink_to(device)
         with open(temporary, "wb") as file:
             file.write(b"some")
@@ -122,6 +132,28 @@ def test_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
 
 
 # ---- formats -----------------------------------------------------------------------------------------------
+
+
+def test_a_directory_appears_when_it_is_whole(tmp_path: Path) -> None:
+    place = tmp_path / "000"
+    with atomic_directory(place) as temporary:
+        write_text(temporary / "a", "1")
+        assert not place.exists()
+    with pytest.raises(ValueError, match="mistake"), atomic_directory(place) as temporary:
+        write_text(temporary / "b", "2")
+        raise ValueError("mistake")
+    assert names(tmp_path) == ["000"] and names(place) == ["a"]
+
+
+def test_directories_that_killed_writers_left_are_removed(tmp_path: Path) -> None:
+    """Those of the same name only, and of no process that still lives."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for name in (f".000.{ended.pid}.part", f".000.{os.getppid()}.part", f".001.{ended.pid}.part"):
+        (tmp_path / name).mkdir()
+    with atomic_directory(tmp_path / "000"):
+        pass
+    assert names(tmp_path) == sorted([f".000.{os.getppid()}.part", f".001.{ended.pid}.part", "000"])
 
 
 def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:

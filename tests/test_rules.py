@@ -34,7 +34,11 @@ RULES = rules()
 def test_every_rule_says_what_it_needs(name: str) -> None:
     directives = set(re.findall(r"^    (\w+):", RULES[name], re.MULTILINE))
     assert directives >= {"output", "log", "benchmark", "message", "resources", "params", "shell"}
-    assert re.search(r"^        mem_mb=growing\(\d+\),\n        runtime=\d+,$", RULES[name], re.MULTILINE)
+    # The next try of a training goes on from its checkpoint.
+    runtime = r"\d+" if name.startswith("train_") else r"growing\(\d+\)"
+    assert re.search(
+        rf"^        mem_mb=growing\(\d+\),\n        runtime={runtime},$", RULES[name], re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -83,6 +87,18 @@ def test_the_default_profile_holds_what_is_right_everywhere() -> None:
     }
     assert not set(profile) & machine_dependent
     assert profile["rerun-incomplete"] and profile["keep-going"] and profile["printshellcmds"]
+
+
+def test_the_slurm_profile_knows_every_rule_by_its_needs() -> None:
+    """GPU rules go to the GPU partition, shards of CPU work are packed, and no other rule is named."""
+    profile = yaml.safe_load((REPOSITORY / "profiles" / "slurm" / "config.yaml").read_text(encoding="utf-8"))
+    assert set(profile["set-resources"]) == {name for name, text in RULES.items() if "gpu=" in text}
+    assert all(resources == {"slurm_partition": "gpu"} for resources in profile["set-resources"].values())
+    shards = {name for name, text in RULES.items() if "--shard {wildcards.shard}" in text}
+    assert set(profile["groups"]) == {name for name in shards if "gpu=" not in RULES[name]}
+    assert set(profile["groups"].values()) == set(profile["group-components"])
+    assert profile["slurm-status-command"] == "squeue", "there may be no accounting database"
+    assert not [name for name, text in RULES.items() if "retries" in text]
 
 
 @pytest.mark.parametrize(

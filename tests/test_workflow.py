@@ -462,6 +462,52 @@ def test_a_killed_training_goes_on(copy: Path) -> None:
     assert re.search(r"tiny/priors: goes on from step \d+/12", log), log
 
 
+# --- several GPUs ---
+
+
+@pytest.fixture
+def gpus(tmp_path: Path) -> dict[str, str]:
+    """The environment of a machine whose driver shows two GPUs; torch finds none and computes on the CPU."""
+    driver = tmp_path / "driver" / "nvidia-smi"
+    driver.parent.mkdir()
+    driver.write_text("#!/bin/sh\necho 'GPU 0: one'\necho 'GPU 1: other'\n")
+    driver.chmod(0o755)
+    (tmp_path / "locks").mkdir()
+    path = f"{driver.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "TMPDIR": str(tmp_path / "locks")}
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    return environment
+
+
+def log_of(directory: Path, job: str) -> str:
+    """What a job of the tiny run has said."""
+    return (directory / "results" / "tiny" / "logs" / f"{job}.log").read_text()
+
+
+def test_shards_spread_over_the_gpus_and_a_training_takes_what_it_asks_for(
+    copy: Path, gpus: dict[str, str]
+) -> None:
+    """More jobs at once than there are GPUs: who finds none free waits, says so, and has its turn."""
+    config = changed("cams.shards", 4)
+    config["machine"] = {**TINY["machine"], "device": "auto", "gpus": 2}
+    write_run(copy, "tiny", config)
+    status, printed = snakemake(
+        copy,
+        "--cores",
+        "4",
+        *(f"results/tiny/cams/train/{shard:03d}.safetensors" for shard in range(4)),
+        env=gpus,
+    )
+    assert status == 0, printed
+    logs = [log_of(copy, f"make_cams.train.{shard:03d}") for shard in range(4)]
+    taken = [re.findall(r"computes on GPU (\S+) of the 2 here", log) for log in logs]
+    assert sorted({gpu for (gpu,) in taken}) == ["0", "1"]
+    write_run(copy, "tiny", {**config, "priors": {**TINY["priors"], "puzzle": {"weight": 2.0}}})
+    status, printed = snakemake(copy, "--cores", "2", "results/tiny/models/priors.safetensors", env=gpus)
+    assert status == 0, printed
+    assert "computes on GPU 0,1 of the 2 here" in log_of(copy, "train_priors")
+
+
 # --- data sets in VOC's layout ---
 
 

@@ -11,6 +11,7 @@ from wsss.terminal import coloured
 #: subcommand -> its module, loaded for its arguments' sake only when it is called or help is asked for
 COMMANDS: dict[str, str] = {
     "compare": "wsss.commands.compare",
+    "doctor": "wsss.commands.doctor",
     "export": "wsss.commands.export",
     "import-weights": "wsss.commands.import_weights",
     "init": "wsss.commands.init",

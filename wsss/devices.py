@@ -5,6 +5,7 @@ kernel frees them when the process ends, however it ends.
 """
 
 import fcntl
+import math
 import os
 import re
 import subprocess
@@ -56,6 +57,7 @@ def claim(wanted: int, device: str = "auto", locks: Path | None = None) -> int:
         if found:
             directory = locks or Path(tempfile.gettempdir()) / "wsss-gpus"
             os.environ[VISIBLE] = ",".join(map(str, _claim_free(found, total, directory)))
+            LOGGER.info("computes on GPU %s of the %d here", os.environ[VISIBLE], total)
     if device == "cuda" and not found:
         shown = f" ({VISIBLE} is '{os.environ[VISIBLE]}')" if VISIBLE in os.environ else ""
         raise UserError(
@@ -89,7 +91,7 @@ def _claim_free(wanted: int, total: int, directory: Path) -> list[int]:
     directory.mkdir(exist_ok=True)
     if directory.stat().st_uid == os.getuid():
         directory.chmod(0o1777)
-    began = told = time.monotonic()
+    began, told = time.monotonic(), -math.inf
     while True:
         mine: dict[int, int] = {}
         for number in range(total):
@@ -103,7 +105,10 @@ def _claim_free(wanted: int, total: int, directory: Path) -> list[int]:
             os.close(lock)
         if time.monotonic() - told > TELL_EVERY:
             told = time.monotonic()
-            LOGGER.info("waiting for %d free GPUs of %d, for %s", wanted, total, duration(told - began))
+            waited = duration(told - began)
+            LOGGER.info(
+                "waiting for %d free GPUs of %d, which others compute on, for %s", wanted, total, waited
+            )
         time.sleep(LOOK_EVERY)
 
 

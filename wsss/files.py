@@ -4,11 +4,14 @@ A reader, a killed job or a full disk can then never leave half a file under the
 """
 
 import csv
+import errno
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ from wsss.errors import UserError
 
 #: marks a file that is not whole yet
 _PART = ".part"
+#: what the system says of a disk that takes no more: full, or the user's share of it
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -27,7 +32,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix (writers choose the format by it) and carries the process id, so
     that two writers never share it. Permissions follow the umask, as colleagues expect, whatever those are
-    that a writer gives its file.
+    that a writer gives its file. Raises UserError when the disk is full, whatever the writer makes of it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,6 +46,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.fchmod(written.fileno(), stat.S_IMODE(mode))
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except Exception as error:
+        if disk_is_full(error):
+            raise UserError(
+                f"{path}: no space left on the disk ({error}). What was there before stays; "
+                "make room, then start again."
+            ) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -48,6 +60,34 @@ def atomic(path: str | Path) -> Iterator[Path]:
 def is_there(directory: Path) -> bool:
     """Whether a directory is there and holds anything."""
     return directory.is_dir() and any(directory.iterdir())
+
+
+@contextmanager
+def atomic_directory(path: str | Path) -> Iterator[Path]:
+    """Yield an empty directory beside `path`; it replaces what is there when the block ends without an error.
+
+    What killed writers of the same path have left behind is removed, unless such a process still lives.
+    """
+    path = Path(path)
+    for left in path.parent.glob(f".{escape(path.name)}.*{_PART}"):
+        if not Path("/proc", left.name.split(".")[-2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_PART}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Whether an error says that a disk is full; writers in other languages have the system's words only."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    return any(os.strerror(number) in str(error) for number in _FULL)
 
 
 def remove_parts(directory: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from wsss.config import Machine
 from wsss.errors import PeerLost, Preempted, UserError
+from wsss.files import disk_is_full
 from wsss.jobs import Record, cpu
 from wsss.progress import LOGGER, log_to
 from wsss.runs import Run, load_run
@@ -136,7 +137,11 @@ def _status(
     except KeyboardInterrupt:
         LOGGER.warning("%s: interrupted", stage)
         return 128 + signal.SIGINT
-    except Exception:
+    except Exception as error:
+        if disk_is_full(error):
+            full = "error: %s/%s: no space left on the disk (%s); make room, then start again"
+            LOGGER.error(full, arguments.run, stage, error)
+            return UserError.EXIT_STATUS
         told = f"; please report it with {arguments.log}" if arguments.log else ""
         LOGGER.exception("%s: this is a bug%s", stage, told)
         return 2

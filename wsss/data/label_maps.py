@@ -4,8 +4,6 @@ Beside the PNG, which anything can show, `shard.json` says which images they are
 configuration: what a file of score maps has in its header. The directory appears when it is whole.
 """
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from wsss.errors import UserError
-from wsss.files import read_json, write_json, write_png
+from wsss.files import atomic_directory, read_json, write_json, write_png
 
 _FORMAT = "wsss label maps 1"
 _ABOUT = "shard.json"
@@ -31,12 +29,8 @@ def write_label_shard(
     digest: of the configuration that made them. palette: uint8 (256, 3), of label maps; None for grey ones.
     What stood at `directory` is replaced. Raises ValueError when an image comes twice or is no such map.
     """
-    directory = Path(directory)
-    part = directory.with_name(f".{directory.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     ids: dict[str, None] = {}
-    try:
+    with atomic_directory(directory) as part:
         for image_id, array in images:
             if image_id in ids:
                 raise ValueError(f"{image_id}: occurs twice in {directory}")
@@ -45,10 +39,6 @@ def write_label_shard(
             ids[image_id] = None
             write_png(part / f"{image_id}.png", array, palette)
         write_json(part / _ABOUT, {"format": _FORMAT, "digest": digest, "ids": list(ids)})
-        shutil.rmtree(directory, ignore_errors=True)
-        os.replace(part, directory)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 class LabelShard:

@@ -1,7 +1,5 @@
 """From the configuration to files: the data set and its indexes as a stage of a run."""
 
-import os
-import shutil
 from pathlib import Path
 
 from wsss.config import CocoDataset, FolderDataset, ShapesDataset
@@ -15,7 +13,7 @@ from wsss.data.palette import voc_palette
 from wsss.data.shapes import write_shapes
 from wsss.data.voc import voc_index
 from wsss.errors import UserError
-from wsss.files import read_json, write_json
+from wsss.files import atomic_directory, read_json, write_json
 from wsss.progress import LOGGER, track
 from wsss.step import Step
 
@@ -28,14 +26,9 @@ DRAWN, PAINTED = "data", "painted"
 def draw_data(step: Step, out: Path) -> None:
     """Draw the embedded data set that the section describes, whole or not at all."""
     data: ShapesDataset = step.section
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
+    with atomic_directory(out) as part:
         write_shapes(part, seed=data.seed, train=data.train_images, val=data.val_images, size=data.size)
         write_json(part / ABOUT, {"digest": step.digest})
-        shutil.rmtree(out, ignore_errors=True)
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def fetch_data(step: Step, out: Path) -> None:

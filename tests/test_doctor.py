@@ -1,0 +1,108 @@
+"""What `wsss doctor` sees of a machine, and what it tells to type."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from wsss import crf, doctor
+from wsss.cli import main
+from wsss.doctor import Finding, examine
+from wsss.files import write_text
+
+VOC = "dataset:\n  kind: voc\n  root: data/VOC\n"
+
+
+@pytest.fixture
+def findings(here: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, Finding]]:
+    """What is found in an empty directory of a machine without GPU and SLURM, but for what a test sets up."""
+    monkeypatch.setattr(doctor, "count_gpus", lambda: 0)
+    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    write_text(Path("config", "mine.yaml"), VOC)
+    return lambda: {finding.what: finding for finding in examine()}
+
+
+def test_what_works_needs_no_remedy(findings: Callable[[], dict[str, Finding]]) -> None:
+    found = findings()
+    assert found["torch"] == Finding("ok", "torch", torch.__version__)
+    assert found["dense CRF"] == Finding("ok", "dense CRF", "works")
+    assert all(finding.state != "ok" or not finding.remedy for finding in found.values())
+    assert all(finding.state == "ok" or finding.remedy for finding in found.values())
+
+
+def test_a_crf_that_does_not_work_is_missing(
+    findings: Callable[[], dict[str, Finding]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ImportError("numpy.core.multiarray failed to import")
+
+    monkeypatch.setattr(crf, "refine_labels", broken)
+    finding = findings()["dense CRF"]
+    assert finding.state == "missing" and "multiarray" in finding.found and "make install" in finding.remedy
+
+
+def test_a_gpu_that_torch_cannot_use_is_told(
+    findings: Callable[[], dict[str, Finding]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "count_gpus", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert findings()["GPU"].remedy == "make install TORCH=cuda"
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "CUDA_VISIBLE_DEVICES is ''" in findings()["GPU"].found
+
+
+def test_data_are_looked_for_once_per_root(findings: Callable[[], dict[str, Finding]]) -> None:
+    write_text(Path("config", "other.yaml"), "extends: mine\n")
+    finding = findings()["data of mine, other"]
+    assert finding.state == "note" and finding.remedy == "ln -s /where/it/is data/VOC"
+    write_text(Path("data", "VOC", "JPEGImages", "a.jpg"), "")
+    assert findings()["data of mine, other"].found == "1 images in data/VOC"
+    write_text(Path("config", "wrong.yaml"), "extends: nobody\n")
+    assert findings()["run wrong"].state == "missing"
+
+
+@pytest.mark.parametrize(
+    ("profile", "state", "says"),
+    [
+        (None, "note", "make slurm-profile"),
+        ("default-resources: {slurm_partition: cpu}\nset-resources: {a: {slurm_partition: gpu}}\n", "ok", ""),
+        ("default-resources: {slurm_partition: 'cpu,fast'}\n", "missing", "edit slurm_partition"),
+    ],
+    ids=["none", "fits", "does not fit"],
+)
+def test_the_profile_is_held_against_the_clusters_partitions(
+    findings: Callable[[], dict[str, Finding]],
+    monkeypatch: pytest.MonkeyPatch,
+    profile: str | None,
+    state: str,
+    says: str,
+) -> None:
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
+    told = subprocess.CompletedProcess([], 0, stdout="cpu\ngpu\n")
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *_, **__: told)
+    if profile is not None:
+        write_text(Path("slurm", "config.yaml"), profile)
+    found = findings()
+    assert found["SLURM"].found == "partitions cpu, gpu"
+    assert found["slurm/config.yaml"].state == state and says in found["slurm/config.yaml"].remedy
+
+
+def test_a_small_disk_is_told(
+    findings: Callable[[], dict[str, Finding]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "LEAST_DISK", 1e9)
+    assert findings()["disk"].remedy == "make results/ a link to a larger disk"
+
+
+def test_the_command_prints_all_and_ends_with_what_is_missing(
+    here: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert f"ok       torch: {torch.__version__}\n" in printed
+    assert "missing  runs: no config/*.yaml in" in printed and "→ cd to the root of the repository" in printed

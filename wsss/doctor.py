@@ -1,0 +1,197 @@
+"""Looks at a machine: what the workflow needs and finds, what is missing, and what to type then."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+
+from wsss.config import VocDataset
+from wsss.devices import count_gpus
+from wsss.errors import UserError
+from wsss.runs import RESULTS, load_run, run_names
+
+#: what has its say in results or in the workflow, in the order of the report
+PACKAGES = ("wsss", "torch", "torchvision", "timm", "numpy", "pillow", "pydensecrf2", "snakemake")
+PLUGIN = "snakemake-executor-plugin-slurm"
+#: GB below which a run of VOC's size fills the disk: score maps, checkpoints of two large networks
+LEAST_DISK = 50.0
+#: GB below which data-loading processes run out of the memory that they share
+LEAST_SHARED = 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    state: `ok`; `note`, which some need and others do not; `missing`, without which nothing is made. remedy:
+    what to type or do, empty where there is nothing to be done.
+    """
+
+    state: Literal["ok", "note", "missing"]
+    what: str
+    found: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything, in the directory from which Snakemake is started. Takes seconds: it loads torch."""
+    yield from _versions()
+    yield from _devices()
+    yield _crf()
+    yield from _data()
+    yield from _slurm()
+    yield from _disk()
+
+
+def _versions() -> Iterator[Finding]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 12)
+    remedy = "" if fits else "PYTHON=/path/to/python3.11 make install"
+    yield Finding("ok" if fits else "missing", "Python", f"{python} in {sys.prefix}", remedy)
+    for name in PACKAGES:
+        found = _version(name)
+        yield Finding(
+            "ok" if found else "missing",
+            name,
+            found or "not installed",
+            "" if found else "make install, and activate it: source .venv/bin/activate",
+        )
+
+
+def _devices() -> Iterator[Finding]:
+    import torch
+
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    yield Finding("ok", "CPU", f"{len(os.sched_getaffinity(0))} cores, {memory:.0f} GB of memory")
+    driver, usable = count_gpus(), torch.cuda.device_count()
+    if usable:
+        names = {torch.cuda.get_device_name(device) for device in range(usable)}
+        yield Finding("ok", "GPU", f"{usable} of {driver}: {', '.join(sorted(names))}")
+    elif driver and torch.version.cuda is None:
+        found = f"{driver}, but this torch is the CPU build"
+        yield Finding("note", "GPU", found, "make install TORCH=cuda")
+    elif driver:
+        said = os.environ.get("CUDA_VISIBLE_DEVICES")
+        why = f"CUDA_VISIBLE_DEVICES is {said!r}" if said is not None else "see what nvidia-smi says"
+        remedy = "unset CUDA_VISIBLE_DEVICES, or update the driver"
+        yield Finding("note", "GPU", f"{driver}, of which torch can use none: {why}", remedy)
+    else:
+        remedy = "where there is one, install NVIDIA's driver; the embedded data set needs none"
+        yield Finding("note", "GPU", "none: all is computed on the CPU", remedy)
+
+
+def _crf() -> Finding:
+    """Not only whether it is there: it is compiled for a machine and a numpy."""
+    try:
+        from wsss.crf import refine_labels
+
+        image = np.zeros((8, 8, 3), np.uint8)
+        image[:, 4:] = 255
+        labels = (image[..., 0] > 0).astype(np.int64)
+        right = refine_labels(image, labels, 2, iterations=1, gt_prob=0.7).tolist() == labels.tolist()
+    except Exception as error:  # whatever a module that was compiled for another machine raises
+        remedy = "make install (it is compiled then, which takes g++ and Python's headers)"
+        return Finding("missing", "dense CRF", f"does not work: {error}", remedy)
+    remedy = "" if right else "make install (it is compiled then)"
+    return Finding("ok" if right else "missing", "dense CRF", "works" if right else "gives nonsense", remedy)
+
+
+def _data() -> Iterator[Finding]:
+    """The data sets of the runs in config/, each root once."""
+    names = run_names()
+    if not names:
+        remedy = "cd to the root of the repository, where config/ is"
+        yield Finding("missing", "runs", f"no config/*.yaml in {Path.cwd()}", remedy)
+    roots: dict[Path, list[str]] = {}
+    for name in names:
+        try:
+            dataset = load_run(name).config.dataset
+        except UserError as error:
+            yield Finding("missing", f"run {name}", str(error), f"edit config/{name}.yaml")
+            continue
+        if isinstance(dataset, VocDataset):
+            roots.setdefault(dataset.root, []).append(name)
+    for root, runs in roots.items():
+        images = root / "JPEGImages"
+        what = f"data of {', '.join(runs)}"
+        if images.is_dir():
+            yield Finding("ok", what, f"{sum(1 for _ in os.scandir(images))} images in {root}")
+        else:
+            yield Finding("note", what, f"no {images}", f"ln -s /where/it/is {root}")
+
+
+def _slurm() -> Iterator[Finding]:
+    if shutil.which("sbatch") is None:
+        yield Finding("note", "SLURM", "no sbatch here", "on a cluster: log in where jobs are submitted")
+        return
+    partitions = _said("sinfo", "-h", "-o", "%R")
+    if partitions is None:
+        remedy = "on a node of a cluster from which jobs can be submitted, `sinfo` lists partitions"
+        yield Finding("note", "SLURM", "sbatch is here, but sinfo gets no answer", remedy)
+        return
+    known = sorted(set(partitions.split()))
+    yield Finding("ok", "SLURM", f"partitions {', '.join(known)}")
+    found = _version(PLUGIN)
+    yield Finding(
+        "ok" if found else "missing", PLUGIN, found or "not installed", "" if found else "make install"
+    )
+    profile = Path("slurm", "config.yaml")
+    if not profile.is_file():
+        yield Finding("note", "slurm/config.yaml", "not set up", "make slurm-profile")
+        return
+    wanted = sorted(_partitions(yaml.safe_load(profile.read_text(encoding="utf-8"))))
+    unknown = [name for name in wanted if name not in known]
+    remedy = f"edit slurm_partition in {profile}" if unknown else ""
+    found = f"asks for partitions {', '.join(wanted)}" + (f"; no {', '.join(unknown)}" if unknown else "")
+    yield Finding("missing" if unknown else "ok", str(profile), found, remedy)
+
+
+def _disk() -> Iterator[Finding]:
+    place = RESULTS if RESULTS.is_dir() else Path()
+    free = shutil.disk_usage(place).free / 1e9
+    writable = os.access(place, os.W_OK)
+    remedy = f"make {RESULTS}/ a link to a larger disk" if free < LEAST_DISK else ""
+    if not writable:
+        yield Finding(
+            "missing",
+            "disk",
+            f"{place.resolve()} takes no files of yours",
+            f"chown it, or make {RESULTS}/ a link",
+        )
+    else:
+        yield Finding("note" if remedy else "ok", "disk", f"{free:.0f} GB free in {place.resolve()}", remedy)
+    shared = Path("/dev/shm")
+    if shared.is_dir():
+        free = shutil.disk_usage(shared).free / 1e9
+        remedy = "machine.workers: 0, or in a container --shm-size=8g" if free < LEAST_SHARED else ""
+        yield Finding("note" if remedy else "ok", "shared memory", f"{free:.1f} GB free in {shared}", remedy)
+
+
+def _partitions(profile: Any) -> set[str]:
+    """All that stand in a profile, comma-separated lists of them taken apart."""
+    if not isinstance(profile, dict):
+        return set()
+    found = {part for part in str(profile.get("slurm_partition") or "").split(",") if part}
+    return found.union(*(_partitions(value) for value in profile.values()))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _said(*command: str) -> str | None:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
