@@ -10,7 +10,7 @@ rule fetch_data:
         "results/{run}/benchmarks/fetch_data.tsv"
     resources:
         mem_mb=growing(1000),
-        runtime=2880,
+        runtime=growing(2880),
     params:
         config=config_of("index"),
         digest=digest_of("index"),
@@ -52,7 +52,7 @@ rule paint_masks:
         "results/{run}/benchmarks/paint_masks.{split}.tsv"
     resources:
         mem_mb=growing(4000),
-        runtime=240,
+        runtime=growing(240),
     params:
         config=config_of("index"),
         digest=digest_of("index"),

@@ -217,7 +217,7 @@ rule report:
         "results/{run}/benchmarks/report.tsv"
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=growing(30),
     params:
         config=config_of("masks"),
         digest=digest_of("masks"),
