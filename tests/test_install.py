@@ -86,7 +86,8 @@ def test_installed_packages_fit_together() -> None:
 def test_everything_imported_is_declared() -> None:
     """A package that only another package brings along disappears when that one is updated."""
     declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
-    extras = [line for extra in ("onnx", "wandb", "tensorboard") for line in PROJECT["optional-dependencies"][extra]]
+    optional = PROJECT["optional-dependencies"]
+    extras = [line for extra in ("onnx", "wandb", "tensorboard") for line in optional[extra]]
     declared |= {canonicalize_name(Requirement(line).name) for line in extras} | {"wsss"}
     providers = packages_distributions()
     for path in [*REPOSITORY.glob("wsss/**/*.py"), *REPOSITORY.glob("workflow/scripts/*.py")]:
