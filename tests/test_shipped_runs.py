@@ -1,16 +1,13 @@
 """The runs that are shipped: what each is for, that it differs where it says, and what planning it takes."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from test_replanning import voc_sized
-from test_workflow import REPOSITORY, command
+from test_workflow import REPOSITORY
+from toy_plans import plan, voc_sized
 
 from wsss.config import Optimisation
 from wsss.runs import Run, load_run, run_names, stages
@@ -95,38 +92,6 @@ def test_smaller_gpus_make_the_same_steps(name: str) -> None:
         assert optimisation.batch <= larger[stage].batch
         same = {"batch", "accumulate", "reduction", "lr", "weight_decay"}
         assert optimisation.model_dump(exclude=same) == larger[stage].model_dump(exclude=same)
-
-
-#: runs a command in a process of little memory, and says what it took
-MEASURE = """
-import resource, subprocess, sys
-status = subprocess.run(sys.argv[1:]).returncode
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print("took", used.ru_utime + used.ru_stime, used.ru_maxrss)
-sys.exit(status)
-"""
-
-
-def plan(directory: Path, *runs: str) -> tuple[dict[str, int], float, float]:
-    """Jobs of each rule of these runs together, CPU seconds to plan them, and MB that it took."""
-    targets = [f"results/{run}/val_miou.txt" for run in runs]
-    planning = command("--dry-run", "--quiet", "rules", "--", *targets)
-    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run(
-        [sys.executable, "-c", MEASURE, *planning],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=alone,
-    )
-    printed = ended.stdout + ended.stderr
-    assert ended.returncode == 0, printed[-3000:]
-    stats = printed.partition("Job stats:")[2].partition("total")[0]
-    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
-    took = re.search(r"^took (\S+) (\d+)$", printed, re.MULTILINE)
-    assert took
-    return jobs, float(took[1]), int(took[2]) / 1024
 
 
 def test_all_runs_are_planned_together(tmp_path: Path) -> None:
