@@ -1,6 +1,5 @@
 """Fixtures that every test may use."""
 
-import importlib.util
 import os
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +10,7 @@ import wsss  # noqa: F401  before torch: it says how torch's threads wait
 
 # isort: split
 import torch
+from loose_module import module_of
 from toy_chain import Toy
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -34,11 +34,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def fill(shared: Path) -> ModuleType:
     """The module that makes parameters and images of the golden values."""
-    spec = importlib.util.spec_from_file_location("fill", shared / "golden" / "fill.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_of(shared / "golden" / "fill.py")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import csv
 import errno
 import os
-import pickle
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from toy_faults import Malicious, malicious
 from toy_training import IMAGES, build, in_pieces, newest_step, settings, start, wait_for, weights
 
 from wsss.config import Machine
@@ -264,16 +264,6 @@ def test_a_directory_is_one_trainings(tmp_path: Path) -> None:
     finished(tmp_path)
 
 
-class Malicious:
-    """Runs code where it is unpickled without care."""
-
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (str(self.trace),)
-
-
 def test_what_is_no_checkpoint_is_named_and_not_run(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, "d")
     older = checkpoints.save(1, {"step": 1})
@@ -285,7 +275,7 @@ def test_what_is_no_checkpoint_is_named_and_not_run(tmp_path: Path) -> None:
         b"",
         b"hello",
         bytes(300),
-        pickle.dumps(Malicious(trace), protocol=2),
+        malicious(trace),
     ]
     torch.save({"digest": "d", "evil": Malicious(trace)}, newest)
     junk.append(newest.read_bytes())

@@ -5,20 +5,14 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from toy_networks import NETWORKS
 
-from wsss.models import C2AM, AffinityNet, Classifier, DeepLabV3Plus, PoolNet
+from wsss.models import Classifier
 from wsss.models.fused import FusedConvolution, fused
 from wsss.models.norm import batch_norms
 
 #: normalisations with the rectifier inside and behind them, none, and attention
 BACKBONES = ["tf_efficientnet_lite0", "resnet18", "convnext_atto", "resnest14d"]
-NETWORKS: dict[str, Callable[[str], nn.Module]] = {
-    "classifier": lambda backbone: Classifier(backbone, 3),
-    "c2am": C2AM,
-    "affinitynet": AffinityNet,
-    "deeplab": lambda backbone: DeepLabV3Plus(backbone, 4),
-    "poolnet": PoolNet,
-}
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import yaml
 from test_golden_networks import TOLERANCE, outputs
 from torch import Tensor
 from toy_chain import BACKBONE, CLASSES, Toy
+from toy_faults import Malicious
 
 from wsss.cli import main
 from wsss.config.edit import with_key
@@ -156,18 +157,8 @@ def test_a_tensor_that_does_not_fit_is_named(small: Header, fault: str) -> None:
 def test_a_file_is_never_run(small: Header, tmp_path: Path) -> None:
     """Pickles hold tensors and plain containers, or are refused."""
     with pytest.raises(UserError, match=r"some\.pth: no readable file of tensors"):
-        imported(checkpoint(small) | {"run": Bomb(tmp_path / "boom")})
+        imported(checkpoint(small) | {"run": Malicious(tmp_path / "boom")})
     assert not (tmp_path / "boom").exists()
-
-
-class Bomb:
-    """Leaves a file behind when it is unpickled without care."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return Path.touch, (self.path,)
 
 
 def test_a_stage_that_the_run_has_not_is_told(small: Header, capsys: pytest.CaptureFixture[str]) -> None:

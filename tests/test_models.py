@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from toy_networks import NETWORKS
 
 from wsss.errors import UserError
 from wsss.models import C2AM, AffinityNet, Backbone, Classifier, DeepLabV3Plus, Normalization, PoolNet
@@ -17,13 +18,6 @@ from wsss.models.weights import normalization
 #: one of each kind: ResNeSt, plain ResNet, stem feature at stride 2 (two kinds of timm's), no stem feature
 BACKBONES = ["resnest14d", "resnet18", "tf_efficientnet_lite0", "mobilenetv3_small_050", "convnext_atto"]
 SMALL = "mobilenetv3_small_050"
-BUILD: dict[str, Callable[[str], nn.Module]] = {
-    "classifier": lambda backbone: Classifier(backbone, 3),
-    "c2am": C2AM,
-    "affinitynet": AffinityNet,
-    "deeplab": lambda backbone: DeepLabV3Plus(backbone, 4),
-    "poolnet": PoolNet,
-}
 
 
 @pytest.fixture(autouse=True)
@@ -167,9 +161,9 @@ def test_what_cannot_be_built_is_named(options: dict[str, Any], message: str) ->
 
 
 @pytest.mark.parametrize("backbone", BACKBONES[:4])
-@pytest.mark.parametrize("network", BUILD)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_outputs_have_their_shapes(network: str, backbone: str) -> None:
-    model = BUILD[network](backbone).eval()
+    model = NETWORKS[network](backbone).eval()
     x = torch.randn(1, 3, 65, 96)
     with torch.no_grad():
         result = model(x)
@@ -187,18 +181,18 @@ def test_outputs_have_their_shapes(network: str, backbone: str) -> None:
         assert result.shape == sizes[network]
 
 
-@pytest.mark.parametrize("network", BUILD)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_every_parameter_that_learns_gets_a_gradient(network: str) -> None:
-    model = BUILD[network](SMALL).train()
+    model = NETWORKS[network](SMALL).train()
     result = model(images())
     (sum(part.sum() for part in result) if isinstance(result, tuple) else result.sum()).backward()
     for name, parameter in model.named_parameters():
         assert (parameter.grad is not None) == parameter.requires_grad, name
 
 
-@pytest.mark.parametrize("network", BUILD)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_heads_are_all_but_the_backbone(network: str) -> None:
-    model = BUILD[network](SMALL)
+    model = NETWORKS[network](SMALL)
     heads = {id(parameter) for head in model.head_modules() for parameter in head.parameters()}
     trunk = {id(parameter) for parameter in model.backbone.parameters()}
     assert heads and not heads & trunk

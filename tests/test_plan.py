@@ -1,21 +1,17 @@
 """The plan for a cluster: of the rules that there are, and in the README as the tool prints it."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from loose_module import module_of
 from test_rules import RULES
 
 
 @pytest.fixture(scope="module")
 def plan(repository: Path) -> ModuleType:
     """tools/plan.py, which is in no package."""
-    spec = importlib.util.spec_from_file_location("plan", repository / "tools" / "plan.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_of(repository / "tools" / "plan.py")
 
 
 @pytest.mark.parametrize("run", ["voc12", "coco14"])

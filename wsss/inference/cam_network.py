@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wsss.errors import UserError
 from wsss.inference.device_network import DeviceNetwork
 from wsss.models import C2AM, Classifier
 from wsss.models.network import Network
@@ -41,22 +40,13 @@ class MapNetwork(DeviceNetwork):
         (its channels, h', w'). Raises UserError, calling the images `what`, when a single one is too large
         for a GPU's memory, or a map is not finite.
         """
-        x = self.normalised(images)
-        if self.flip:
-            x = torch.cat((x, x.flip(-1)))
-        maps = self.maps(x, what).relu()
-        if self.flip:
-            straight, mirrored = maps.chunk(2)
-            maps = straight + mirrored.flip(-1)
+        looks = [maps.relu() for maps in self.looks(self.normalised(images), what, flip=self.flip)]
+        maps = torch.stack(looks).sum(0)
         rows = [row for row, wanted in enumerate(channels) for _ in wanted]
         columns = [column for wanted in channels for column in wanted]
-        kept = maps[rows, columns].cpu().numpy()
-        if not np.isfinite(kept).all():
-            raise UserError(
-                f"{what}: a {self.name} is not finite in {self.precision}; "
-                "try another precision, or see whether the model has diverged"
-            )
-        return np.split(kept, np.cumsum([len(wanted) for wanted in channels])[:-1])
+        kept = maps[rows, columns]
+        self.require_finite(kept, what, f"a {self.name}")
+        return np.split(kept.cpu().numpy(), np.cumsum([len(wanted) for wanted in channels])[:-1])
 
 
 class CamNetwork(MapNetwork):

@@ -76,6 +76,21 @@ class DeviceNetwork:
             LOGGER.info("%s: out of GPU memory, going on with %d at a time", what, part)
             torch.cuda.empty_cache()
 
+    def looks(self, x: Tensor, what: str, *, flip: bool) -> list[Tensor]:
+        """Maps of a normalised stack and, with `flip`, of its mirror images, turned back; see `maps`."""
+        if not flip:
+            return [self.maps(x, what)]
+        straight, mirrored = self.maps(torch.cat((x, x.flip(-1))), what).chunk(2)
+        return [straight, mirrored.flip(-1)]
+
+    def require_finite(self, values: Tensor, what: str, name: str) -> None:
+        """Raise UserError, calling the images `what` and their values `name`, when one is not finite."""
+        if not values.isfinite().all():
+            raise UserError(
+                f"{what}: {name} is not finite in {self.precision}; "
+                "try another precision, or see whether the model has diverged"
+            )
+
     def _maps(self, x: Tensor) -> Tensor:
         with autocast(self.device, self.precision):
             maps = self.look(self.model, x)

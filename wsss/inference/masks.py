@@ -18,7 +18,6 @@ from wsss.config import MaskCrf
 from wsss.crf import refine_deeplab, refine_mixed
 from wsss.data.images import read_image
 from wsss.data.index import Index
-from wsss.errors import UserError
 from wsss.inference.device_network import DeviceNetwork
 from wsss.inference.stacks import Stack, image_stacks, in_order
 from wsss.models import DeepLabV3Plus
@@ -51,18 +50,10 @@ class SegmentationNetwork(DeviceNetwork):
         """
         total = torch.zeros(())
         for images in scales:
-            x = self.normalised(images)
-            logits = self.maps(torch.cat((x, x.flip(-1))) if self.flip else x, what)
-            if self.flip:
-                straight, mirrored = logits.chunk(2)
-                logits = (straight + mirrored.flip(-1)) / 2
+            logits = torch.stack(self.looks(self.normalised(images), what, flip=self.flip)).mean(0)
             resized = functional.interpolate(logits, size, mode="bilinear", align_corners=False)
             total = total.to(resized) + resized
-        if not total.isfinite().all():
-            raise UserError(
-                f"{what}: a logit is not finite in {self.precision}; "
-                "try another precision, or see whether the model has diverged"
-            )
+        self.require_finite(total, what, "a logit")
         probabilities: np.ndarray = (total / len(scales)).softmax(1).cpu().numpy()
         return probabilities
 

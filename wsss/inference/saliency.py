@@ -128,16 +128,11 @@ def _mask(record: Record, maps: ScoreMaps, settings: SaliencyCrf, *, empty: bool
 @torch.inference_mode()
 def _saliency(network: DeviceNetwork, stack: Stack, flip: bool) -> list[np.ndarray]:
     maps = []
+    what = f"images {stack.named}"
     for pixels in stack.pixels:
-        x = network.normalised(pixels)
-        for mirrored in (False, True)[: 1 + flip]:
-            logits = network.maps(x.flip(-1) if mirrored else x, f"images {stack.named}")
-            saliency = (logits.flip(-1) if mirrored else logits).sigmoid()
+        for logits in network.looks(network.normalised(pixels), what, flip=flip):
+            saliency = logits.sigmoid()
             maps.append(interpolate(saliency, stack.sizes[0], mode="bilinear", align_corners=False))
     mean = torch.cat(maps, dim=1).mean(dim=1)
-    if not mean.isfinite().all():
-        raise UserError(
-            f"images {stack.named}: saliency is not finite in {network.precision}; "
-            "try another precision, or see whether the model has diverged"
-        )
+    network.require_finite(mean, what, "saliency")
     return list((SALIENT * mean).round().byte().cpu().numpy())
