@@ -41,9 +41,9 @@ rule train_affinity:
         "results/{run}/benchmarks/train_affinity.tsv"
     threads: threads_of
     resources:
+        **of_training,
         mem_mb=growing(16000),
         runtime=1440,
-        gpu=gpus_of,
     params:
         config=config_of("affinity"),
         digest=digest_of("affinity"),

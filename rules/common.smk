@@ -58,13 +58,17 @@ def config_of(stage: str):
 
     def section(wildcards) -> str:
         run, name = run_named(wildcards.run), stage.format(**wildcards)
-        if run.owner(name) is not run:
-            raise UserError(
-                f"results/{run.name} has no {name} of its own: nothing differs from run "
-                f"{run.owner(name).name} up to there, so it lies in {run.directory(name)}"
+        try:
+            owner = run.owner(name)
+        except UserError as error:
+            stop(str(error))
+        if owner is not run:
+            stop(
+                f"results/{run.name} has no {name} of its own: nothing differs from run {owner.name} up to "
+                f"there, so it lies in {run.directory(name)}"
             )
         if run.given(name):
-            raise UserError(f"config/{run.name}.yaml gives {name}, {run.model(name)}: it is not trained")
+            stop(f"config/{run.name}.yaml gives {name}, {run.model(name)}: it is not trained")
         return run.section(name)
 
     return section
@@ -228,9 +232,35 @@ def oc_of_priors(wildcards) -> list[str]:
 
 
 def gpus_of(wildcards) -> int:
-    """GPUs of a training."""
+    """GPUs of a training, on all its nodes."""
     machine = run_named(wildcards.run).config.machine
-    return 0 if machine.device == "cpu" else machine.gpus
+    return 0 if machine.device == "cpu" else machine.gpus * machine.nodes
+
+
+def nodes_of(wildcards) -> int:
+    """Nodes of a training."""
+    return run_named(wildcards.run).config.machine.nodes
+
+
+def on_several_nodes(value):
+    """A resource that only a training on several nodes asks for; `value` may take how many."""
+
+    def resource(wildcards):
+        nodes = nodes_of(wildcards)
+        return (value(nodes) if callable(value) else value) if nodes > 1 else None
+
+    return resource
+
+
+# What a training takes beside memory and time. On several nodes it is, to Slurm and its plugin, a program that starts
+# its own `srun`, with a task on each node; they would by themselves ask for tasks per GPU, too.
+of_training = {
+    "gpu": gpus_of,
+    "nodes": nodes_of,
+    "mpi": on_several_nodes("srun"),
+    "tasks": on_several_nodes(lambda nodes: nodes),
+    "tasks_per_gpu": on_several_nodes(0),
+}
 
 
 def gpu_of(wildcards) -> int:

@@ -13,9 +13,9 @@ rule train_oc:
         "results/{run}/benchmarks/train_oc.tsv"
     threads: threads_of
     resources:
+        **of_training,
         mem_mb=growing(16000),
         runtime=1440,
-        gpu=gpus_of,
     params:
         config=config_of("oc"),
         digest=digest_of("oc"),
@@ -40,9 +40,9 @@ rule train_priors:
         "results/{run}/benchmarks/train_priors.tsv"
     threads: threads_of
     resources:
+        **of_training,
         mem_mb=growing(32000),
         runtime=2880,
-        gpu=gpus_of,
     params:
         config=config_of("priors"),
         digest=digest_of("priors"),

@@ -14,9 +14,9 @@ rule train_c2am:
         "results/{run}/benchmarks/train_c2am.tsv"
     threads: threads_of
     resources:
+        **of_training,
         mem_mb=growing(32000),
         runtime=1440,
-        gpu=gpus_of,
     params:
         config=config_of("c2am"),
         digest=digest_of("c2am"),
@@ -94,9 +94,9 @@ rule train_poolnet:
         "results/{run}/benchmarks/train_poolnet.tsv"
     threads: threads_of
     resources:
+        **of_training,
         mem_mb=growing(16000),
         runtime=1440,
-        gpu=gpus_of,
     params:
         config=config_of("poolnet"),
         digest=digest_of("poolnet"),

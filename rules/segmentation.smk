@@ -42,9 +42,9 @@ rule train_segmentation:
         "results/{run}/benchmarks/train_segmentation.tsv"
     threads: threads_of
     resources:
+        **of_training,
         mem_mb=growing(32000),
         runtime=2880,
-        gpu=gpus_of,
     params:
         config=config_of("segmentation"),
         digest=digest_of("segmentation"),

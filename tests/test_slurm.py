@@ -217,6 +217,40 @@ def test_a_lost_node_costs_no_more_than_the_last_checkpoint(
     assert_equal(place, undisturbed)
 
 
+def test_a_lost_nodes_training_goes_on_when_the_node_is_back(
+    slurm: Slurm, place: Path, undisturbed: Path, started: Any
+) -> None:
+    """As the profile has it: Slurm puts the job back into the queue, and Snakemake waits for it."""
+    write_run(place, "long", long(checkpoint_minutes=0))
+    run = started(MODEL)
+    first = trains(place, run, 1)
+    wait_until(lambda: saved(place), "nothing is saved")
+    slurm.lose_node()
+    slurm.return_node()
+    gone_on: list[int] = []
+    assert trains(place, run, 1, gone_on) == first
+    assert gone_on[0] > 0
+    assert run.ended() == 0, run.printed()
+    assert_equal(place, undisturbed)
+
+
+def test_a_training_on_two_nodes_is_that_of_two_processes(
+    slurm: Slurm, place: Path, undisturbed: Path, started: Any
+) -> None:
+    """And the signal before a preemption reaches both."""
+    write_run(place, "long", long(nodes=GPUS, gpus=1, processes=1, threads=1))
+    run = started(MODEL, **{"set-resources": {"train_priors": {"slurm_partition": "gpus"}}})
+    first = trains(place, run, 1)
+    assert said("squeue", "-h", "-j", first, "-o", "%D %N") == "2 one,two"
+    assert jobs()[JOB][:2] == ["gpus", "gres:gpu:2"]
+    said("scancel", "--signal=USR1", first)
+    gone_on: list[int] = []
+    trains(place, run, 2, gone_on)
+    assert gone_on[0] > 0
+    assert run.ended() == 0, run.printed()
+    assert_equal(place, undisturbed)
+
+
 def test_slurm_may_be_away_for_a_while(slurm: Slurm, place: Path, started: Any) -> None:
     """Its controller is restarted while a job runs."""
     run = started("results/whole/index/val.csv", forcerun=["index_images"])

@@ -317,6 +317,7 @@ def test_a_childs_directory_is_refused_what_its_parent_owns(made: Path) -> None:
     status, printed = snakemake(made, "--dry-run", "results/child/models/oc.safetensors")
     assert status == 1
     assert "results/child has no oc of its own" in printed and "it lies in results/tiny" in printed
+    assert "Traceback" not in printed
 
 
 # --- mistakes ---

@@ -17,6 +17,8 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPTS = REPOSITORY / "tests" / "slurm"
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo", "scancel", "scontrol")
+#: where jobs run, of the two nodes of tests/slurm/slurm.conf.in; the partition `gpus` has both
+NODE = "one"
 #: in the profile, for tests' sake: jobs are looked at soon, and two shards are packed, as many as there are
 SOONER: dict[str, Any] = {
     "slurm-init-seconds-before-status-checks": 2,
@@ -50,18 +52,21 @@ class Slurm:
 
     def lose_node(self) -> None:
         """As if it had lost its power: no process of Slurm's or of a job says a last word."""
-        os.kill(int((self.directory / "run" / "slurmd.pid").read_text()), signal.SIGKILL)
+        os.kill(int((self.directory / "run" / f"slurmd-{NODE}.pid").read_text()), signal.SIGKILL)
         for process in Path("/proc").iterdir():
             with suppress(OSError, ValueError):
                 at_work = b"SLURM_CLUSTER_NAME=wsss" in (process / "environ").read_bytes()
                 if at_work or (process / "comm").read_text() == "slurmstepd\n":
                     os.kill(int(process.name), signal.SIGKILL)
-        wait_until(lambda: "down" in said("sinfo", "-h", "-p", "cpu", "-o", "%T"), "the node is not missed")
+        wait_until(
+            lambda: "down" in said("sinfo", "-h", "-n", NODE, "-p", "cpu", "-o", "%T"),
+            "the node is not missed",
+        )
 
     def return_node(self) -> None:
         """The node is started again."""
         configuration = self.directory / "slurm.conf"
-        subprocess.run(["slurmd", "-c", "-f", configuration, "-N", os.uname().nodename], check=True)
+        subprocess.run(["slurmd", "-f", configuration, "-N", NODE], check=True)
 
     def lose_controller(self) -> None:
         """What knows of all jobs ends, and takes no more questions."""

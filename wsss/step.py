@@ -20,7 +20,8 @@ from wsss.jobs import Record, cpu
 from wsss.progress import LOGGER, log_to
 from wsss.runs import Run, load_run
 from wsss.stages import parse_section
-from wsss.training.launch import in_processes, launched_rank, launched_world
+from wsss.training.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
+from wsss.training.nodes import this_node
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,10 @@ class Step:
     def machine(self) -> Machine:
         """How the run uses this machine; changes no result. The command line's `threads` go first.
 
-        Of several processes that share a training, each has its part of the threads.
+        Of several processes that share a training on a machine, each has its part of the threads.
         """
         machine = self.run.config.machine
-        threads = (self.arguments.threads or machine.threads) // launched_world()
+        threads = (self.arguments.threads or machine.threads) // launched_here()
         return machine.model_copy(update={"threads": max(1, threads)})
 
     @property
@@ -89,11 +90,11 @@ def run_step(
     """Do a script's work and leave the process with its exit status.
 
     devices: how many GPUs the work takes where there are some; "gpus" takes as many as the configuration's
-    `machine.gpus`, each in a process of its own that shares the batch. Where there are none, it is as many
-    processes as `machine.processes`.
+    `machine.gpus`, each in a process of its own that shares the batch, on each of `machine.nodes`. Where
+    there are none, it is as many processes as `machine.processes`.
     """
-    log_to(arguments.log, rank=launched_rank())
-    record = Record(arguments.log if launched_rank() is None else None)
+    log_to(arguments.log, rank=launched_by())
+    record = Record(arguments.log if launched_by() is None else None)
     status = _status(stage, work, arguments, devices, record)
     record.end(status)
     # Not from within `_status`: what an error holds on to, data-loading processes say, must be gone by then.
@@ -117,15 +118,9 @@ def _status(
         step = Step(arguments, stage, run, parse_section(stage, arguments.config))
         record.begin(stage, step.digest, cpu())
         if devices and launched_rank() is None:
-            # Imported here: it takes torch, and so seconds, which steps without devices need not spend.
-            from wsss.devices import claim, gpu_names
-
-            found = claim(step.machine.gpus if devices == "gpus" else int(devices), step.machine.device)
-            if found:
-                record.begin(stage, step.digest, f"{found} × {' or '.join(sorted(set(gpu_names())))}")
-            sharing = (found or step.machine.processes) if devices == "gpus" else 1
-            if sharing > 1:
-                return in_processes(sys.orig_argv, sharing)
+            status = _with_devices(step, devices, record)
+            if status is not None:
+                return status
         work(step)
         return 0
     except UserError as error:
@@ -145,3 +140,20 @@ def _status(
         told = f"; please report it with {arguments.log}" if arguments.log else ""
         LOGGER.exception("%s: this is a bug%s", stage, told)
         return 2
+
+
+def _with_devices(step: Step, devices: int | str, record: Record) -> int | None:
+    """Claim what the work takes; the status of all that share it, None where this process does it alone."""
+    # Imported here: it takes torch, and so seconds, which steps without devices need not spend.
+    from wsss.devices import claim, gpu_names
+
+    machine, shares, command = step.machine, devices == "gpus", sys.orig_argv
+    kinds = " or ".join(sorted(set(gpu_names())))
+    if shares and machine.nodes > 1 and this_node() is None:
+        record.begin(step.stage, step.digest, f"{machine.nodes} nodes, {kinds or cpu()}")
+        return on_nodes(command, machine.nodes, machine.threads)
+    found = claim(machine.gpus if shares else int(devices), machine.device)
+    if found:
+        record.begin(step.stage, step.digest, f"{found} × {kinds}")
+    sharing = (found or machine.processes) if shares else 1
+    return in_processes(command, sharing) if sharing > 1 or (shares and this_node()) else None

@@ -3,8 +3,10 @@
 set -uo pipefail
 directory=$(cd "$1" && pwd) || exit 1
 
-for daemon in slurmd slurmctld munged; do
-    pid=$(cat "$directory/run/$daemon.pid" 2>/dev/null) || continue
+for file in "$directory"/run/{slurmd-*,slurmctld,munged}.pid; do
+    pid=$(cat "$file" 2>/dev/null) || continue
+    daemon=${file##*/}
+    daemon=${daemon%%[-.]*}
     # The number may be another process's by now.
     [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$daemon" ] || continue
     kill "$pid"

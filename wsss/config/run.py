@@ -20,6 +20,9 @@ class Machine(Section):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes a GPU if there is one")
     gpus: int = Field(1, ge=1, description="GPUs per training; each takes its part of the batch")
+    nodes: int = Field(
+        1, ge=1, description="nodes per training, each with `gpus` (or `processes`) of its own; needs Slurm"
+    )
     processes: int = Field(
         1,
         ge=1,

@@ -14,6 +14,7 @@ from types import FrameType
 
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.progress import LOGGER
+from wsss.training.nodes import Node, OnNodes, this_node
 from wsss.training.signals import ASKED
 
 #: seconds that the others get to end after one process has failed
@@ -25,22 +26,57 @@ def launched_world() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def launched_here() -> int:
+    """How many of them are on this node."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def launched_rank() -> int | None:
     """The number of this process among those that share a training; None when it is not one of several."""
     return int(os.environ["RANK"]) if launched_world() > 1 else None
 
 
+def launched_by() -> int | None:
+    """The number of this process among those that another has started: a node's, or a training's."""
+    node = this_node()
+    return launched_rank() if node is None or launched_rank() is not None else node.number
+
+
 def in_processes(command: Sequence[str], count: int) -> int:
-    """Run `command` in `count` processes that find each other, and wait for all.
+    """Run `command` in `count` processes that find each other, and those of other nodes, and wait for all.
 
     Signals that ask a training to leave are passed on. Returns 0 when all ended well. When one failed the
     others are ended, and the exit status is that of the failure; 128 + n stands for a process that signal n
     killed.
     """
+    node = this_node()
+    shared = {"LOCAL_WORLD_SIZE": str(count), **(node.environment(count) if node else _alone(count))}
+    first = int(shared["RANK"])
+    own = [{"RANK": str(first + number), "LOCAL_RANK": str(number)} for number in range(count)]
+    return _together(command, [{**os.environ, **shared, **environment} for environment in own], node)
+
+
+def on_nodes(command: Sequence[str], count: int, threads: int) -> int:
+    """Run `command` on each of a Slurm job's `count` nodes, with `threads` CPUs, and wait for all.
+
+    There it finds `this_node`. Signals and exit status as `in_processes`, but of several failures Slurm gives
+    the highest status. Raises UserError when this is no job of Slurm.
+    """
+    start = OnNodes(command, count, threads)
+    return _together(start.command, [start.environment])
+
+
+def _alone(count: int) -> dict[str, str]:
+    """Where the processes of this node meet, when they are all."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    shared = {**os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return {"RANK": "0", "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+
+
+def _together(
+    command: Sequence[str], environments: Sequence[dict[str, str]], node: Node | None = None
+) -> int:
     children: list[subprocess.Popen[bytes]] = []
 
     def pass_on(number: int, _: FrameType | None) -> None:
@@ -49,26 +85,27 @@ def in_processes(command: Sequence[str], count: int) -> int:
                 child.send_signal(number)
 
     before = {number: signal.signal(number, pass_on) for number in ASKED}
-    for rank in range(count):
-        own = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+    for environment in environments:
         # In a process group of their own, or a terminal's Ctrl-C would reach them twice. With what is open
         # and meant to be inherited: the locks of the devices.
-        children.append(subprocess.Popen(command, env=own, process_group=0, close_fds=False))
+        children.append(subprocess.Popen(command, env=environment, process_group=0, close_fds=False))
     try:
-        return _wait(children)
+        status = _wait(children, node)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if node is not None and status not in (0, Preempted.EXIT_STATUS):
+        node.fail()
+    return status
 
 
-def _wait(children: list[subprocess.Popen[bytes]]) -> int:
+def _wait(children: list[subprocess.Popen[bytes]], node: Node | None) -> int:
     deadline = None
     while any(child.poll() is None for child in children):
         time.sleep(0.1)
         # One that has saved and left is no failure: another may still be writing.
-        if deadline is None and any(
-            child.poll() not in (None, 0, Preempted.EXIT_STATUS) for child in children
-        ):
+        failed = any(child.poll() not in (None, 0, Preempted.EXIT_STATUS) for child in children)
+        if deadline is None and (failed or (node is not None and node.failed())):
             deadline = time.monotonic() + GRACE
         if deadline is not None and time.monotonic() > deadline:
             return _kill(children)
