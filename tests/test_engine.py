@@ -4,23 +4,25 @@ import csv
 import errno
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from safetensors.torch import load_file
 from toy_faults import Malicious, malicious
-from toy_training import IMAGES, build, in_pieces, newest_step, settings, start, wait_for, weights
+from toy_run import make_run, step_of
+from toy_training import IMAGES, build, in_pieces, newest_step, start, wait_for, weights
 
 from wsss.config import Machine
-from wsss.data.index import Index, Record
+from wsss.data.index import Index
 from wsss.errors import Preempted, UserError
-from wsss.models import Classifier
+from wsss.model_file import read_header
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.logbook import Logbook
-from wsss.training.priors import train_classifier
+from wsss.training.priors import train_prior
 from wsss.training.signals import LeaveRequest
 
 #: micro-steps of the toy training: 4 epochs of 3 batches of 4 images
@@ -120,31 +122,24 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
     assert_same(alone, helped)
 
 
-def test_train_classifier_trains_what_a_section_describes(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    records = []
-    for i in range(6):
-        path = tmp_path / f"{i}.png"
-        Image.fromarray(rng.integers(0, 255, (40, 48, 3), dtype=np.uint8)).save(path)
-        records.append(Record(f"i{i}", path, None, ((), ("a",), ("b", "a"))[i % 3]))
-    index = Index(tuple(records), ("a", "b"), "train", "d")
-    network = {"backbone": "mobilenetv3_small_050", "weights": "none"}
-    section = settings(
-        network=network,
-        optimisation={"batch": 2, "epochs": 1},
-        augmentation={"crop": 64, "min_side": 40, "max_side": 64},
+def test_a_section_is_trained_as_it_describes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    step = step_of(make_run(Path()), "priors", noc={"keep_oc": True})
+    index = Index.read("index.csv")
+    unlabelled = tuple(replace(record, labels=()) for record in index.records)
+    replace(index, records=unlabelled[:4] + index.records[4:]).write("index.csv")
+    train_prior(step, Path("index.csv"), Path("new.safetensors"), Path("new.csv"), oc=Path("oc.safetensors"))
+    about = read_header(Path("new.safetensors"))
+    assert about.classes == index.classes and about.digest == step.digest
+    assert len(Path("new.csv").read_text().splitlines()) == 1 + 2, "two epochs of the 4 labelled images"
+    before, after = (
+        load_file(name)["classifier.weight"] for name in ("oc.safetensors", "new_oc.safetensors")
     )
-    oc = Classifier("mobilenetv3_small_050", 2, norm="fix")
-    before = oc.classifier.weight.detach().clone()
-    keywords: dict[str, Any] = {"name": "x", "curves": tmp_path, "digest": "d", "machine": Machine(workers=0)}
-    trained, judge = train_classifier(section, index, checkpoints=tmp_path / "c", oc=oc, **keywords)
-    assert judge is oc and not torch.equal(before, oc.classifier.weight)
-    assert trained.classifier.out_channels == 2
-    # 4 of 6 images have labels
-    assert len((tmp_path / "c" / "metrics.csv").read_text().splitlines()) == 1 + 2
-    none = Index(tuple(records[::3]), ("a", "b"), "train", "d")
-    with pytest.raises(UserError, match="x: no image of split train has a label"):
-        train_classifier(section, none, checkpoints=tmp_path / "n", oc=oc, **keywords)
+    assert not torch.equal(before, after)
+    replace(index, records=unlabelled).write("index.csv")
+    with pytest.raises(UserError, match="tiny/priors: no image of split train has a label"):
+        train_prior(step, Path("index.csv"), Path("n.safetensors"), Path("n.csv"), oc=Path("oc.safetensors"))
+    assert not Path("n.safetensors").exists()
 
 
 # ---- stopped and gone on -----------------------------------------------------------------------------------

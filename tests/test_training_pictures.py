@@ -5,29 +5,23 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from toy_run import make_run
+from safetensors.torch import load_file
+from toy_run import make_run, step_of
 
 from wsss.config import Machine
-from wsss.data.index import Index
 from wsss.training.logbook import Logbook
-from wsss.training.priors import train_classifier
+from wsss.training.priors import train_prior
+
+CURVES = Path("results", "tiny", "curves")
 
 
 def train(root: Path, monkeypatch: pytest.MonkeyPatch, **machine: object) -> dict[str, torch.Tensor]:
     """Train the OC of the run `tiny` for two epochs there; returns its weights."""
     root.mkdir()
     monkeypatch.chdir(root)
-    run = make_run(Path(), machine=machine)
-    trained, _ = train_classifier(
-        run.config.oc,
-        Index.read("index.csv"),
-        name="tiny/oc",
-        checkpoints=Path("checkpoints"),
-        curves=Path("curves"),
-        digest=run.digest("oc"),
-        machine=run.config.machine,
-    )
-    return trained.state_dict()
+    step = step_of(make_run(Path(), machine=machine), "oc")
+    train_prior(step, Path("index.csv"), Path("new.safetensors"), Path("new.csv"))
+    return load_file("new.safetensors")
 
 
 def test_a_sheet_per_epoch_and_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,12 +30,13 @@ def test_a_sheet_per_epoch_and_the_same_weights(tmp_path: Path, monkeypatch: pyt
     without = train(tmp_path / "without", monkeypatch)
     drawn = train(tmp_path / "drawn", monkeypatch, pictures=True, tensorboard=True)
     assert all(torch.equal(without[name], drawn[name]) for name in without)
-    assert not (tmp_path / "without" / "curves").exists()
-    sheets = sorted((tmp_path / "drawn" / "curves" / "pictures").iterdir())
+    assert not (tmp_path / "without" / CURVES).exists()
+    (curves,) = (tmp_path / "drawn" / CURVES).iterdir()
+    sheets = sorted((curves / "pictures").iterdir())
     assert [sheet.name for sheet in sheets] == ["epoch-001.png", "epoch-002.png"]
     first, second = (Image.open(sheet).convert("RGB") for sheet in sheets)
     assert first.size == second.size and first.tobytes() != second.tobytes()
-    events = reader.EventAccumulator(str(tmp_path / "drawn" / "curves"))
+    events = reader.EventAccumulator(str(curves))
     events.Reload()
     assert [event.step for event in events.Images("pictures")] == [2, 4]
 

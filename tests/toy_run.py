@@ -1,5 +1,6 @@
 """A run as people start it, over a few small images: its configuration, index and ordinary classifier."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -15,6 +16,8 @@ from wsss.files import write_png, write_text
 from wsss.model_file import Header, save_model
 from wsss.models import Classifier
 from wsss.runs import Run, load_run
+from wsss.stages import parse_section
+from wsss.step import Step
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "workflow" / "scripts"
 BACKBONE, SIDE, CLASSES = "mobilenetv3_small_050", 64, ("a", "b", "c")
@@ -58,6 +61,13 @@ def train_priors(root: Path, run: Run) -> subprocess.Popen[str]:
     files = ["--index", "index.csv", "--oc", "oc.safetensors", "--out", "priors.safetensors"]
     report = ["--metrics", "priors.csv", "--log", "priors.log"]
     return script("train_priors", root, *files, *report, section=run.section("priors"))
+
+
+def step_of(run: Run, stage: str, **changes: Any) -> Step:
+    """A stage that is about to be made, some of its settings changed."""
+    section = parse_section(stage, run.section(stage))
+    section = type(section).model_validate(section.model_dump() | changes)
+    return Step(argparse.Namespace(threads=None), stage, run, section)
 
 
 def _write_index(root: Path, images: int, digest: str) -> None:

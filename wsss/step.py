@@ -38,6 +38,11 @@ class Step:
     section: Any
 
     @property
+    def name(self) -> str:
+        """What messages and curves call it."""
+        return f"{self.run.name}/{self.stage}"
+
+    @property
     def digest(self) -> str:
         """Stands for the stage's section and all before it."""
         return self.run.digest(self.stage)

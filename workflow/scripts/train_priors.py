@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wsss.step import Step, parser, run_step
-from wsss.training.stage import train_prior
+from wsss.training.priors import train_prior
 
 
 def main(step: Step) -> None:

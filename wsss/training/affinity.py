@@ -9,17 +9,14 @@ from wsss.config import AffinityTraining
 from wsss.data.index import Index
 from wsss.data.label_maps import LabelShard
 from wsss.data.pairs import PairedImages, StoredMaps
-from wsss.data.samples import with_labels
 from wsss.data.stage import read_index
 from wsss.data.transforms import AffinityTransform
-from wsss.errors import UserError
 from wsss.inference.shards import open_shards
 from wsss.model_file import Header
 from wsss.models import AffinityNet
-from wsss.progress import LOGGER
 from wsss.step import Step
 from wsss.training import distributed
-from wsss.training.fit import fit, keep
+from wsss.training.fit import fit, keep, labelled_images
 from wsss.training.tasks import AffinityTask
 
 
@@ -32,11 +29,7 @@ def train_affinity(step: Step, index: Path, labels: Sequence[Path], out: Path, m
     distributed.join()
     section: AffinityTraining = step.section
     images = read_index(step, index)
-    labelled, left_out = with_labels(images)
-    if left_out:
-        LOGGER.info("affinity: %d of %d images have no label and are left out", left_out, len(images))
-    if not labelled.records:
-        raise UserError(f"affinity: no image of split {images.split} has a label; training needs some")
+    labelled = labelled_images(step, images)
     shards = open_shards(step, "affinity_labels", LabelShard, labels, labelled)
     network = new_affinity_net(section)
     samples = affinity_samples(section, labelled, network, shards)

@@ -1,21 +1,39 @@
 """A training as a step of a run: where it keeps itself, and what stays of it when it is over."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import nn
 from torch.utils.data import Dataset
 
 from wsss.config import Optimisation
+from wsss.data.index import Index
+from wsss.data.samples import with_labels
 from wsss.devices import torch_device
+from wsss.errors import UserError
 from wsss.files import atomic
 from wsss.model_file import Header, save_model
+from wsss.progress import LOGGER
 from wsss.step import Step
 from wsss.training import distributed
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.engine import Training
 from wsss.training.selection import Selection
 from wsss.training.task import Task
+
+
+def labelled_images(step: Step, images: Index) -> Index:
+    """Those of a split that show a class; the others are left out, and counted.
+
+    Raises UserError when there are none.
+    """
+    labelled, left_out = with_labels(images)
+    if left_out:
+        LOGGER.info("%s: %d of %d images have no label and are left out", step.name, left_out, len(images))
+    if not labelled.records:
+        raise UserError(f"{step.name}: no image of split {images.split} has a label; training needs some")
+    return labelled
 
 
 def fit(
@@ -25,21 +43,24 @@ def fit(
     optimisation: Optimisation,
     *,
     selection: Selection | None = None,
+    pictures: Callable[[nn.Module, int], Path] | None = None,
 ) -> nn.Module:
     """Run a task to its end, from the step's checkpoints if there are any; for errors see `Training.run`.
 
-    selection: chooses among the networks of all epochs; without, it is the last.
+    selection: chooses among the networks of all epochs; without, it is the last. pictures: draws what the
+    network sees after an epoch, and says where.
     """
     training = Training(
         task,
         samples,
         optimisation,
-        name=f"{step.run.name}/{step.stage}",
+        name=step.name,
         checkpoints=Checkpoints(step.checkpoints, step.digest),
         curves=step.curves,
         machine=step.machine,
         device=torch_device(distributed.rank(), threads=step.machine.threads),
         selection=selection,
+        pictures=pictures,
     )
     return training.run()
 

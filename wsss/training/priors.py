@@ -1,21 +1,22 @@
-"""Training a CAM network from a section of the configuration: the ordinary classifier or the generator."""
+"""From files to files: the training of a CAM network, the ordinary classifier or the generator."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from wsss.config import Machine, Oc, Priors, Training
+from wsss.config import Oc, Priors, Training
 from wsss.data.index import Index
-from wsss.data.samples import TrainingImages, with_labels
+from wsss.data.samples import TrainingImages
+from wsss.data.stage import read_index
 from wsss.data.transforms import ClassificationTransform
-from wsss.devices import torch_device
-from wsss.errors import UserError
+from wsss.inference.shards import require_classes
+from wsss.model_file import Header, load_classifier, save_model
 from wsss.models import Classifier
 from wsss.models.norm import NormMode
-from wsss.progress import LOGGER
+from wsss.step import Step
 from wsss.training import distributed
-from wsss.training.checkpoint import Checkpoints
-from wsss.training.engine import Training as Loop
+from wsss.training.fit import fit, keep, labelled_images
 from wsss.training.pictures import CamPictures
 from wsss.training.tasks import PRIOR_TASKS
 
@@ -34,46 +35,45 @@ def new_classifier(section: Training, classes: int, *, norm: NormMode | None = N
     )
 
 
-def train_classifier(
-    section: Oc | Priors,
-    index: Index,
-    *,
-    name: str,
-    checkpoints: Path,
-    curves: Path,
-    digest: str,
-    machine: Machine,
-    oc: Classifier | None = None,
-) -> tuple[Classifier, Classifier | None]:
+def train_prior(step: Step, index: Path, out: Path, metrics: Path, *, oc: Path | None = None) -> None:
     """Train by the section's method; an `oc` section is plain classification.
 
-    index: of the training split; images without labels are left out, and counted. checkpoints: directory
-    that the training keeps itself in; curves: directory for TensorBoard and W&B. digest: of the
-    configuration. oc: for the methods that erase. Returns the trained network and the OC as it is afterwards.
+    index: of the training split; images without labels are left out, and counted. out: the model; P-NOC's OC
+    goes beside it, if it is kept. metrics: CSV of the training's course. oc: model of the ordinary
+    classifier, for the methods that erase.
     """
     distributed.join()
+    section: Oc | Priors = step.section
     settings = section if isinstance(section, Priors) else _plain(section)
-    labelled, left_out = with_labels(index)
-    if left_out:
-        LOGGER.info("%s: %d of %d images have no label and are left out", name, left_out, len(index))
-    if not labelled.records:
-        raise UserError(f"{name}: no image of split {index.split} has a label; training needs some")
-    network = new_classifier(section, len(index.classes))
-    task = PRIOR_TASKS[settings.method](network, settings, oc)
-    loop = Loop(
+    images = read_index(step, index)
+    labelled = labelled_images(step, images)
+    judge, about = _judge(step, settings, images, oc) if oc is not None else (None, None)
+    network = new_classifier(section, len(images.classes))
+    task = PRIOR_TASKS[settings.method](network, settings, judge)
+    pictures = CamPictures(labelled, step.curves / "pictures", name=step.name)
+    trained = fit(
+        step,
         task,
         _samples(section, labelled, network),
         section.optimisation,
-        name=name,
-        checkpoints=Checkpoints(checkpoints, digest),
-        curves=curves,
-        machine=machine,
-        device=torch_device(distributed.rank(), threads=machine.threads),
-        pictures=CamPictures(labelled, curves / "pictures", name=name) if machine.pictures else None,
+        pictures=pictures if step.machine.pictures else None,
     )
-    trained = loop.run()
-    assert isinstance(trained, Classifier)
-    return trained, task.oc
+    described = section.network
+    header = Header(
+        Classifier.__name__, described.backbone, described.output_stride, images.classes, step.digest
+    )
+    kept = settings.method == "pnoc" and settings.noc.keep_oc
+    if kept and task.oc is not None and about is not None and distributed.rank() == 0:
+        save_model(out.with_stem(f"{out.stem}_oc"), task.oc, replace(about, digest=step.digest))
+    keep(step, trained, header, out, metrics)
+
+
+def _judge(step: Step, settings: Priors, images: Index, model: Path) -> tuple[Classifier, Header]:
+    norm = settings.noc.oc_norm if settings.method == "pnoc" else "fix"
+    judge, about = load_classifier(model, norm=norm, freeze=settings.network.freeze)
+    step.require("oc", about.digest, model)
+    require_classes(images, about.classes, model)
+    return judge, about
 
 
 def _plain(section: Oc) -> Priors:

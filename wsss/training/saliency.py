@@ -12,7 +12,7 @@ from wsss.data.index import Index
 from wsss.data.label_maps import LabelShard
 from wsss.data.maps import MapShard
 from wsss.data.pairs import PairedImages, StoredMaps
-from wsss.data.samples import TrainingImages, with_labels
+from wsss.data.samples import TrainingImages
 from wsss.data.stage import read_index
 from wsss.data.transforms import ClassificationTransform, NativeTransform, Resampling, SaliencyTransform
 from wsss.errors import UserError
@@ -23,7 +23,7 @@ from wsss.models import C2AM, PoolNet
 from wsss.progress import LOGGER
 from wsss.step import Step
 from wsss.training import distributed
-from wsss.training.fit import fit, keep
+from wsss.training.fit import fit, keep, labelled_images
 from wsss.training.tasks import C2amTask, PoolnetTask
 
 
@@ -39,9 +39,7 @@ def train_c2am(step: Step, index: Path, out: Path, metrics: Path, *, cams: Seque
     if step.run.config.saliency.uses_hints != bool(cams):
         raise UserError(f"saliency.method {method}: {'give no' if cams else 'give the shards of the'} CAMs")
     images = read_index(step, index)
-    labelled, left_out = with_labels(images)
-    if left_out:
-        LOGGER.info("c2am: %d of %d images have no label and are left out", left_out, len(images))
+    labelled = labelled_images(step, images)
     shards = open_shards(step, "cams", MapShard, cams, labelled) if cams else None
     network = new_c2am(section)
     task = C2amTask(network, section, hints=shards is not None)
