@@ -10,6 +10,7 @@ import snakemake_executor_plugin_slurm as slurm_plugin
 
 from wsss.errors import UserError
 from wsss.files import is_there
+from wsss.finished import forget
 from wsss.patience import patient, steady
 from wsss.runs import RUN_NAME, Run, load_run, metrics_files, stages
 from wsss.stages import final_saliency, selects_epoch
@@ -287,6 +288,14 @@ def trainings_to_come() -> list[str]:
     return sorted(f"{job.wildcards.run}/{job.rule.name.removeprefix('train_')}" for job in jobs)
 
 
+def forget_finished(but: list[str]) -> None:
+    """Remove what trainings hold until this workflow knows that they are over; `but` are not, as run/stage."""
+    for job in workflow.dag.jobs:
+        run, stage = job.wildcards.get("run"), job.rule.name.removeprefix("train_")
+        if job.rule.name.startswith("train_") and f"{run}/{stage}" not in but:
+            forget(Path("results", run), stage)
+
+
 def check_given(run: Run) -> None:
     """Stop at a network that the run is given, but that is not there: no rule makes it."""
     for stage in stages(run):
@@ -315,7 +324,16 @@ onstart:
     # Weights that cannot be had must not be found out after hours of another training. They are no rule's
     # input: where an old output stands, Snakemake does not mind that an input is missing.
     trainings = trainings_to_come()
+    forget_finished(but=trainings)
     check = [sys.executable, "-m", "workflow.scripts.check_weights", *trainings]
     path = os.pathsep.join([CHECKOUT, os.environ.get("PYTHONPATH", "")])
     if trainings and subprocess.run(check, env={**os.environ, "PYTHONPATH": path}).returncode:
         stop("nothing was started")
+
+
+onsuccess:
+    forget_finished(but=[])
+
+
+onerror:
+    forget_finished(but=[])

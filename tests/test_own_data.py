@@ -211,6 +211,7 @@ def test_real_photographs(shared: Path, tmp_path: Path, monkeypatch: pytest.Monk
         val_share=0.2,
         seed=0,
         name="mini",
+        shrink=None,
     )
     with pytest.raises(UserError, match="no training photograph shows pottedplant"):
         init.run(given)

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 from PIL import Image
+from toy_training import wait_for
 
 from wsss.errors import UserError
 from wsss.inference.stage import infer_cams
@@ -462,6 +463,31 @@ def test_a_killed_training_goes_on(copy: Path) -> None:
     assert status == 0, printed
     log = (copy / "results" / "tiny" / "logs" / "train_priors.log").read_text()
     assert re.search(r"tiny/priors: goes on from step \d+/12", log), log
+
+
+def test_what_outlives_snakemake_is_not_trained_again(copy: Path) -> None:
+    """Killed without a last word, it leaves a training behind that ends by itself."""
+    write_run(copy, "tiny", changed("priors.optimisation.epochs", 4))
+    results = copy / "results" / "tiny"
+    model, log = results / "models" / "priors.safetensors", results / "logs" / "train_priors.log"
+    before = model.stat().st_mtime_ns
+    started = subprocess.Popen(command("--cores", "1", TARGETS[0]), cwd=copy, start_new_session=True)
+    wait_for(lambda: (results / "checkpoints" / "priors" / "lock").exists(), 120)
+    started.kill()
+    started.wait()
+    wait_for(lambda: list((results / "finished").glob("priors-*")), 120)
+    wait_for(lambda: not (results / "checkpoints" / "priors").exists(), 120)
+    trained = model.read_bytes()
+    assert model.stat().st_mtime_ns > before
+    assert snakemake(copy, "--unlock", TARGETS[0])[0] == 0
+    assert planned(copy, TARGETS[0]) == {"train_priors": 1, "make_cams": 2, "evaluate_cams": 1}
+    status, printed = snakemake(copy, "--cores", "1", TARGETS[0])
+    assert status == 0, printed
+    assert "tiny/priors: was trained to its end before" in log.read_text() and model.read_bytes() == trained
+    assert not list((results / "finished").iterdir()), "it is known now"
+    again = str(model.relative_to(copy))
+    status, printed = snakemake(copy, "--cores", "1", "--forcerun", "train_priors", "--", again)
+    assert status == 0 and "was trained to its end before" not in log.read_text(), printed
 
 
 # --- several GPUs ---

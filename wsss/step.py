@@ -16,6 +16,7 @@ from typing import Any
 from wsss.config import Machine
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.files import disk_is_full
+from wsss.finished import DIRECTORY, take
 from wsss.jobs import Record, cpu
 from wsss.progress import LOGGER, log_to
 from wsss.runs import Run, load_run
@@ -58,9 +59,19 @@ class Step:
         return machine.model_copy(update={"threads": max(1, threads)})
 
     @property
+    def trained(self) -> tuple[Path, Path]:
+        """Of a training, what it is to write: the course of it, and the model."""
+        return self.arguments.metrics, self.arguments.out
+
+    @property
     def checkpoints(self) -> Path:
         """Where the stage's training keeps its rolling checkpoints."""
         return self.run.directory(self.stage) / "checkpoints" / self.stage
+
+    @property
+    def finished(self) -> Path:
+        """Where what the stage's training has made is held until Snakemake knows of it."""
+        return self.run.directory(self.stage) / DIRECTORY / f"{self.stage}-{self.digest}"
 
     @property
     def curves(self) -> Path:
@@ -122,6 +133,9 @@ def _status(
             )
         step = Step(arguments, stage, run, parse_section(stage, arguments.config))
         record.begin(stage, step.digest, cpu())
+        if devices == "gpus" and launched_by() is None and take(step.finished, step.trained):
+            LOGGER.info("%s: was trained to its end before; Snakemake had not heard of it", step.name)
+            return 0
         if devices and launched_rank() is None:
             status = _with_devices(step, devices, record)
             if status is not None:

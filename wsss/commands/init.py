@@ -17,6 +17,7 @@ import yaml
 
 from wsss.config import FolderDataset, RunConfig
 from wsss.config.recipe import HUGE, recipe
+from wsss.data.copies import smaller_copies
 from wsss.data.folder import classes_of, folder_index, read_table
 from wsss.data.images import image_size
 from wsss.data.index import Index
@@ -30,6 +31,8 @@ HELP = "write the configuration of a run on photographs of one's own"
 LEAST = 4
 #: what every stage's maps are made for, px: the random walk and the CRF work on each pixel of an image
 LONGEST = 2000
+#: of copies, px: on less, nothing could be told from anything
+LEAST_SIDE = 64
 HEADER = """\
 # yaml-language-server: $schema=schema.json
 # Written by `wsss init` for {train} + {val} photographs, {side} px in the median. All keys: config/README.md.
@@ -48,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--val-share", type=float, default=0.2, help="part that is drawn for val (0.2)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draw (0)")
+    parser.add_argument(
+        "--shrink",
+        type=int,
+        metavar="PX",
+        help="make copies of at most so many px in data/<name>, and use them",
+    )
     parser.add_argument("--name", help="name of the run, by default the directory's")
 
 
@@ -59,11 +68,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"{path}: is there already; remove it, or give the run another --name")
     classes = [part.strip() for part in arguments.classes.split(",")] if arguments.classes else []
     found = classes or list(classes_of(read_table(arguments.labels)))
+    images, masks = arguments.images, arguments.masks
+    if arguments.shrink is not None:
+        images, masks = smaller_copies(images, masks, _side(arguments.shrink), Path("data", name))
     section = {
         "kind": "folder",
-        "images": str(arguments.images),
+        "images": str(images),
         "labels": str(arguments.labels),
-        **({"masks": str(arguments.masks)} if arguments.masks else {}),
+        **({"masks": str(masks)} if masks else {}),
         "classes": found,
         "val_share": arguments.val_share,
         "seed": arguments.seed,
@@ -101,6 +113,13 @@ def _name(arguments: argparse.Namespace) -> str:
     return given
 
 
+def _side(shrink: int) -> int:
+    """The longer side of the copies, px."""
+    if not LEAST_SIDE <= shrink <= LONGEST:
+        raise UserError(f"--shrink {shrink}: allowed are {LEAST_SIDE} to {LONGEST} px")
+    return shrink
+
+
 def _checked(splits: dict[str, Index]) -> int:
     """The median of the longer sides, px. Raises UserError for images that no run could learn from."""
     train = splits["train"]
@@ -114,8 +133,8 @@ def _checked(splits: dict[str, Index]) -> int:
     longest = max(sides, key=lambda name: sides[name])
     if sides[longest] > LONGEST:
         raise UserError(
-            f"{longest} has a side of {sides[longest]} px; the walk and the CRF work on every pixel, and are "
-            f"for sides of some {HUGE} px. Make copies of at most {LONGEST} px, and name their directory"
+            f"{longest} has a side of {sides[longest]} px; allowed are {LONGEST}, as the walk and the CRF "
+            f"work on every pixel. Type --shrink {HUGE}, which makes smaller copies and uses them"
         )
     return round(median(sides.values()))
 

@@ -15,11 +15,11 @@ from pathlib import Path, PurePosixPath
 
 from wsss.config import FolderDataset
 from wsss.data.index import Index, Record, build_index
+from wsss.data.photos import SUFFIXES
 from wsss.errors import UserError
 from wsss.progress import LOGGER
 
 IMAGE, LABELS, SPLIT = "image", "labels", "split"
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 #: what may separate the table's columns, and the labels in a cell
 COLUMN_MARKS, LABEL_MARKS = ",;\t", r"[;|,]"
 SHOWN = 10
@@ -115,7 +115,7 @@ def find_images(directory: Path) -> dict[str, Path]:
             raise UserError(f"{path}: {found[name].name} has the same name; one of them must get another")
         found[name] = path
     if not found:
-        raise UserError(f"{directory}: no images ({', '.join(SUFFIXES)})")
+        raise UserError(f"{directory}: no images ({', '.join(sorted(SUFFIXES))})")
     return found
 
 

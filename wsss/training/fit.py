@@ -13,6 +13,7 @@ from wsss.data.samples import with_labels
 from wsss.devices import torch_device
 from wsss.errors import UserError
 from wsss.files import atomic
+from wsss.finished import hold
 from wsss.model_file import Header, save_model
 from wsss.progress import LOGGER
 from wsss.step import Step
@@ -74,5 +75,6 @@ def keep(step: Step, network: nn.Module, header: Header, out: Path, metrics: Pat
         with atomic(metrics) as temporary:
             shutil.copyfile(step.checkpoints / "metrics.csv", temporary)
         save_model(out, network, header)
+        hold(step.finished, (metrics, out))
         shutil.rmtree(step.checkpoints)
     distributed.leave()
