@@ -64,6 +64,7 @@ def read_results(
                 f"snakemake --forcerun {path}"
             )
         scores[scored] = Source(name_of(path), values)
+    scores = {name: scores[name] for name in SCORES if name in scores}
     courses = {path.stem.removesuffix("_training"): Source(name_of(path), rows(path)) for path in trainings}
     lines = {row["stage"]: row for row in rows(chain)}
     return Results(run, scores, Source(name_of(chain), lines), courses, images)
