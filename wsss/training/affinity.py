@@ -36,7 +36,10 @@ def train_affinity(step: Step, index: Path, labels: Sequence[Path], out: Path, m
     if left_out:
         LOGGER.info("affinity: %d of %d images have no label and are left out", left_out, len(images))
     if not labelled.records:
-        raise UserError(f"affinity: no image of split {images.split} has a label; training needs some")
+        raise UserError(
+            f"affinity: no image of split {images.split} has a label; training needs some: label "
+            "images, or choose another dataset.train"
+        )
     shards = open_shards(step, "affinity_labels", LabelShard, labels, labelled)
     network = new_affinity_net(section)
     samples = affinity_samples(section, labelled, network, shards)

@@ -57,7 +57,10 @@ def train_classifier(
     if left_out:
         LOGGER.info("%s: %d of %d images have no label and are left out", name, left_out, len(index))
     if not labelled.records:
-        raise UserError(f"{name}: no image of split {index.split} has a label; training needs some")
+        raise UserError(
+            f"{name}: no image of split {index.split} has a label; training needs some: label "
+            "images, or choose another dataset.train"
+        )
     network = new_classifier(section, len(index.classes))
     task = PRIOR_TASKS[settings.method](network, settings, oc)
     loop = Loop(
