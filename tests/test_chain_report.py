@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from wsss.errors import UserError
-from wsss.figures.chain import PUBLISHED, RULES, write_chain, write_miou
+from wsss.figures.chain import RULES, write_chain, write_miou
+from wsss.figures.published import CLASSES, FIGURES, figure_of
 from wsss.files import write_json, write_text
 from wsss.runs import Run, load_run, stages
 from wsss.stages import STAGES
@@ -54,7 +55,7 @@ def test_every_stage_that_makes_something_has_a_rule(repository: Path) -> None:
     assert set(RULES) == made
     text = "".join(path.read_text() for path in (repository / "rules").glob("*.smk"))
     assert all(f"rule {rule}:\n" in text for rule in RULES.values())
-    assert all(set(figures) <= made for figures in PUBLISHED.values())
+    assert all(set(figures) <= made for figures in FIGURES.values())
 
 
 def test_a_line_per_stage(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_a_line_per_stage(tmp_path: Path) -> None:
     assert found["oc"]["jobs"] == "0", "made elsewhere, or long ago"
 
 
-def test_a_child_tells_whose_a_stage_is_and_has_no_published_figure(tmp_path: Path) -> None:
+def test_a_child_tells_whose_a_stage_and_its_published_figure_are(tmp_path: Path) -> None:
     run_of("voc12", {"dataset": {"kind": "voc", "root": "d"}})
     child = run_of("voc12-other", {"extends": "voc12", "segmentation": {"pseudo": {"threshold": 0.2}}})
     write_text(Path("results", "voc12", "benchmarks", "train_oc.tsv"), "s\tcpu_time\tmax_rss\n7\t7\t1\n")
@@ -104,7 +105,17 @@ def test_a_child_tells_whose_a_stage_is_and_has_no_published_figure(tmp_path: Pa
     found = rows(tmp_path / "chain.csv")
     assert (found["oc"]["run"], found["oc"]["seconds"]) == ("voc12", "7")
     assert found["pseudo_labels"]["run"] == "voc12-other"
-    assert {row["published"] for row in found.values()} == {""}
+    assert found["cams"]["published"] == "63.7" and found["saliency"]["published"] == "70.8"
+    assert {found[stage]["published"] for stage in ("pseudo_labels", "segmentation", "masks")} == {""}
+
+
+def test_published_figures_are_of_shipped_runs_and_their_own_stages(repository: Path) -> None:
+    for name, figures in FIGURES.items():
+        run = load_run(name, repository / "config")
+        assert all(run.owner(stage).name == name and figure_of(run, stage) for stage in figures)
+    assert "voc12-2024" in FIGURES["voc12"]["masks"].note, "which trained the network that the figure is of"
+    means = {name: sum(values.values()) / len(values) for name, values in CLASSES.items()}
+    assert means == pytest.approx(dict.fromkeys(("voc12", "voc12-2024"), 73.47), abs=0.005)
 
 
 def test_the_upper_bound_has_three_lines(tmp_path: Path) -> None:

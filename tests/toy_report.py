@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ from toy_saliency import CLASSES, SIZES, make_cams, make_masks
 from wsss.data.label_maps import LabelShard, write_label_shard
 from wsss.data.maps import ScoreMaps, write_shard
 from wsss.data.palette import read_mask, voc_palette
-from wsss.figures.chain import PUBLISHED, write_chain
+from wsss.figures.chain import write_chain
+from wsss.figures.published import CLASSES as PUBLISHED_CLASSES
+from wsss.figures.published import FIGURES
 from wsss.files import write_csv, write_json
 from wsss.inference.evaluate import evaluate_scores
 from wsss.inference.evaluate_labels import evaluate_labels
 from wsss.inference.evaluate_saliency import evaluate_saliency
 from wsss.inference.scoring import KINDS
 from wsss.inference.shards import open_shards
-from wsss.report.published import CLASSES as PUBLISHED_CLASSES
 from wsss.report.stage import Given, make_report
 
 RESULTS = Path("results")
@@ -94,30 +96,66 @@ def _metrics(toy: Toy, shards: dict[str, list[Path]]) -> list[Path]:
     return files
 
 
+#: elements that never end
+VOID = {"meta", "link", "img", "input", "br", "wbr"}
+
+
 class Page(HTMLParser):
-    """The numbers of a page and where they say that they come from, and the values of its charts' lines."""
+    """What a page shows, and where it says that it comes from.
+
+    numbers: text and attributes of what names its source as text, bars: style and attributes of what does
+    so by its size; lines: of the charts; texts: all other text, with the elements around it.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.numbers: list[tuple[str, dict[str, str]]] = []
+        self.bars: list[tuple[float, dict[str, str]]] = []
         self.lines: list[dict[str, str]] = []
         self.tags: list[tuple[str, dict[str, str]]] = []
-        self._open: dict[str, str] | None = None
+        self.texts: list[tuple[str, list[tuple[str, dict[str, str]]]]] = []
+        self._around: list[tuple[str, dict[str, str]]] = []
         self.feed(path.read_text(encoding="utf-8"))
+        assert not self._around, "every element ends"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """An element begins."""
         given = {name: value or "" for name, value in attrs}
         self.tags.append((tag, given))
-        self._open = given if tag == "data" else None
+        if tag not in VOID:
+            self._around.append((tag, given))
         if "data-series" in given:
             self.lines.append(given)
+        if size := re.match(r"(?:width|left):([\d.]+)%$", given.get("style", "")):
+            self.bars.append((float(size[1]), given))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """An element that is nothing but its attributes."""
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """An element ends."""
+        assert self._around.pop()[0] == tag
 
     def handle_data(self, data: str) -> None:
         """The text of an element."""
-        if self._open is not None:
-            self.numbers.append((data.replace("\N{MINUS SIGN}", "-"), self._open))
-            self._open = None
+        tag, about = self._around[-1] if self._around else ("", {})
+        if tag in ("data", "tspan"):
+            self.numbers.append((data.replace("\N{MINUS SIGN}", "-"), about))
+        elif data.strip() and tag not in ("script", "style"):
+            self.texts.append((" ".join(data.split()), list(self._around)))
+
+
+def origin(about: dict[str, str]) -> float:
+    """The number that an element names, from its files."""
+    value = resolved(about["data-from"])
+    if "data-less" in about:
+        value -= resolved(about["data-less"])
+    if "data-of" in about:
+        value *= 100 / resolved(about["data-of"])
+    return value
 
 
 def resolved(source: str) -> float:
@@ -125,7 +163,7 @@ def resolved(source: str) -> float:
     name, _, pointer = source.partition("#/")
     if name == "published":
         run, what = pointer.split("/")
-        return PUBLISHED[run][what].miou if what in PUBLISHED[run] else PUBLISHED_CLASSES[run][what]
+        return FIGURES[run][what].miou if what in FIGURES[run] else PUBLISHED_CLASSES[run][what]
     value: Any
     if name.endswith(".csv"):
         key, column = pointer.split("/")
@@ -138,13 +176,13 @@ def resolved(source: str) -> float:
     return float(value)
 
 
-def series(source: str) -> list[float]:
-    """The numbers of a line of a chart, as its file has them."""
+def series(source: str, axis: str = "") -> list[float]:
+    """The numbers of a line of a chart, as its file has them; those of `axis` where the line has any."""
     name, _, pointer = source.partition("#/")
     if name.endswith(".csv"):
         column = pointer.removeprefix("*/")
         with open(RESULTS / name, newline="", encoding="utf-8") as file:
-            return [float(row[column]) for row in csv.DictReader(file) if row[column]]
+            return [float(row[axis or column]) for row in csv.DictReader(file) if row[column]]
     before, _, key = pointer.partition("/*/")
     rows = json.loads((RESULTS / name).read_text(encoding="utf-8"))[before]
-    return [row[key] for row in rows]
+    return [row[axis or key] for row in rows]

@@ -60,12 +60,15 @@ def read_header(path: Path) -> Header:
             fields = json.loads((file.metadata() or {})[HEADER])
         return Header(**{**fields, "classes": tuple(fields["classes"])})
     except FileNotFoundError:
-        raise UserError(f"{path}: no such model") from None
+        raise UserError(f"{path}: no such model; make it, or mend the path") from None
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a whole safetensors file ({error})") from None
+        raise UserError(
+            f"{path}: not a whole safetensors file ({error}); make it again, or restore it"
+        ) from None
     except (KeyError, TypeError, ValueError):
         raise UserError(
-            f"{path}: no model of this package: its header is missing or of another form"
+            f"{path}: no model of this package: its header is missing or of another form; `wsss "
+            "import-weights` takes released ones"
         ) from None
 
 
@@ -123,7 +126,7 @@ def load_network(path: Path, architecture: type[Net], build: Callable[[Header], 
         network.load_state_dict(tensors)
     except RuntimeError as error:
         why = shorten(str(error).partition("\n")[2], 300, placeholder=" …")
-        raise UserError(f"{path}: its tensors do not fit a {header.backbone}: {why}") from None
+        raise UserError(f"{path}: its tensors do not fit a {header.backbone}: {why}; make it again") from None
     return network.eval(), header
 
 

@@ -109,4 +109,6 @@ def parse_section(stage: str, text: str) -> Any:
     try:
         return STAGES[stage].model.validate_json(text, strict=True)
     except ValidationError as error:
-        raise UserError(f"the configuration of stage {stage} is not valid: {text}\n{error}") from None
+        raise UserError(
+            f"the configuration of stage {stage} is not valid; start snakemake again. {text}\n{error}"
+        ) from None

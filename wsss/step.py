@@ -84,7 +84,7 @@ class Step:
         if digest != asked:
             raise UserError(
                 f"{path}: made from another configuration (digest {digest}; run {self.run.name} asks for "
-                f"{asked}). Make it again: snakemake --forcerun {path}"
+                f"{asked}). Make it again: snakemake --cores all --force {path}"
             )
 
 

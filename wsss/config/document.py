@@ -70,7 +70,7 @@ def read_document(path: Path) -> Document:
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as YAML: {error}") from None
     except RecursionError:
-        raise UserError(f"{path}: an alias contains itself") from None
+        raise UserError(f"{path}: an alias contains itself; write out what it stands for") from None
     return document
 
 

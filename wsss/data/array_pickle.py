@@ -35,9 +35,11 @@ def read_array_dict(path: str | Path) -> dict[int, np.ndarray]:
     except UserError:
         raise
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}); mend the path, or fetch it again"
+        ) from None
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise UserError(f"{path}: not a NumPy file with a dict of arrays ({error})") from None
+        raise UserError(f"{path}: not a NumPy file with a dict of arrays ({error}); fetch it again") from None
     # The dict is the one element of an array of objects.
     if isinstance(found, _Array):
         found = found.objects[0] if found.objects else None
@@ -45,7 +47,7 @@ def read_array_dict(path: str | Path) -> dict[int, np.ndarray]:
         raise UserError(f"{path}: holds a {type(found).__name__}, must hold a dict of arrays")
     arrays = {_key(path, key): _values(path, key, value) for key, value in found.items()}
     if len(arrays) < len(found):
-        raise UserError(f"{path}: names an image twice")
+        raise UserError(f"{path}: names an image twice; each may be there once")
     return arrays
 
 
@@ -60,7 +62,7 @@ def _key(path: str | Path, key: Any) -> int:
 def _values(path: str | Path, key: Any, value: Any) -> np.ndarray:
     if isinstance(value, _Array) and value.values is not None:
         return value.values
-    raise UserError(f"{path}: entry {key} is no array of numbers")
+    raise UserError(f"{path}: entry {key} must be an array of numbers")
 
 
 class _Dtype:

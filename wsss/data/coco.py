@@ -73,7 +73,7 @@ def read_annotations(path: Path) -> Annotations:
             if item["image_id"] not in things or item["category_id"] not in channel:
                 which = f"image {item['image_id']}, category {item['category_id']}"
                 raise UserError(
-                    f"{path}: annotation {item['id']} is of {which}, which the file does not list"
+                    f"{path}: annotation {item['id']} is of {which}, which the file does not list; restore it"
                 )
             crowd = bool(item.get("iscrowd", 0))
             thing = Thing(item["id"], channel[item["category_id"]], item["segmentation"], crowd)
@@ -85,9 +85,9 @@ def read_annotations(path: Path) -> Annotations:
             for image in sorted(found["images"], key=lambda image: image["id"])
         )
     except KeyError as error:
-        raise UserError(f"{path}: not a file of COCO's instances: {error} is missing") from None
+        raise UserError(f"{path}: not a file of COCO's instances: {error} is missing; restore it") from None
     except (TypeError, AttributeError) as error:
-        raise UserError(f"{path}: not a file of COCO's instances ({error})") from None
+        raise UserError(f"{path}: not a file of COCO's instances ({error}); restore it") from None
     return Annotations(tuple(category["name"] for category in categories), pictures)
 
 
@@ -141,7 +141,10 @@ def _given(path: Path, annotations: Annotations) -> Mapping[int, list[int]]:
     missing = [picture.number for picture in annotations.pictures if picture.number not in vectors]
     if missing:
         shown = ", ".join(map(str, missing[:SHOWN_IDS]))
-        raise UserError(f"{path}: has no labels of {len(missing)} images of the split ({shown} …)")
+        raise UserError(
+            f"{path}: has no labels of {len(missing)} images of the split ({shown} …); without "
+            "dataset.labels they are those of the annotations"
+        )
     found = {
         picture.number: np.flatnonzero(vectors[picture.number] > 0.5).tolist()
         for picture in annotations.pictures

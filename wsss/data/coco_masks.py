@@ -54,7 +54,7 @@ def _run_lengths(picture: Picture, thing: Thing) -> Any:
             return {"size": list(size), "counts": counts if isinstance(counts, bytes) else counts.encode()}
     raise UserError(
         f"{picture.file}: annotation {thing.number} is outlined neither by polygons of three or more points "
-        f"nor by run lengths of {picture.width} x {picture.height} pixels"
+        f"nor by run lengths of {picture.width} x {picture.height} pixels; restore the file of annotations"
     )
 
 

@@ -90,11 +90,16 @@ def _complete(url: str, part: Path, size: int | None, wait: float, progress: boo
             why = "the connection was cut"
         except HTTPError as error:
             if error.code not in PASSING:
-                raise UserError(f"{url}: the server says {error.code} {error.reason}") from None
+                raise UserError(
+                    f"{url}: the server says {error.code} {error.reason}; mend the address in "
+                    "config/archives/"
+                ) from None
             why = f"the server says {error.code} {error.reason}"
         except (OSError, HTTPException) as error:
             if isinstance(error, OSError) and error.filename is not None:  # of the disk, not of the network
-                raise UserError(f"{part}: {error.strerror}; what is there is kept") from None
+                raise UserError(
+                    f"{part}: {error.strerror}; what is there is kept; make room, then start again"
+                ) from None
             why = str(error) or type(error).__name__
         joined = True
         failures = 0 if _length(part) > before else failures + 1
@@ -129,7 +134,10 @@ def _go_on(url: str, part: Path, size: int | None, progress: bool) -> bool:
             return False
         whole = _whole(response, have if resumed else 0)
         if size is not None and whole is not None and whole != size:
-            raise UserError(f"{url}: the server's file has {whole} bytes, must have {size}")
+            raise UserError(
+                f"{url}: the server's file has {whole} bytes, must have {size}; mend the size in "
+                "config/archives/, or the address"
+            )
         # A strong tag or a date stands for one content; a weak tag does not, and would be refused.
         strong = response.headers.get("ETag", "W/")
         mark = response.headers.get("Last-Modified", "") if strong.startswith("W/") else strong
@@ -152,7 +160,9 @@ def _copy(response: HTTPResponse, file: BinaryIO, url: str, whole: int | None, p
         try:
             file.write(chunk)
         except OSError as error:
-            raise UserError(f"{file.name}: {error.strerror}; what is there is kept") from None
+            raise UserError(
+                f"{file.name}: {error.strerror}; what is there is kept; make room, then start again"
+            ) from None
         if ready := file.tell() // MB - counter.done:
             counter.update(ready)
     counter.close()

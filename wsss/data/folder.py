@@ -70,7 +70,7 @@ def read_table(path: Path) -> tuple[Row, ...]:
         unique = tuple(dict.fromkeys(label for label in labels if label))
         rows.append(Row(lines.line_num, cell[IMAGE], unique, split))
     if not rows:
-        raise UserError(f"{path}: lists no images")
+        raise UserError(f"{path}: lists no images; each needs a row of its own")
     return tuple(rows)
 
 

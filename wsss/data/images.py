@@ -24,7 +24,7 @@ def read_image(path: str | Path) -> Image.Image:
                 return _from_sixteen_bits(image, path)
             return image.convert("RGB")
     except _UNREADABLE as error:
-        raise UserError(f"{path}: image does not decode ({error})") from None
+        raise UserError(f"{path}: image does not decode ({error}); replace it") from None
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -33,9 +33,9 @@ def image_size(path: str | Path) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
     except FileNotFoundError:
-        raise UserError(f"{path}: no such image") from None
+        raise UserError(f"{path}: no such image; restore it, or take it out of its list") from None
     except _UNREADABLE as error:
-        raise UserError(f"{path}: image does not open ({error})") from None
+        raise UserError(f"{path}: image does not open ({error}); replace it") from None
     return height, width
 
 

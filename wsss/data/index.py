@@ -102,9 +102,11 @@ class Index:
                 header = tuple(next(reader, ()))
                 rows = list(reader)
         except FileNotFoundError:
-            raise UserError(f"{path}: no such index") from None
+            raise UserError(f"{path}: no such index; make it: snakemake --cores all {path}") from None
         except (UnicodeDecodeError, csv.Error) as error:
-            raise UserError(f"{path}: not a CSV file ({error})") from None
+            raise UserError(
+                f"{path}: not a CSV file ({error}); make it: snakemake --cores all --force {path}"
+            ) from None
         if header != COLUMNS:
             raise UserError(f"{path}: columns are {', '.join(header)}; they must be {', '.join(COLUMNS)}")
         records = []
@@ -206,7 +208,9 @@ def _read_about(path: Path) -> dict[str, Any]:
     if not isinstance(about, dict) or not all(
         isinstance(about.get(key), kind) for key, kind in types.items()
     ):
-        raise UserError(f"{path}: must hold {', '.join(types)}; it was not written with its index")
+        raise UserError(
+            f"{path}: must hold {', '.join(types)}; it was not written with its index; make that again"
+        )
     return about
 
 

@@ -53,7 +53,9 @@ class LabelShard:
         self.directory = Path(directory)
         about = read_json(self.directory / _ABOUT)
         if not isinstance(about, dict) or about.get("format") != _FORMAT:
-            raise UserError(f"{directory}: no directory of maps ({_ABOUT} does not say {_FORMAT!r})")
+            raise UserError(
+                f"{directory}: no directory of maps ({_ABOUT} does not say {_FORMAT!r}); make it again"
+            )
         self.digest: str = about["digest"]
         self.ids = tuple(about["ids"])
         self._known = frozenset(self.ids)
@@ -67,7 +69,10 @@ class LabelShard:
     def path(self, image_id: str) -> Path:
         """The image's PNG. Raises UserError when the shard has none of it."""
         if image_id not in self._known:
-            raise UserError(f"{self.directory}: no map of image {image_id} among its {len(self)} images")
+            raise UserError(
+                f"{self.directory}: no map of image {image_id} among its {len(self)} images; make "
+                "the shard again"
+            )
         return self.directory / f"{image_id}.png"
 
     def __getitem__(self, image_id: str) -> np.ndarray:

@@ -72,12 +72,17 @@ class MapShard:
         try:
             self._file = safe_open(self.path, framework="numpy")
         except FileNotFoundError:
-            raise UserError(f"{path}: no such file of score maps") from None
+            raise UserError(
+                f"{path}: no such file of score maps; make it: snakemake --cores all {path}"
+            ) from None
         except (SafetensorError, OSError) as error:
             raise UserError(f"{path}: no whole safetensors file ({error}); make it again") from None
         about = self._file.metadata() or {}
         if about.get("format") != _FORMAT:
-            raise UserError(f"{path}: a safetensors file, but not one of score maps ({_FORMAT!r})")
+            raise UserError(
+                f"{path}: a safetensors file, but not one of score maps ({_FORMAT!r}); make it: "
+                f"snakemake --cores all --force {path}"
+            )
         self.digest: str = about["digest"]
         self._entries: dict[str, dict[str, Any]] = json.loads(about["images"])
         self.ids = tuple(self._entries)
@@ -91,7 +96,9 @@ class MapShard:
     def __getitem__(self, image_id: str) -> ScoreMaps:
         """The maps of one image. Raises UserError when the shard has none of it."""
         if image_id not in self._entries:
-            raise UserError(f"{self.path}: no maps of image {image_id} among its {len(self)} images")
+            raise UserError(
+                f"{self.path}: no maps of image {image_id} among its {len(self)} images; make the shard again"
+            )
         entry = self._entries[image_id]
         return ScoreMaps(
             id=image_id,

@@ -39,7 +39,7 @@ def read_mask(path: str | Path) -> np.ndarray:
             mode = image.mode
             pixels = np.array(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: mask does not open ({error})") from None
+        raise UserError(f"{path}: mask does not open ({error}); replace it") from None
     if mode in ("P", "L"):
         return pixels
     if mode in ("RGB", "RGBA"):

@@ -22,7 +22,7 @@ def read_sbd(path: str | Path) -> np.ndarray:
         with open(path, "rb") as file:
             mask = loadmat(file, variable_names=["GTcls"])["GTcls"]["Segmentation"][0, 0]
     except FileNotFoundError:
-        raise UserError(f"{path}: no such mask") from None
+        raise UserError(f"{path}: no such mask; unpack SBD again") from None
     except Exception as error:  # a damaged file can raise nearly anything
         raise UserError(f"{path}: no mask of SBD, which has GTcls.Segmentation ({error})") from None
     if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != np.uint8:

@@ -38,7 +38,11 @@ def fetch_data(step: Step, out: Path) -> None:
     """
     data = step.run.config.dataset
     if data.archives is None:
-        raise UserError(f"run {step.run.name}: its data set names no archives (dataset.archives)")
+        raise UserError(
+            f"run {step.run.name}: its data set names no archives to fetch; list them as "
+            "config/archives/voc12.yaml does, in a file that dataset.archives names, or put the data set "
+            f"to {data.root}"
+        )
     made = fetch_archives(data.archives, data.root, progress=step.machine.progress)
     write_json(out, {"run": step.run.name, "digest": step.digest, "root": str(data.root), "archives": made})
 

@@ -42,7 +42,7 @@ def unpack(archive: Path, root: Path, places: Mapping[str, str], *, progress: bo
                 files += 1
                 path = _path(archive, name, wanted)
                 if files > MOST_FILES:
-                    raise UserError(f"{archive}: more than {MOST_FILES} files")
+                    raise UserError(f"{archive}: more than {MOST_FILES} files; is it another archive?")
                 if path is None or kind == "directory":
                     continue
                 if kind != "file" or content is None:
@@ -50,7 +50,9 @@ def unpack(archive: Path, root: Path, places: Mapping[str, str], *, progress: bo
                 written = _write(archive, name, content, path, written, allowed)
                 counter.update(min(raw.tell() // MB, counter.total) - counter.done)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{archive}: cannot be unpacked ({error})") from None
+        raise UserError(
+            f"{archive}: cannot be unpacked ({error}); remove it, and it is fetched again"
+        ) from None
     finally:
         counter.close()
     missing = [str(place) for place, target in wanted.items() if not target.is_dir()]
@@ -94,9 +96,12 @@ def _write(archive: Path, name: str, content: IO[bytes], path: Path, written: in
                 written += len(chunk)
                 if written > allowed:
                     raise UserError(
-                        f"{archive}: unpacks to more than {allowed} bytes, {RATIO} times its size ({name})"
+                        f"{archive}: unpacks to more than {allowed} bytes, {RATIO} times its size "
+                        f"({name}); is it another archive?"
                     )
                 file.write(chunk)
     except FileExistsError:
-        raise UserError(f"{archive}: {name} is in it twice, or in another archive, too") from None
+        raise UserError(
+            f"{archive}: {name} is in it twice, or in another archive, too; list each archive once"
+        ) from None
     return written

@@ -135,7 +135,7 @@ def read_labels(path: str | Path, classes: Sequence[str]) -> tuple[str, ...]:
             if right > left and bottom > top:
                 names.add(_text(item, "name"))
     except (OSError, ET.ParseError, ValueError) as error:
-        raise UserError(f"{path}: not a VOC annotation ({error})") from None
+        raise UserError(f"{path}: not a VOC annotation ({error}); replace it") from None
     order = {name: position for position, name in enumerate(classes)}
     return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
 
@@ -145,7 +145,7 @@ def _lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a text file ({error})") from None
+        raise UserError(f"{path}: not a text file ({error}); it must hold an id a line") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 

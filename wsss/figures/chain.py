@@ -11,35 +11,9 @@ from typing import Any
 
 from wsss.errors import UserError
 from wsss.figures.costs import Cost, costs_of
+from wsss.figures.published import figure_of
 from wsss.files import read_json, write_csv, write_text
 from wsss.runs import Run, stages
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A published mIoU, in percent, and what is said of it."""
-
-    miou: float
-    note: str
-
-
-#: the reference's README, of its P-NOC with this run's settings: by run and stage
-PUBLISHED: dict[str, dict[str, Figure]] = {
-    "voc12": {
-        "cams": Figure(63.7, "P-NOC+ls; split not stated"),
-        "saliency_crf": Figure(67.9, "C2AM-H of P-NOC+ls, CRF; split not stated"),
-        "saliency": Figure(70.8, "PoolNet; split not stated"),
-        "pseudo_labels": Figure(75.5, "AffinityNet's random walk, CRF; split not stated"),
-        "masks": Figure(73.8, "DeepLabV3+, CRF; split not stated; 73.5 on test"),
-    },
-    "coco14": {
-        "cams": Figure(40.7, "P-NOC; mIoU (train)"),
-        "saliency_crf": Figure(70.5, "C2AM-H, CRF"),
-        "saliency": Figure(71.3, "PoolNet"),
-        "pseudo_labels": Figure(47.7, "AffinityNet's random walk; train"),
-        "masks": Figure(47.7, "val; another table of the same README says 44.6"),
-    },
-}
 
 #: by stage, the rule that makes it, under whose name Snakemake keeps what it took
 RULES = {
@@ -160,7 +134,7 @@ def _row(run: Run, stage: str, score: Score | None) -> dict[str, Any]:
     given = run.given(stage)
     costs = {} if given else costs_of(run.directory(stage) / "benchmarks")
     cost = costs.get(RULES[stage], Cost(0, 0.0, 0.0, 0.0, 0.0))
-    figure = PUBLISHED.get(run.name, {}).get(stage)
+    figure = figure_of(run, stage)
     return {
         "stage": stage,
         "miou": "" if score is None or score.miou is None else _percent(score.miou),

@@ -21,7 +21,10 @@ def costs_table(directory: Path) -> str:
     """
     costs = costs_of(directory)
     if not costs:
-        raise UserError(f"{directory}: no benchmarks; nothing was made here yet")
+        raise UserError(
+            f"{directory}: no benchmarks; nothing was made here yet. To make a run: snakemake "
+            "--cores all results/<run>/val_miou.txt"
+        )
     rows = [COLUMNS, ("---", *["---:"] * (len(COLUMNS) - 1))]
     rows += [_row(rule, cost) for rule, cost in costs.items()]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -86,7 +86,7 @@ def training_curve(path: Path, metrics: Path, *, name: str) -> None:
     with open(metrics, newline="", encoding="utf-8") as file:
         rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
     if not rows:
-        raise UserError(f"{metrics}: no rows")
+        raise UserError(f"{metrics}: no rows; train again: snakemake --cores all --force {metrics}")
     looked = [row for row in rows if any(key.startswith("val/") for key in row)]
     panels = 4 if looked else 3
     figure = Figure(figsize=(3 + 3 * panels, 4), layout="constrained")

@@ -66,11 +66,14 @@ def evaluate_scores(
     """
     masked = [record for record in index if record.mask is not None]
     if not masked:
-        raise UserError(f"split {index.split}: none of its {len(index)} images has a mask")
+        raise UserError(
+            f"split {index.split}: none of its {len(index)} images has a mask to score by; add "
+            "masks, or score another split"
+        )
     opened = [MapShard(path) for path in shards]
     digests = sorted({shard.digest for shard in opened})
     if len(digests) > 1:
-        differing = f"shards of different configurations ({', '.join(digests)})"
+        differing = f"shards of different configurations ({', '.join(digests)}); make them again"
         raise UserError(f"{kind.name} of {index.split}: {differing}")
     chunks = _chunks(opened, masked, index.split, kind)
     sweep = ThresholdSweep(len(index.classes) + 1, thresholds)
@@ -110,7 +113,7 @@ def _chunks(shards: list[MapShard], masked: list[Record], split: str, kind: Scor
         raise UserError(
             f"split {split}: {len(missing)} of {len(masked)} images with a mask have no {kind.name} in "
             f"{', '.join(str(shard.path) for shard in shards) or 'no shard'}: "
-            f"{', '.join(missing[:SHOWN_IDS])}{more}"
+            f"{', '.join(missing[:SHOWN_IDS])}{more}. Make these shards again"
         )
     by_shard: dict[Path, list[Record]] = defaultdict(list)
     for record in masked:
@@ -132,7 +135,8 @@ def _count(chunk: _Chunk, *, kind: ScoreKind, num_classes: int, thresholds: np.n
         if maps.size != mask.shape:
             raise UserError(
                 f"{record.id}: {kind.name} for {maps.size[1]} x {maps.size[0]} pixels in {chunk.shard}, but "
-                f"the mask {record.mask} has {mask.shape[1]} x {mask.shape[0]}"
+                f"the mask {record.mask} has {mask.shape[1]} x {mask.shape[0]}; make the shard "
+                "again, or replace the mask"
             )
         try:
             part.sweep.update(kind.scores(maps), maps.keys, mask)

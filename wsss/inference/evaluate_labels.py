@@ -37,7 +37,10 @@ def evaluate_labels(
     """
     masked = [record for record in index if record.mask is not None]
     if not masked:
-        raise UserError(f"split {index.split}: none of its {len(index)} images has a mask")
+        raise UserError(
+            f"split {index.split}: none of its {len(index)} images has a mask to score by; add "
+            "masks, or score another split"
+        )
     confusion = ConfusionMatrix(len(index.classes) + 1)
     known = 0
     for record in track(masked, label=f"evaluating {index.split}", enabled=progress):
@@ -47,7 +50,8 @@ def evaluate_labels(
         if labels.shape != mask.shape:
             raise UserError(
                 f"{record.id}: {where} has {labels.shape[1]} x {labels.shape[0]} pixels, but the mask "
-                f"{record.mask} has {mask.shape[1]} x {mask.shape[0]}"
+                f"{record.mask} has {mask.shape[1]} x {mask.shape[0]}; make the label map again, or "
+                "replace the mask"
             )
         known += int(np.count_nonzero(mask != IGNORE))
         open_ = labels == IGNORE

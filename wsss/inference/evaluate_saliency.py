@@ -65,7 +65,10 @@ def evaluate_saliency(
     """
     masked = sum(record.mask is not None for record in index)
     if not masked:
-        raise UserError(f"split {index.split}: none of its {len(index)} images has a mask")
+        raise UserError(
+            f"split {index.split}: none of its {len(index)} images has a mask to score by; add "
+            "masks, or score another split"
+        )
     names = tuple(saliency)
     chunks = [
         _Chunk(cams[i], tuple(paths[i] for paths in saliency.values()), part[start : start + CHUNK])

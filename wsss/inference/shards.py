@@ -77,7 +77,8 @@ def open_shards(
         shown = ", ".join(missing[:SHOWN_IDS])
         more = f" and {len(missing) - SHOWN_IDS} more" if len(missing) > SHOWN_IDS else ""
         raise UserError(
-            f"{stage}: {len(missing)} images are in none of the {len(paths)} shards given: {shown}{more}"
+            f"{stage}: {len(missing)} images are in none of the {len(paths)} shards given: "
+            f"{shown}{more}. Make the shards again"
         )
     return holder
 

@@ -21,6 +21,6 @@ def trained_segmenter(run: Run) -> tuple[DeepLabV3Plus, Header]:
         raise UserError(
             f"{path}: made from another configuration than config/{run.name}.yaml now describes (digest "
             f"{about.digest}; asked for is {run.digest('segmentation')}). "
-            f"Make it again: snakemake --cores all --forcerun {path}"
+            f"Make it again: snakemake --cores all --force {path}"
         )
     return network, about

@@ -81,7 +81,7 @@ def _walked(
         if maps.size != size:
             raise UserError(
                 f"{maps.id}: CAMs for {maps.size[1]} x {maps.size[0]} pixels in {cams[maps.id].path}, "
-                f"but the image has {size[1]} x {size[0]}"
+                f"but the image has {size[1]} x {size[0]}; make the CAMs again"
             )
     starts = [torch.from_numpy(strided(maps)) for maps in given]
     most = max(len(start) for start in starts)

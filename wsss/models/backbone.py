@@ -177,6 +177,8 @@ def _features(name: str, pretrained: bool, **options: int) -> Any:
             count = len(timm.create_model(name, features_only=True, **options).feature_info.channels())
     except (TypeError, AssertionError, AttributeError, NotImplementedError, RuntimeError):
         at = f" at output stride {options['output_stride']}; 32 may work" if options else ""
-        raise UserError(f"backbone {name!r}: timm gives no features of this network{at}") from None
+        raise UserError(
+            f"backbone {name!r}: timm gives no features of this network{at}; take another one"
+        ) from None
     last = tuple(range(-min(count, 5), 0))
     return timm.create_model(name, features_only=True, out_indices=last, pretrained=pretrained, **options)

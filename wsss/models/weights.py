@@ -83,7 +83,7 @@ def check_weights(backbone: str, weights: str | None) -> None:
         if path.suffix not in _SUFFIXES:
             raise UserError(f"weights {weights!r} of backbone {backbone!r}: {_ALLOWED}")
         if not path.is_file():
-            raise UserError(f"weights {weights!r} of backbone {backbone!r}: no such file")
+            raise UserError(f"weights {weights!r} of backbone {backbone!r}: no such file; {_ALLOWED}")
 
 
 def load_backbone_weights(backbone: Backbone, weights: str | None) -> None:
@@ -151,7 +151,10 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
             return safetensors.torch.load_file(path)
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # there is no end to what a damaged file can raise
-        raise UserError(f"{path}: no readable file of tensors ({_reason(error)})") from None
+        raise UserError(
+            f"{path}: no readable file of tensors ({_reason(error)}); allowed are safetensors, and "
+            "checkpoints that hold tensors alone"
+        ) from None
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

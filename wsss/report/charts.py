@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from wsss.report.numbers import Number
+
 #: of a chart, px; narrow enough for a phone, where it is shown as large as it is here
 WIDTH, HEIGHT = 344, 216
 LEFT, RIGHT, TOP, BOTTOM = 44, 332, 12, 182
@@ -26,14 +28,23 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A point of a line. named: its numbers stand beside it."""
+
+    x: Number
+    y: Number
+    named: bool = True
+
+
+@dataclass(frozen=True)
 class Chart:
-    """Lines over one axis, from 0 up. axis: what is on the other. mark: a point with words, (x, y, words)."""
+    """Lines over one axis, from 0 up. axis: what is on the other."""
 
     title: str
     x: str
     axis: str
     lines: Sequence[Line]
-    mark: tuple[float, float, str] | None = None
+    marks: Sequence[Mark] = ()
 
     @cached_property
     def x_range(self) -> tuple[float, float]:

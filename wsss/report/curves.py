@@ -5,7 +5,7 @@ from typing import Any
 
 from wsss.config import Priors
 from wsss.losses import ramp
-from wsss.report.charts import Chart, Line
+from wsss.report.charts import Chart, Line, Mark
 from wsss.report.numbers import Source
 from wsss.report.results import Results
 
@@ -26,19 +26,14 @@ def threshold_charts(results: Results) -> list[Chart]:
         if name in results.scores:
             source = results.scores[name]
             shown = {"miou": "mIoU", "fp_rate": "FP / union", "fn_rate": "FN / union"}
-            charts.append(
-                _over_thresholds(source, heading, shown, (source.values["threshold"], source.values["miou"]))
-            )
+            charts.append(_over_thresholds(source, heading, shown, [_chosen(source)]))
     if "saliency" in results.scores:
         source = results.scores["saliency"]
         kinds = {"c2am": "C2AM", "crf": "CRF", "poolnet": "PoolNet"}
         shown = {kind: kinds[kind] for kind in source.values["kinds"]}
         best = max(shown, key=lambda kind: source.values[kind]["miou"])
-        charts.append(
-            _over_thresholds(
-                source, "saliency", shown, (source.values[best]["threshold"], source.values[best]["miou"])
-            )
-        )
+        marks = [_chosen(source, kind, named=kind == best) for kind in shown]
+        charts.append(_over_thresholds(source, "saliency", shown, marks))
     return charts
 
 
@@ -57,9 +52,13 @@ def training_charts(results: Results) -> dict[str, list[Chart]]:
     return charts
 
 
-def _over_thresholds(
-    source: Source, heading: str, shown: Mapping[str, str], best: tuple[float, float]
-) -> Chart:
+def _chosen(source: Source, *keys: str, named: bool = True) -> Mark:
+    """The threshold that was taken of what is scored there, and its mIoU."""
+    threshold, miou = source.number(*keys, "threshold", digits=2), source.number(*keys, "miou")
+    return Mark(threshold, miou, named)
+
+
+def _over_thresholds(source: Source, heading: str, shown: Mapping[str, str], marks: list[Mark]) -> Chart:
     curve: Sequence[Mapping[str, Any]] = source.values["curve"]
     thresholds = [point["threshold"] for point in curve]
     lines = [
@@ -67,8 +66,7 @@ def _over_thresholds(
         for key, label in shown.items()
     ]
     split = source.values["protocol"]["split"]
-    mark = (*best, f"{best[1]:.1f} % at θ = {best[0]:.2f}")
-    return Chart(f"{heading} of {split}", "threshold θ", "percent", lines, mark)
+    return Chart(f"{heading} of {split}", "threshold θ", "percent", lines, marks)
 
 
 def _columns(source: Source, prefix: str) -> list[Line]:

@@ -19,7 +19,7 @@ from wsss.report.numbers import Number, Source
 #: least part of an image that a region has whose class is named in the picture, and the most of one class
 NAMED, MOST_NAMED = 0.006, 3
 #: how near to the border a name may be, percent
-EDGE = 5.0
+EDGE = 10.0
 
 
 @dataclass(frozen=True)

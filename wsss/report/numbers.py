@@ -16,35 +16,59 @@ NOTHING = Markup('<span class="nothing">–</span>')
 
 @dataclass(frozen=True)
 class Number:
-    """A number of a page. value: None, or NaN, where there is none. less: another that is taken off it."""
+    """A number of a page. value: None, or NaN, where there is none.
+
+    less: another that is taken off it. of: another that it is shown as a part of, in percent.
+    """
 
     value: float | None
     source: str
     digits: int = 1
     less: "Number | None" = None
+    of: "Number | None" = None
 
     @property
     def shown(self) -> float | None:
         """What is shown, before it is rounded."""
         if self.value is None or self.value != self.value:
             return None
-        if self.less is None:
+        other = self.less or self.of
+        if other is None:
             return self.value
-        return None if self.less.shown is None else self.value - self.less.shown
+        if other.shown is None or (self.of and not other.shown):
+            return None
+        return self.value - other.shown if self.less else 100 * self.value / other.shown
 
     def minus(self, other: "Number") -> "Number":
         """The difference to another, shown with its sign."""
         return Number(self.value, self.source, self.digits, other)
 
+    def part_of(self, other: "Number", digits: int = 0) -> "Number":
+        """How much of another this is, in percent."""
+        return Number(self.value, self.source, digits, of=other)
+
+    @property
+    def text(self) -> str:
+        """What is shown of it; empty where there is none."""
+        if self.shown is None:
+            return ""
+        return f"{self.shown:{'+' if self.less else ''}.{self.digits}f}".replace("-", "\N{MINUS SIGN}")
+
+    @property
+    def origin(self) -> Markup:
+        """Attributes that say where it is from: of the element that shows it, as text or by its size."""
+        made = Markup('data-from="{}"').format(self.source)
+        for name, other in (("less", self.less), ("of", self.of)):
+            made += Markup(' data-{}="{}"').format(name, other.source) if other else ""
+        return made
+
     def __html__(self) -> str:
         if self.shown is None:
             return NOTHING
-        sign = "+" if self.less else ""
-        text = f"{self.shown:{sign}.{self.digits}f}".replace("-", "\N{MINUS SIGN}")
-        less = Markup(' data-less="{}"').format(self.less.source) if self.less else ""
-        title = f"{self.source} − {self.less.source}" if self.less else self.source
-        return Markup('<data value="{}" data-from="{}"{} title="{}">{}</data>').format(
-            repr(self.shown), self.source, less, title, text
+        signs = ((" \N{MINUS SIGN} ", self.less), (" / ", self.of))
+        title = self.source + "".join(f"{sign}{other.source}" for sign, other in signs if other)
+        return Markup('<data value="{}" {} title="{}">{}</data>').format(
+            repr(self.shown), self.origin, title, self.text
         )
 
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from wsss.data.index import Index
 from wsss.data.palette import IGNORE, voc_palette
-from wsss.figures.chain import PUBLISHED
-from wsss.report import provenance, published
+from wsss.figures.published import FIGURES, SPLIT, classes_of
+from wsss.report import provenance
 from wsss.report.curves import threshold_charts, training_charts
 from wsss.report.gallery import Row
-from wsss.report.numbers import Number, Source
 from wsss.report.pictures import ERRORS
 from wsss.report.results import Results, read_bound
-from wsss.report.sections import classes, confusion, funnel
+from wsss.report.sections import classes, confusion, funnel, published
 from wsss.report.templating import fill
 
 
@@ -32,8 +31,7 @@ def render(results: Results, index: Index, gallery: Sequence[Row]) -> str:
     jobs = provenance.jobs_of(run)
     bound_name, bound = read_bound(run)
     beside, class_rows = classes(results, bound)
-    figure = PUBLISHED.get(run.name, {}).get("masks")
-    known = Number(figure.miou, f"published#/{run.name}/masks") if figure else None
+    known, note = published(run, "masks")
     final = results.scores["masks"].number("miou", digits=2)
     return fill(
         "report.html",
@@ -42,12 +40,14 @@ def render(results: Results, index: Index, gallery: Sequence[Row]) -> str:
             "made": time.strftime("%Y-%m-%d %H:%M"),
             "final": final,
             "masks": results.scores["masks"].values,
+            "images": results.scores["masks"].number("protocol", "images", digits=0),
+            "class_count": results.scores["masks"].number("protocol", "classes", digits=0),
             "published": known,
-            "published_note": figure.note if figure else "",
-            "published_split": published.SPLITS.get(run.name, ""),
+            "published_note": note,
+            "published_split": SPLIT if classes_of(run) else "",
+            "published_runs": [name for name, stages in FIGURES.items() if "masks" in stages],
             "bound_name": bound_name,
             "bound": bound.number("miou", digits=2) if bound else None,
-            "share": _share(final, bound),
             "stages": funnel(results, provenance.devices_of(jobs)),
             "beside": beside,
             "classes": class_rows,
@@ -59,6 +59,7 @@ def render(results: Results, index: Index, gallery: Sequence[Row]) -> str:
             "legend": shades(index),
             "errors": errors(),
             "colours": {shade.value: shade.colour for shade in shades(index)},
+            "said": provenance.comments_of(run),
             "settings": provenance.settings_of(run),
             "seeds": provenance.seeds_of(run),
             "machines": provenance.machines_of(jobs),
@@ -78,11 +79,6 @@ def shades(index: Index) -> list[Shade]:
 def errors() -> list[Shade]:
     """The kinds of error."""
     return [Shade(value, name, _hex(colour)) for name, (value, colour) in ERRORS.items()]
-
-
-def _share(final: Number, bound: Source | None) -> float | None:
-    """How far along the masks are to what the same network reaches with annotations, in percent."""
-    return 100 * final.value / bound.values["miou"] if bound and final.value else None
 
 
 def _hex(colour: Sequence[int]) -> str:

@@ -4,7 +4,8 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
+from pathlib import Path
 from typing import Any
 
 from wsss.config import Section
@@ -25,6 +26,8 @@ STAGE_SEEDS = {
     "affinity": "affinity.training",
     "segmentation": "segmentation.training",
 }
+#: how a comment begins that is for editors
+EDITORS = "yaml-language-server"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,17 @@ def settings_of(run: Run) -> list[Setting]:
                 Setting(name, json.dumps(value, ensure_ascii=False), default, key.description if key else "")
             )
     return made
+
+
+def comments_of(run: Run, directory: str | Path = "config") -> dict[str, str]:
+    """What the files of a run, and of those that it extends, say at their top, by run; of a few nothing."""
+    found = {}
+    for base in reversed(run.lineage):
+        lines = (Path(directory) / f"{base.name}.yaml").read_text(encoding="utf-8").splitlines()
+        top = (line[1:].strip() for line in takewhile(lambda line: line.startswith("#"), lines))
+        if words := " ".join(line for line in top if not line.startswith(EDITORS)):
+            found[base.name] = words
+    return found
 
 
 def seeds_of(run: Run) -> dict[str, int]:

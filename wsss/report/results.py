@@ -61,9 +61,10 @@ def read_results(
         if values["digest"] != run.digest(SCORES[scored]):
             raise UserError(
                 f"{path}: made from another configuration than {run.name} has now. Make it again: "
-                f"snakemake --forcerun {path}"
+                f"snakemake --cores all --force {path}"
             )
         scores[scored] = Source(name_of(path), values)
+    scores = {name: scores[name] for name in SCORES if name in scores}
     courses = {path.stem.removesuffix("_training"): Source(name_of(path), rows(path)) for path in trainings}
     lines = {row["stage"]: row for row in rows(chain)}
     return Results(run, scores, Source(name_of(chain), lines), courses, images)
@@ -99,7 +100,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
         with open(path, newline="", encoding="utf-8") as file:
             found = list(csv.DictReader(file))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        raise UserError(f"{path}: no such file; make it: snakemake --cores all {path}") from None
     if not found:
-        raise UserError(f"{path}: no rows")
+        raise UserError(f"{path}: no rows; make it again: snakemake --cores all --force {path}")
     return found

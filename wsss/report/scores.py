@@ -45,8 +45,9 @@ def score_images(
     if not abs(100 * total.miou() - metrics["miou"]) < SAME:
         raise UserError(
             f"the masks of {index.split} have a mIoU of {100 * total.miou():.2f} %, but the metrics say "
-            f"{metrics['miou']:.2f} %: they are not of the same masks. Make them again: snakemake --forcerun "
-            "evaluate_labels"
+            f"{metrics['miou']:.2f} %: they are not of the same masks. Score them again: snakemake "
+            "--cores all "
+            f"--force results/{metrics['run']}/metrics/masks.{index.split}.json"
         )
     pixels = total.counts.sum(1)
     shares = 100 * total.counts / np.maximum(pixels, 1)[:, None]

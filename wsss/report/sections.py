@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wsss.figures.chain import PUBLISHED, RULES
-from wsss.report import published
+from wsss.figures.chain import RULES
+from wsss.figures.published import classes_of, figure_of
 from wsss.report.numbers import Number, Source
 from wsss.report.results import Results
-from wsss.runs import stages
+from wsss.runs import Run, stages
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,20 @@ class ClassRow:
     bound: Number | None
 
 
+def published(run: Run, stage: str) -> tuple[Number | None, str]:
+    """What is published of a stage, and what is said of it."""
+    figure = figure_of(run, stage)
+    if figure is None:
+        return None, ""
+    return Number(figure.miou, f"published#/{run.owner(stage).name}/{stage}"), figure.note
+
+
 def funnel(results: Results, devices: Mapping[str, str]) -> list[StageRow]:
     """A row per stage, in the order in which they are made."""
     rows = []
-    figures = PUBLISHED.get(results.run.name, {})
     for stage in (stage for stage in stages(results.run) if stage in RULES):
         line = results.chain.values[stage]
-        figure = figures.get(stage)
-        known = Number(figure.miou, f"published#/{results.run.name}/{stage}") if figure else None
+        known, note = published(results.run, stage)
         miou, inside, over, under = (
             results.miou(stage, key) for key in ("miou", "foreground_miou", "fp_rate", "fn_rate")
         )
@@ -64,7 +70,7 @@ def funnel(results: Results, devices: Mapping[str, str]) -> list[StageRow]:
                 over,
                 under,
                 published=known,
-                note=figure.note if figure else "",
+                note=note,
                 split=line["split"],
                 protocol=line["protocol"],
                 jobs=results.chain.number(stage, "jobs", digits=0),
@@ -83,7 +89,7 @@ BESIDE = ("cams", "walks", "pseudo_labels")
 def classes(results: Results, bound: Source | None) -> tuple[list[str], list[ClassRow]]:
     """The stages that are shown beside the final masks, and a row per class, background first."""
     beside = [stage for stage in BESIDE if stage in results.scores]
-    known = published.CLASSES.get(results.run.name, {})
+    known, whose = classes_of(results.run), results.run.owner("masks").name
     rows = []
     for value, name in enumerate(results.scores["masks"].values["iou"]):
         rows.append(
@@ -92,7 +98,7 @@ def classes(results: Results, bound: Source | None) -> tuple[list[str], list[Cla
                 value,
                 results.scores["masks"].number("iou", name),
                 [results.scores[stage].number("iou", name) for stage in beside],
-                Number(known[name], f"published#/{results.run.name}/{name}") if name in known else None,
+                Number(known[name], f"published#/{whose}/{name}") if name in known else None,
                 bound.number("iou", name) if bound else None,
             )
         )

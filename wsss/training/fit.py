@@ -33,7 +33,10 @@ def labelled_images(step: Step, images: Index) -> Index:
     if left_out:
         LOGGER.info("%s: %d of %d images have no label and are left out", step.name, left_out, len(images))
     if not labelled.records:
-        raise UserError(f"{step.name}: no image of split {images.split} has a label; training needs some")
+        raise UserError(
+            f"{step.name}: no image of split {images.split} has a label; training needs some: label images, or "
+            "choose another dataset.train"
+        )
     return labelled
 
 

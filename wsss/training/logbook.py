@@ -97,7 +97,10 @@ def _open_wandb(machine: Machine, directory: Path, name: str, config: dict[str, 
             resume="allow",
         )
     except wandb.Error as error:
-        raise UserError(f"machine.wandb is {machine.wandb}, but W&B says: {error}") from None
+        raise UserError(
+            f"machine.wandb is {machine.wandb}, but W&B says: {error}. Type `wandb login`, or set "
+            "it to offline or disabled"
+        ) from None
 
 
 def _open_tensorboard(directory: Path, after: int) -> Any:

@@ -106,10 +106,14 @@
   }
 
   // Which section is being read.
-  const links = new Map(all("nav a").map((link) => [link.hash.slice(1), link]));
+  const nav = document.querySelector("nav"), links = new Map(all("a", nav).map((link) => [link.hash.slice(1), link]));
   for (const [id, link] of links) if (!document.getElementById(id)) link.hidden = true;
   const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) links.get(entry.target.id)?.classList.toggle("here", entry.isIntersecting);
+    for (const entry of entries) {
+      const link = links.get(entry.target.id);
+      link?.classList.toggle("here", entry.isIntersecting);
+      if (link && entry.isIntersecting) nav.scrollTo({ left: link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2 });
+    }
   }, { rootMargin: "-20% 0px -70% 0px" });
   all("main>section").forEach((section) => seen.observe(section));
 })();
