@@ -26,6 +26,7 @@ from wsss.runs import load_run, stages
 TARGETS = (
     "results/own/val_miou.txt",
     "results/own/metrics/chain.csv",
+    "results/own/report.html",
     "results/own/figures/masks.val.png",
     "results/own/figures/pseudo_labels.train.png",
 )
@@ -72,6 +73,14 @@ def test_the_answer_says_that_there_can_be_none(made: Path) -> None:
     )
     metrics = json.loads((made / "results" / "own" / "metrics" / "masks.val.json").read_text())
     assert metrics["miou"] is None and metrics["protocol"]["images_without_mask"] == 6
+
+
+def test_the_page_shows_what_there_is_and_says_what_cannot_be(made: Path) -> None:
+    page = (made / "results" / "own" / "report.html").read_text()
+    assert "of val has an annotated mask: no mIoU, of any" in page and "<title>own</title>" in page
+    assert page.count('<article class="row"') == 6 and 'data-stage="final mask"' in page
+    assert 'data-stage="errors"' not in page and 'id="confusion"' not in page and ">best<" not in page
+    assert "best, the worst" not in page and "one of " in page
 
 
 def test_every_stage_that_needs_no_masks_is_made(made: Path) -> None:

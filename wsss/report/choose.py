@@ -16,8 +16,11 @@ def choose_images(
 
     images: `miou` and `iou` by class, by id. labels: each image's classes. `count` images or all: up to
     `ENDS` of the best, the worst and those nearest to the median; for each class, the hardest first, the
-    image that is nearest to the class's median; and a draw. No image comes twice.
+    image that is nearest to the class's median; and a draw. No image comes twice. Where none has a score,
+    they are one for each class, the rarest first, and a draw.
     """
+    if not images:
+        return _drawn({}, _of_each(labels), list(labels), count, seed)
     ranked = sorted(images, key=lambda image: (-images[image]["miou"], image))
     ends = min(ENDS, max(1, count // 6))
     middle = max(0, len(ranked) // 2 - ends // 2)
@@ -28,13 +31,28 @@ def choose_images(
         ("median", ranked[middle : middle + ends]),
     ):
         chosen |= {image: why for image in ids if image not in chosen}
-    for name, near in _typical(images, labels).items():
-        for image in (image for image in near if image not in chosen and len(chosen) < count):
+    return _drawn(chosen, _typical(images, labels), list(images), count, seed)
+
+
+def _drawn(
+    chosen: Mapping[str, str], of_class: Mapping[str, list[str]], images: list[str], count: int, seed: int
+) -> dict[str, str]:
+    """What is chosen, and the first of each class that is not yet, and a draw of all others."""
+    chosen = dict(chosen)
+    for name, found in of_class.items():
+        for image in (image for image in found if image not in chosen and len(chosen) < count):
             chosen[image] = f"one of {name}"
             break
     left = [image for image in images if image not in chosen]
     drawn = np.random.default_rng(seed).permutation(len(left))[: max(0, count - len(chosen))]
     return {**dict(list(chosen.items())[:count]), **{left[place]: "drawn" for place in sorted(drawn)}}
+
+
+def _of_each(labels: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """By class, the rarest first: its images."""
+    names = {name for found in labels.values() for name in found}
+    of_class = {name: [image for image, found in labels.items() if name in found] for name in names}
+    return {name: of_class[name] for name in sorted(names, key=lambda name: (len(of_class[name]), name))}
 
 
 def _typical(images: Mapping[str, Any], labels: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:

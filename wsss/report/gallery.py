@@ -56,12 +56,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Row:
-    """All pictures of an image. why: it was chosen. ratio: its width by its height."""
+    """All pictures of an image. why: it was chosen. miou: None without a mask. ratio: width by height."""
 
     id: str
     why: str
     labels: tuple[str, ...]
-    miou: Number
+    miou: Number | None
     photograph: str
     ratio: float
     pictures: list[Picture]
@@ -76,15 +76,15 @@ def gallery_rows(chosen: Mapping[str, str], index: Index, shards: Shards, images
 
 def _row(record: Record, why: str, shards: Shards, images: Source, names: tuple[str, ...]) -> Row:
     image = np.asarray(read_image(record.image))
-    assert record.mask is not None
-    mask = read_mask(record.mask)
+    mask = None if record.mask is None else read_mask(record.mask)
 
     def label_map(stage: str, heading: str, values: np.ndarray) -> Picture:
         told = f"{heading} of {record.id}: {_told(values, names)}"
         return Picture(stage, heading, told, pictures.labels(values), _tags(values))
 
     made = [Picture("photograph", "photograph", f"photograph {record.id}: {', '.join(record.labels)}")]
-    made.append(label_map("mask", "mask (annotated)", mask))
+    if mask is not None:
+        made.append(label_map("mask", "mask (annotated)", mask))
     if record.id in shards.cams:
         maps = shards.cams[record.id][record.id]
         for key, values in zip(maps.keys[1:], full(maps), strict=True):
@@ -111,14 +111,15 @@ def _row(record: Record, why: str, shards: Shards, images: Source, names: tuple[
             made.append(label_map(heading, heading, found[record.id][record.id]))
     final = shards.masks[record.id][record.id]
     made.append(label_map("final mask", "final mask", final))
-    overlay, shares = pictures.errors(final, mask)
-    wrong = ", ".join(f"{name} {share:.0f} %" for name, share in shares.items())
-    made.append(Picture("errors", "errors", f"errors of the final mask of {record.id}: {wrong}", overlay))
+    if mask is not None:
+        overlay, shares = pictures.errors(final, mask)
+        wrong = ", ".join(f"{name} {share:.0f} %" for name, share in shares.items())
+        made.append(Picture("errors", "errors", f"errors of the final mask of {record.id}: {wrong}", overlay))
     return Row(
         record.id,
         why,
         record.labels,
-        images.number("images", record.id, "miou"),
+        images.number("images", record.id, "miou") if mask is not None else None,
         pictures.photograph(image),
         image.shape[1] / image.shape[0],
         made,

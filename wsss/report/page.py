@@ -39,6 +39,8 @@ def render(results: Results, index: Index, gallery: Sequence[Row]) -> str:
             "run": run,
             "made": time.strftime("%Y-%m-%d %H:%M"),
             "final": final,
+            "scored": final.value is not None,
+            "unmasked": results.scores["masks"].number("protocol", "images_without_mask", digits=0),
             "masks": results.scores["masks"].values,
             "images": results.scores["masks"].number("protocol", "images", digits=0),
             "class_count": results.scores["masks"].number("protocol", "classes", digits=0),

@@ -39,14 +39,12 @@ class Results:
 
     def miou(self, stage: str, key: str = "miou") -> Number | None:
         """A score of a stage's output, in percent; None where it is not scored."""
-        for kind, made in SALIENCY.items():
-            if (
-                stage == made
-                and "saliency" in self.scores
-                and kind in self.scores["saliency"].values["kinds"]
-            ):
-                return self.scores["saliency"].number(kind, key, digits=2)
-        return self.scores[stage].number(key, digits=2) if stage in self.scores else None
+        kinds = self.scores["saliency"].values["kinds"] if "saliency" in self.scores else []
+        kind = next((kind for kind in kinds if SALIENCY[kind] == stage), None)
+        if kind is not None:
+            return self.scores["saliency"].number(kind, key, digits=2)
+        found = self.scores[stage].number(key, digits=2) if stage in self.scores else None
+        return found if found is not None and found.value is not None else None
 
 
 def read_results(

@@ -26,12 +26,15 @@ def score_images(
 
     Returns, in percent: `images`, by id `miou`, over the classes that occur in the image or its prediction,
     and `iou` of each of these; `confusion`, for each class of the masks the share of its pixels that each
-    class is given to; `pixels` of each class. Raises UserError when the masks are not those of the metrics.
+    class is given to; `pixels` of each class. All are empty where no image has a mask. Raises UserError when
+    the masks are not those of the metrics.
     """
     names = ("background", *index.classes)
     total = ConfusionMatrix(len(names))
     images: dict[str, Any] = {}
     masked = [record for record in index if record.mask is not None]
+    if not masked:
+        return {"split": index.split, "images": {}, "confusion": {}, "pixels": {}}
     for record in track(masked, label=f"looking at {index.split}", enabled=progress):
         assert record.mask is not None
         one = ConfusionMatrix(len(names))

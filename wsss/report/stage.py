@@ -59,13 +59,14 @@ def make_report(step: Step, given: Given, out: Path, images: Path) -> None:
 
 
 def _open(step: Step, given: Given, index: Index) -> Shards:
-    masked = [record for record in index if record.mask is not None]
+    # Those that are scored; where there are no masks at all, any may be shown.
+    shown = [record for record in index if record.mask is not None] or list(index)
 
     def scores(stage: str, paths: list[Path]) -> dict[str, MapShard]:
-        return open_shards(step, stage, MapShard, paths, masked) if paths else {}
+        return open_shards(step, stage, MapShard, paths, shown) if paths else {}
 
     def maps(stage: str, paths: list[Path]) -> dict[str, LabelShard]:
-        return open_shards(step, stage, LabelShard, paths, masked) if paths else {}
+        return open_shards(step, stage, LabelShard, paths, shown) if paths else {}
 
     return Shards(
         cams=scores("cams", given.cams),

@@ -34,8 +34,8 @@ def labelled_images(step: Step, images: Index) -> Index:
         LOGGER.info("%s: %d of %d images have no label and are left out", step.name, left_out, len(images))
     if not labelled.records:
         raise UserError(
-            f"{step.name}: no image of split {images.split} has a label; training needs some: label images, or "
-            "choose another dataset.train"
+            f"{step.name}: no image of split {images.split} has a label; training needs some: label images, "
+            "or choose another dataset.train"
         )
     return labelled
 
