@@ -11,9 +11,10 @@ import snakemake_executor_plugin_slurm as slurm_plugin
 from wsss.errors import UserError
 from wsss.files import is_there
 from wsss.finished import forget
+from wsss.given_entry import has_maps, require_given
 from wsss.patience import patient, steady
 from wsss.runs import RUN_NAME, Run, load_run, metrics_files, stages
-from wsss.stages import final_saliency, selects_epoch
+from wsss.stages import final_saliency, scored_saliency, selects_epoch
 
 
 wildcard_constraints:
@@ -69,7 +70,7 @@ def config_of(stage: str):
                 f"there, so it lies in {run.directory(name)}"
             )
         if run.given(name):
-            stop(f"config/{run.name}.yaml gives {name}, {run.model(name)}: it is not trained")
+            stop(f"config/{run.name}.yaml gives {name}, {run.place(name) / name}: it is not made")
         return run.section(name)
 
     return section
@@ -85,14 +86,14 @@ def digest_of(stage: str):
 
 
 def made_by(stage: str, path: str):
-    """A file of an earlier stage, where the run lies that makes it.
+    """A file of an earlier stage, where the run lies that makes it or is given it.
 
     {train} and {val} are the data set's splits; the wildcards may be part of the stage's name, too.
     """
 
     def place(wildcards) -> str:
         run = run_named(wildcards.run)
-        directory, data = run.directory(stage.format(**wildcards)), run.config.dataset
+        directory, data = run.place(stage.format(**wildcards)), run.config.dataset
         return f"{directory}/{path}".format(train=data.train, val=data.val, **wildcards)
 
     return place
@@ -114,7 +115,6 @@ def all_shards(stage: str, path: str):
 
 
 cams_of_training = all_shards("cams", "cams/{train}/{shard}.safetensors")
-c2am_maps_of_training = all_shards("c2am_maps", "c2am_maps/{train}/{shard}.safetensors")
 saliency_crf_of_training = all_shards("saliency_crf", "saliency_crf/{train}/{shard}")
 
 
@@ -123,11 +123,15 @@ def hints_of_c2am(wildcards) -> list[str]:
     return cams_of_training(wildcards) if run_named(wildcards.run).config.saliency.uses_hints else []
 
 
-def poolnet_maps_of_training(wildcards) -> list[str]:
-    """PoolNet's saliency of the training split, in a run that has it."""
-    if run_named(wildcards.run).config.saliency.refine != "poolnet":
-        return []
-    return all_shards("saliency", "saliency/{train}/{shard}")(wildcards)
+def saliency_to_score(stage: str, suffix: str = ""):
+    """All shards of a kind of saliency of the training split, in a run that scores it."""
+
+    def places(wildcards) -> list[str]:
+        if stage not in scored_saliency(run_named(wildcards.run).config):
+            return []
+        return all_shards(stage, f"{stage}/{{train}}/{{shard}}{suffix}")(wildcards)
+
+    return places
 
 
 walks_of_training = all_shards("walks", "walks/{train}/{shard}.safetensors")
@@ -172,13 +176,14 @@ def scores_of_chain(wildcards) -> list[str]:
 def shown_of(stage: str, suffix: str = ""):
     """What a stage makes of the images that the report shows, which are those of the validation split.
 
-    A run without the stage has none of it; nor is there any where these images have no labels.
+    A run without the stage has none of it; nor is there any where these images have no labels, or where maps
+    are given without theirs.
     """
 
     def places(wildcards) -> list[str]:
-        config = run_named(wildcards.run).config
-        name = final_saliency(config) if stage == "saliency" else stage
-        if not name or config.segmentation.labels != "pseudo" or not config.dataset.val_labels:
+        run = run_named(wildcards.run)
+        name, data = final_saliency(run.config) if stage == "saliency" else stage, run.config.dataset
+        if name not in stages(run) or not data.val_labels or not has_maps(run, name, data.val):
             return []
         return all_shards(name, f"{name}/{{val}}/{{shard}}{suffix}")(wildcards)
 
@@ -296,16 +301,6 @@ def forget_finished(but: list[str]) -> None:
             forget(Path("results", run), stage)
 
 
-def check_given(run: Run) -> None:
-    """Stop at a network that the run is given, but that is not there: no rule makes it."""
-    for stage in stages(run):
-        if run.given(stage) and not run.model(stage).is_file():
-            raise UserError(
-                f"config/{run.name}.yaml gives {stage}, but there is no {run.model(stage)}: "
-                f"wsss import-weights FILE --run {run.owner(stage).name} --stage {stage}"
-            )
-
-
 def stop(message: str) -> None:
     """End with a message for people; an exception would come with a traceback of the rules."""
     sys.exit(f"error: {message}")
@@ -315,7 +310,7 @@ def stop(message: str) -> None:
 if workflow.is_main_process:
     try:
         for name in sorted(requested_runs()):
-            check_given(run_named(name))
+            require_given(run_named(name))
     except UserError as error:
         stop(str(error))
 

@@ -68,9 +68,9 @@ rule draw_cams:
 rule draw_saliency:
     input:
         index=made_by("index", "index/{train}.csv"),
-        c2am=c2am_maps_of_training,
-        crf=saliency_crf_of_training,
-        poolnet=poolnet_maps_of_training,
+        c2am=saliency_to_score("c2am_maps", ".safetensors"),
+        crf=saliency_to_score("saliency_crf"),
+        poolnet=saliency_to_score("saliency"),
         metrics="results/{run}/metrics/saliency.json",
     output:
         sheet=report(

@@ -138,9 +138,9 @@ rule evaluate_saliency:
     input:
         index=made_by("index", "index/{train}.csv"),
         cams=cams_of_training,
-        c2am=c2am_maps_of_training,
-        crf=saliency_crf_of_training,
-        poolnet=poolnet_maps_of_training,
+        c2am=saliency_to_score("c2am_maps", ".safetensors"),
+        crf=saliency_to_score("saliency_crf"),
+        poolnet=saliency_to_score("saliency"),
     output:
         metrics="results/{run}/metrics/saliency.json",
         curve="results/{run}/metrics/saliency.csv",

@@ -1,6 +1,7 @@
 """Score-map shards: what goes in comes out, one image at a time, and files that are no shard are refused."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from safetensors.numpy import save_file
 
 from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.errors import UserError
+from wsss.inference.tta import full, strided
 
 
 @pytest.fixture
@@ -118,3 +120,16 @@ def test_maps_that_do_not_fit_are_not_written(rng, tmp_path, images):
     with pytest.raises(ValueError, match="keys"):
         write_shard(path, [some_maps(rng, "a", [0, 5, 3])], digest="d")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_maps_that_came_merged_are_taken_as_they_are(rng, tmp_path):
+    merged = {1: rng.random((2, 50, 37), np.float32), 4: rng.random((2, 13, 10), np.float32)}
+    maps = ScoreMaps("b/1", (50, 37), np.array([0, 3, 20]), {}, merged)
+    write_shard(tmp_path / "00.safetensors", [maps, some_maps(rng, "b", [0, 1])], digest="d")
+    found = MapShard(tmp_path / "00.safetensors")
+    assert_same(found["b/1"], maps)
+    np.testing.assert_array_equal(full(found["b/1"]), merged[1])
+    np.testing.assert_array_equal(strided(found["b/1"]), merged[4])
+    assert found["b"].merged == {} and full(found["b"]).shape == (1, 50, 37)
+    with pytest.raises(ValueError, match=r"b/1: maps of stride 4 are \(2, 50, 37\), not \(2, 13, 10\)"):
+        write_shard(tmp_path / "01.safetensors", [replace(maps, merged={4: merged[1]})], digest="d")

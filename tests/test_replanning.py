@@ -230,7 +230,7 @@ def test_a_run_begins_behind_the_network_that_it_is_given(
     assert again(made, stubs, *drawn) == CAMS
     status, printed = snakemake(made, "--dry-run", "--forceall", TARGETS[-5], checkout=stubs)
     assert "priors_training" in TARGETS[-5] and status == 1
-    assert "config/chain.yaml gives priors, results/chain/given/priors.safetensors: it is not" in printed
+    assert "config/chain.yaml gives priors, results/chain/given/priors: it is not made" in printed
     shutil.copytree(made / "config", made / "elsewhere" / "config", dirs_exist_ok=True)
     shutil.copytree(network.parent, made / "elsewhere" / "results" / "chain" / "given")
     alone = again(made / "elsewhere", stubs, *TARGETS[:2])

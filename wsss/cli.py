@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "compare": "wsss.commands.compare",
     "doctor": "wsss.commands.doctor",
     "export": "wsss.commands.export",
+    "import-maps": "wsss.commands.import_maps",
     "import-weights": "wsss.commands.import_weights",
     "init": "wsss.commands.init",
     "predict": "wsss.commands.predict",

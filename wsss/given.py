@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wsss.config.edit import with_key
 from wsss.data.voc import voc_classes
 from wsss.errors import UserError
-from wsss.files import read_json, write_text
+from wsss.files import read_json
+from wsss.given_entry import entry
 from wsss.model_file import Header, new_network, read_header, save_model
 from wsss.models.published import released_names, take
 from wsss.models.weights import read_tensors
@@ -50,20 +50,13 @@ def give(run: Run, stage: str, source: Path, *, directory: str | Path = "config"
     _check(header, run, stage, source)
     network = _filled(header, read_tensors(source), f"{source}: {_described(header, stage)}")
     fingerprint = fingerprint_of(network, header)
-    given = run.config.given.model_copy(update={stage: fingerprint})
-    file = Path(directory, f"{run.name}.yaml")
-    text, changed = file.read_text(encoding="utf-8"), given != run.config.given
-    if changed:
-        comment = f"wsss import-weights: {json.dumps(source.name)}"
-        text = with_key(text, "given", stage, fingerprint, comment=comment, file=str(file))
-    run = replace(run, config=run.config.model_copy(update={"given": given}))
-    header = replace(header, digest=run.digest(stage))
-    target = run.model(stage)
+    entered = entry(run, stage, fingerprint, by="import-weights", of=source.name, directory=directory)
+    header = replace(header, digest=entered.run.digest(stage))
+    target = entered.run.model(stage)
     # The same network again must not look newer than what was made of it.
     if _own_header(target) != header:
         save_model(target, network, header)
-    if changed:
-        write_text(file, text)
+    entered.write()
     return target
 
 

@@ -15,7 +15,7 @@ from wsss.config import RunConfig
 from wsss.config.document import Document, Wrong, read_document
 from wsss.config.validation import validate
 from wsss.errors import UserError
-from wsss.stages import STAGES, Stage, before, goals
+from wsss.stages import GIVEN_MAPS, STAGES, Stage, before, goals
 
 RESULTS = Path("results")
 
@@ -34,7 +34,7 @@ class Run:
     def section(self, stage: str) -> str:
         """The stage's section as sorted JSON, without keys at their default or that nothing reads.
 
-        Of a stage whose network is given, it is that network's fingerprint.
+        Of a stage whose network or maps are given, it is their fingerprint.
         """
         if fingerprint := self.given(stage):
             return json.dumps({"given": fingerprint})
@@ -48,7 +48,8 @@ class Run:
     def digest(self, stage: str) -> str:
         """12 hexadecimal digits that stand for the stage's section and all before it."""
         if stage not in self._digests:
-            shards = [self.config.cams.shards] if self._stage(stage).sharded else []
+            sharded = self._stage(stage).sharded or (stage in GIVEN_MAPS and self.given(stage))
+            shards = [self.config.cams.shards] if sharded else []
             made_from = [self.digest(name) for name in before(self.config, stage)]
             text = json.dumps([stage, self.section(stage), made_from, *shards])
             self._digests[stage] = hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -63,8 +64,12 @@ class Run:
         """Where the stage's outputs lie."""
         return RESULTS / self.owner(stage).name
 
+    def place(self, stage: str) -> Path:
+        """Where the stage's maps lie, made by the run or given to it."""
+        return self.directory(stage) / "given" if self.given(stage) else self.directory(stage)
+
     def given(self, stage: str) -> str | None:
-        """The fingerprint of the network that a stage is given instead of training it, if it is given one."""
+        """The fingerprint of the network or maps that a stage is given instead of making them, if it is."""
         fingerprint: str | None = getattr(self.config.given, stage, None)
         return fingerprint
 

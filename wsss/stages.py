@@ -49,10 +49,7 @@ STAGES: dict[str, Stage] = {
     "saliency": Stage("saliency.predictions", lambda config: ("index", "poolnet"), sharded=True),
     "saliency_metrics": Stage(
         "saliency.evaluation",
-        lambda config: (
-            *("index", "cams", "c2am_maps", "saliency_crf"),
-            *(("saliency",) if config.saliency.refine == "poolnet" else ()),
-        ),
+        lambda config: ("index", "cams", *scored_saliency(config)),
     ),
     "affinity_labels": Stage(
         "affinity.labels",
@@ -70,21 +67,24 @@ STAGES: dict[str, Stage] = {
     "masks": Stage("segmentation.masks", lambda config: ("index", "segmentation"), sharded=True),
 }
 
+#: the stages whose maps, of all images that the run makes them of, can be given
+GIVEN_MAPS = ("cams", "saliency_crf", "saliency")
+
 
 def goals(config: RunConfig) -> tuple[str, ...]:
     """The stages that a run is for; it has these and all before them."""
     data, labels = config.dataset, config.segmentation.labels
     if labels == "ground_truth" or config.given.segmentation or not data.has_masks:
         return ("masks",)
-    given = config.given
-    # Nothing is trained for the sake of its scores alone.
-    unscored = given.affinity or (given.poolnet and not given.c2am) or not final_saliency(config)
+    unscored = config.given.affinity or not final_saliency(config)
     return ("cams_metrics", *(() if unscored else ("saliency_metrics",)), "walks_metrics", "masks")
 
 
 def before(config: RunConfig, stage: str) -> tuple[str, ...]:
-    """The stages whose outputs a stage reads: none, where its network is given."""
-    return () if getattr(config.given, stage, None) else STAGES[stage].before(config)
+    """The stages whose outputs a stage reads: none if its network is given; given maps are of an index."""
+    if getattr(config.given, stage, None):
+        return ("index",) if stage in GIVEN_MAPS else ()
+    return STAGES[stage].before(config)
 
 
 def selects_epoch(config: RunConfig) -> bool:
@@ -100,6 +100,15 @@ def final_saliency(config: RunConfig) -> str | None:
     if config.saliency.method == "none":
         return None
     return "saliency" if config.saliency.refine == "poolnet" else "saliency_crf"
+
+
+def scored_saliency(config: RunConfig) -> tuple[str, ...]:
+    """The stages whose saliency is scored, in the chain's order: nothing is trained for scores alone."""
+    kinds = ("c2am_maps", "saliency_crf", *(("saliency",) if config.saliency.refine == "poolnet" else ()))
+    given = config.given
+    if kinds[-1] == "saliency" and (given.saliency or (given.poolnet and not given.c2am)):
+        return kinds[-1:]
+    return kinds[1:] if given.saliency_crf else kinds
 
 
 def parse_section(stage: str, text: str) -> Any:

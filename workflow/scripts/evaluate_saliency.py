@@ -25,8 +25,8 @@ if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--index", required=True, type=Path, help="index of the split")
     arguments.add_argument("--cams", required=True, type=Path, nargs="+", help="all shards of the CAMs")
-    arguments.add_argument("--c2am", required=True, type=Path, nargs="+", help="all shards of C2AM's maps")
-    arguments.add_argument("--crf", required=True, type=Path, nargs="+", help="all shards of the CRF's masks")
+    arguments.add_argument("--c2am", required=True, type=Path, nargs="*", help="all shards of C2AM's maps")
+    arguments.add_argument("--crf", required=True, type=Path, nargs="*", help="all shards of the CRF's masks")
     arguments.add_argument(
         "--poolnet", required=True, type=Path, nargs="*", help="all shards of PoolNet's maps"
     )

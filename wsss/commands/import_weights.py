@@ -13,6 +13,7 @@ STAGES = {
     "oc": "oc",
     "priors": "priors",
     "saliency": "c2am",
+    "c2am": "c2am",
     "poolnet": "poolnet",
     "affinity": "affinity",
     "segmentation": "segmentation",

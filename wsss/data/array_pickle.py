@@ -21,8 +21,21 @@ KINDS = "biuf"
 def read_array_dict(path: str | Path) -> dict[int, np.ndarray]:
     """Read a .npy file that holds one dict of integers to arrays of numbers.
 
-    Raises UserError when the file is anything else: another format, another object, arrays of objects, or a
-    pickle that names what such a dict does not need, which is told and not called.
+    Raises UserError when the file is anything else, see `read_dict`, and for arrays of objects.
+    """
+    found = read_dict(path)
+    arrays = {_key(path, key): _values(path, key, value) for key, value in found.items()}
+    if len(arrays) < len(found):
+        raise UserError(f"{path}: names an image twice; each may be there once")
+    return arrays
+
+
+def read_dict(path: str | Path, more: Mapping[tuple[str, str], Any] | None = None) -> Mapping[Any, Any]:
+    """Read a .npy file that holds one dict; what is an array in it, `numbers` tells.
+
+    more: what the pickle may name beyond what arrays need, by module and name, and what stands in for it.
+    Raises UserError when the file is anything else: another format, another object, or a pickle that names
+    what such a dict does not need, which is told and not called.
     """
     try:
         with open(path, "rb") as file:
@@ -31,7 +44,7 @@ def read_array_dict(path: str | Path) -> dict[int, np.ndarray]:
             shape, _, dtype = read[version](file)
             if shape != () or dtype.hasobject is False:
                 raise UserError(f"{path}: holds an array of {dtype}, must hold one dict of arrays")
-            found = _Reader(file).load()
+            found = _Reader(file, {**KNOWN, **(more or {})}).load()
     except UserError:
         raise
     except OSError as error:
@@ -45,10 +58,12 @@ def read_array_dict(path: str | Path) -> dict[int, np.ndarray]:
         found = found.objects[0] if found.objects else None
     if not isinstance(found, Mapping):
         raise UserError(f"{path}: holds a {type(found).__name__}, must hold a dict of arrays")
-    arrays = {_key(path, key): _values(path, key, value) for key, value in found.items()}
-    if len(arrays) < len(found):
-        raise UserError(f"{path}: names an image twice; each may be there once")
-    return arrays
+    return found
+
+
+def numbers(value: Any) -> np.ndarray | None:
+    """The array that a value of a dict is; None where it is no array of numbers."""
+    return value.values if isinstance(value, _Array) else None
 
 
 def _key(path: str | Path, key: Any) -> int:
@@ -60,9 +75,10 @@ def _key(path: str | Path, key: Any) -> int:
 
 
 def _values(path: str | Path, key: Any, value: Any) -> np.ndarray:
-    if isinstance(value, _Array) and value.values is not None:
-        return value.values
-    raise UserError(f"{path}: entry {key} must be an array of numbers")
+    found = numbers(value)
+    if found is None:
+        raise UserError(f"{path}: entry {key} must be an array of numbers")
+    return found
 
 
 class _Dtype:
@@ -131,16 +147,17 @@ KNOWN: dict[tuple[str, str], Any] = {
 
 
 class _Reader(pickle.Unpickler):
-    """Knows the names in KNOWN and no others."""
+    """Knows the names in `known` and no others."""
 
-    def __init__(self, file: io.BufferedReader) -> None:
+    def __init__(self, file: io.BufferedReader, known: Mapping[tuple[str, str], Any]) -> None:
         super().__init__(file, encoding="latin1")
+        self.known = known
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in KNOWN:
+        if (module, name) not in self.known:
             why = f"it would call {module}.{name}, which no dict of arrays does; it was not called"
             raise pickle.UnpicklingError(why)
-        return KNOWN[module, name]
+        return self.known[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
         raise pickle.UnpicklingError("it refers to something outside of the file")

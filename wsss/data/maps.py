@@ -1,13 +1,15 @@
 """Score maps of a shard in one file, at the resolution the network gave them.
 
 A CAM at stride 16 says little more at full resolution than at its own, but is then some forty times larger;
-what a reader needs at other sizes is computed on reading (`wsss.inference.tta`). The file is safetensors:
-no pickle, and one image's tensors are read without the others'.
+what a reader needs at other sizes is computed on reading (`wsss.inference.tta`). Released CAMs are known at
+those sizes alone, and are kept as they are. The file is safetensors: no pickle, and one image's tensors are
+read without the others'.
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +29,15 @@ class ScoreMaps:
 
     size: (H, W) of the image. keys: int64 (K + 1,), 0 for background and then the mask value of each map,
     ascending. scales: for each test scale, float32 (K, h, w), not negative, not normalised. An image without
-    labels has K = 0.
+    labels has K = 0. merged: by stride, maps whose scales were merged elsewhere, float32 (K, ceil(H /
+    stride), ceil(W / stride)) in 0..1; they go before what `scales` would give.
     """
 
     id: str
     size: tuple[int, int]
     keys: np.ndarray
     scales: dict[float, np.ndarray]
+    merged: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 def write_shard(path: str | Path, images: Iterable[ScoreMaps], *, digest: str) -> None:
@@ -48,8 +52,11 @@ def write_shard(path: str | Path, images: Iterable[ScoreMaps], *, digest: str) -
             raise ValueError(f"{maps.id}: occurs twice in {path}")
         _check(maps)
         entries[maps.id] = {"size": list(maps.size), "keys": maps.keys.tolist(), "scales": list(maps.scales)}
-        for scale, array in maps.scales.items():
-            tensors[_tensor_name(maps.id, scale)] = np.ascontiguousarray(array, np.float32)
+        if maps.merged:
+            entries[maps.id]["merged"] = list(maps.merged)
+        named = {_tensor_name(maps.id, scale): array for scale, array in maps.scales.items()}
+        named |= {_merged_name(maps.id, stride): array for stride, array in maps.merged.items()}
+        tensors |= {name: np.ascontiguousarray(array, np.float32) for name, array in named.items()}
     about = {
         "format": _FORMAT,
         "digest": digest,
@@ -105,6 +112,10 @@ class MapShard:
             size=(entry["size"][0], entry["size"][1]),
             keys=np.array(entry["keys"], np.int64),
             scales={scale: self._file.get_tensor(_tensor_name(image_id, scale)) for scale in entry["scales"]},
+            merged={
+                stride: self._file.get_tensor(_merged_name(image_id, stride))
+                for stride in entry.get("merged", ())
+            },
         )
 
     def __iter__(self) -> Iterator[ScoreMaps]:
@@ -118,6 +129,10 @@ def _tensor_name(image_id: str, scale: float) -> str:
     return f"{image_id}@{scale}"
 
 
+def _merged_name(image_id: str, stride: int) -> str:
+    return f"{image_id}/{stride}"
+
+
 def _check(maps: ScoreMaps) -> None:
     keys = maps.keys.tolist()
     if keys[:1] != [0] or sorted(set(keys)) != keys:
@@ -127,3 +142,6 @@ def _check(maps: ScoreMaps) -> None:
             raise ValueError(
                 f"{maps.id}: maps at scale {scale} are {array.shape}, not ({len(keys) - 1}, h, w)"
             )
+    for stride, array in maps.merged.items():
+        if array.shape != (wanted := (len(keys) - 1, *(math.ceil(side / stride) for side in maps.size))):
+            raise ValueError(f"{maps.id}: maps of stride {stride} are {array.shape}, not {wanted}")

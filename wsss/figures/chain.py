@@ -139,7 +139,7 @@ def _row(run: Run, stage: str, score: Score | None) -> dict[str, Any]:
         "stage": stage,
         "miou": "" if score is None or score.miou is None else _percent(score.miou),
         "split": score.split if score else "",
-        "protocol": score.protocol if score else f"network given, {given}" if given else "",
+        "protocol": score.protocol if score else f"given, {given}" if given else "",
         "published": figure.miou if figure else "",
         "published_as": figure.note if figure else "",
         "run": run.owner(stage).name,

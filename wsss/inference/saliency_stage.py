@@ -84,18 +84,20 @@ def score_saliency(
 ) -> None:
     """Score the saliency of a split, of all kinds that the run has, against the split's masks.
 
-    index: of the split. cams, c2am, crf, poolnet: all shards of each in their order; the last are none in a
-    run without PoolNet. out: the metrics, JSON. curve: the mIoU at every threshold, CSV.
+    index: of the split. cams, c2am, crf, poolnet: all shards of each in their order; none of a kind that the
+    run has not, or is given what comes after it. out: the metrics, JSON. curve: the mIoU at every threshold,
+    CSV.
     """
     images = read_index(step, index)
     masked = [record for record in images if record.mask is not None]
     open_shards(step, "cams", MapShard, cams, masked)
-    open_shards(step, "c2am_maps", MapShard, c2am, masked)
-    open_shards(step, "saliency_crf", LabelShard, crf, masked)
-    kinds = {"c2am": c2am, "crf": crf}
+    if c2am:
+        open_shards(step, "c2am_maps", MapShard, c2am, masked)
+    if crf:
+        open_shards(step, "saliency_crf", LabelShard, crf, masked)
     if poolnet:
         open_shards(step, "saliency", LabelShard, poolnet, masked)
-        kinds["poolnet"] = poolnet
+    kinds = {name: paths for name, paths in (("c2am", c2am), ("crf", crf), ("poolnet", poolnet)) if paths}
     result = evaluate_saliency(
         kinds,
         cams,

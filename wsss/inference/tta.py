@@ -2,7 +2,7 @@
 
 The merge is the published one (Puzzle-CAM, OC-CSE and P-NOC alike). A map at scale s is already
 relu(A(image)) + flip(relu(A(flipped image))); scales are brought to one size and summed, and each class is
-divided by its own maximum.
+divided by its own maximum. Maps that came merged are taken as they are.
 """
 
 import math
@@ -36,6 +36,8 @@ def rescale(image: Image.Image, scale: float) -> Image.Image:
 
 def strided(maps: ScoreMaps) -> np.ndarray:
     """The map of the random walk: float32 (K, ceil(H / 4), ceil(W / 4)), each class in 0..1."""
+    if STRIDE in maps.merged:
+        return maps.merged[STRIDE]
     height, width = (math.ceil(side / STRIDE) for side in maps.size)
     return _normalise(_summed(maps.scales.values(), height, width))
 
@@ -46,6 +48,8 @@ def full(maps: ScoreMaps) -> np.ndarray:
     Resized to (16 ceil(H / 16), 16 ceil(W / 16)), where every cell of the network's grid covers 16 pixels,
     and cropped to the image.
     """
+    if 1 in maps.merged:
+        return maps.merged[1]
     height, width = (math.ceil(side / ALIGNMENT) * ALIGNMENT for side in maps.size)
     return _normalise(_summed(maps.scales.values(), height, width)[:, : maps.size[0], : maps.size[1]])
 
