@@ -104,7 +104,9 @@ class Index:
         except FileNotFoundError:
             raise UserError(f"{path}: no such index") from None
         except (UnicodeDecodeError, csv.Error) as error:
-            raise UserError(f"{path}: not a CSV file ({error})") from None
+            raise UserError(
+                f"{path}: not a CSV file ({error}). Delete it, and snakemake makes it again"
+            ) from None
         if header != COLUMNS:
             raise UserError(f"{path}: columns are {', '.join(header)}; they must be {', '.join(COLUMNS)}")
         records = []
@@ -192,7 +194,9 @@ def _record_faults(record: Record, known: set[str]) -> list[str]:
     values = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
     wrong = [int(value) for value in values if len(known) < value < IGNORE]
     if wrong:
-        faults.append(f"{record.mask}: mask holds {wrong}; allowed are 0..{len(known)} and {IGNORE}")
+        faults.append(
+            f"{record.mask}: mask holds {wrong}; allowed are 0..{len(known)} and {IGNORE} (ignored)"
+        )
     return faults
 
 

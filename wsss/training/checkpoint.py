@@ -75,7 +75,10 @@ class Checkpoints:
             with atomic(path) as temporary:
                 torch.save({**state, "digest": self.digest}, temporary)
         except (OSError, RuntimeError) as error:
-            raise UserError(f"{path}: cannot be written ({_first_line(error)})") from error
+            raise UserError(
+                f"{path}: cannot be written ({_first_line(error)}): is the disk full? What was there before "
+                "stays; make room, then start again."
+            ) from error
         for old in self.paths()[:-KEPT]:
             old.unlink(missing_ok=True)
         return path
