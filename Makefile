@@ -14,7 +14,7 @@ RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 INSTALLED := .venv/.installed-$(TORCH)
 DEVELOPS := .venv/.installed-dev
 
-.PHONY: help install develop slurm-profile demo costs test test-slow test-slurm lint format lock clean
+.PHONY: help install develop slurm-profile demo costs test test-slow faults test-slurm lint format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -43,6 +43,9 @@ test: $(DEVELOPS) ## the quick tests
 
 test-slow: $(DEVELOPS) ## the tests that take minutes
 	$(RUN) pytest -m slow
+
+faults: $(DEVELOPS) ## the tests of faults, kill -9 too, and what they saw as a table: faults.md; a quarter of an hour
+	$(RUN) pytest -n $(WORKERS) --dist loadfile -m 'not slurm' --faults faults.md
 
 test-slurm: $(DEVELOPS) ## the workflow on a real Slurm, started for the tests where it is installed
 	$(RUN) pytest -m slurm -n 0 -rs

@@ -10,10 +10,32 @@ import wsss  # noqa: F401  before torch: it says how torch's threads wait
 
 # isort: split
 import torch
+from fault_table import fault, rows_of, table
 from loose_module import module_of
 from toy_chain import Toy
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+__all__ = ["fault"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """See tests/fault_table.py."""
+    what = "run the tests of faults only, and write what they saw as a table"
+    parser.addoption("--faults", type=Path, metavar="FILE", help=what)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Those that have a row in the table."""
+    if config.getoption("--faults"):
+        items[:] = [item for item in items if "fault" in getattr(item, "fixturenames", ())]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The table of faults."""
+    if path := config.getoption("--faults"):
+        reports = (report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind))
+        path.write_text(table(rows_of(reports)), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,7 @@ def make(directory: Path, *targets: str) -> None:
         env=alone,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-3000:]
 

@@ -5,12 +5,14 @@ import errno
 import os
 import signal
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from fault_table import Contents, Fault, contents
 from safetensors.torch import load_file
 from toy_faults import Malicious, malicious
 from toy_run import make_run, step_of
@@ -50,6 +52,11 @@ def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) ->
     """Bit for bit."""
     assert one.keys() == other.keys()
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def as_made(weights: dict[str, torch.Tensor]) -> Contents:
+    """For the table of faults."""
+    return {"weights": sha256(b"".join(tensor.numpy().tobytes() for tensor in weights.values())).hexdigest()}
 
 
 def losses_of(rows: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -241,22 +248,30 @@ def test_a_finished_training_has_nothing_left_to_do(tmp_path: Path) -> None:
     assert [int(row["step"]) for row in rows_of(tmp_path)] == list(range(1, STEPS + 1))
 
 
-def test_the_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
-    finished(tmp_path, machine_keys={"checkpoint_minutes": 0})
+def test_the_checkpoint_of_another_configuration_is_refused(tmp_path: Path, fault: Fault) -> None:
+    once = finished(tmp_path, machine_keys={"checkpoint_minutes": 0})
+    before = contents(tmp_path)
     refused = r"step-00000012\.pt: belongs to another configuration \(digest d, .* e\)"
-    with pytest.raises(UserError, match=refused):
+    with pytest.raises(UserError, match=refused) as error:
         finished(tmp_path, digest="e")
+    noted = (error.value.EXIT_STATUS, str(error.value), before, contents(tmp_path))
+    made = as_made(finished(tmp_path))
+    fault("a training goes on with another configuration", *noted, made, as_made(once))
 
 
-def test_a_directory_is_one_trainings(tmp_path: Path) -> None:
+def test_a_directory_is_one_trainings(tmp_path: Path, fault: Fault) -> None:
     process = start(tmp_path, images={"slow": 5})
     wait_for((tmp_path / "checkpoints" / "lock").exists)
     wait_for((tmp_path / "checkpoints" / "lock").read_text)
-    with pytest.raises(UserError, match=rf"a training is writing here already \(process {process.pid} on "):
+    before = contents(tmp_path)
+    refused = rf"a training is writing here already \(process {process.pid} on "
+    with pytest.raises(UserError, match=refused) as error:
         finished(tmp_path)
+    noted = (error.value.EXIT_STATUS, str(error.value), before, contents(tmp_path))
     process.kill()
     process.join()
-    finished(tmp_path)
+    undisturbed = finished(tmp_path / "undisturbed")
+    fault("a training started twice at once", *noted, as_made(finished(tmp_path)), as_made(undisturbed))
 
 
 def test_what_is_no_checkpoint_is_named_and_not_run(tmp_path: Path) -> None:

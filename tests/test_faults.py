@@ -1,16 +1,20 @@
-"""What goes wrong in the world: one message that names it, a status that says so, nothing half-written.
+"""What goes wrong in the world: a message that names it, a status that says so, nothing lost or half-written.
 
-The scripts of the rules are called as Snakemake calls them, in this process. Faults that concern one module
-only are tested with that module.
+The scripts of the rules are called as Snakemake calls them, in this process. Where the user can mend the
+fault, the test does, and what is made then has to equal what is made without it. Faults that concern one
+module only are tested with that module.
 """
 
 import json
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +22,32 @@ import numpy as np
 import pytest
 import torch
 from commands_in_one_process import status_of
+from fault_table import Contents, Fault, contents
+from PIL import Image
 from safetensors.torch import save_file
 from test_chain import WHOLE, make
-from test_workflow import command, write_run
-from toy_faults import ODD, make_odd_data, malicious, save_image, save_mask
+from test_workflow import command, snakemake, write_run
+from toy_faults import LARGE, ODD, make_odd_data, malicious, said_by, save_mask
 
-from wsss.data.index import Index, Record
-from wsss.data.label_maps import LabelShard, write_label_shard
-from wsss.data.maps import ScoreMaps, write_shard
+from wsss.data.index import Index
+from wsss.data.label_maps import write_label_shard
+from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.errors import UserError
 from wsss.files import atomic, write_csv, write_json, write_png, write_text
-from wsss.inference.cams import cam_maps
-from wsss.model_file import Header, save_model
+from wsss.inference import device_network
+from wsss.inference.device_network import DeviceNetwork
+from wsss.model_file import Header, read_header, save_model
 from wsss.models import Classifier
 from wsss.runs import Run, load_run
 from wsss.training.checkpoint import Checkpoints
 
 BACKBONE = "mobilenetv3_small_050"
 VOC = {"kind": "voc", "root": "data", "train": "train"}
+#: the run's ordinary classifier is trained in three steps
+BRIEF = {**WHOLE["oc"], "optimisation": {"epochs": 3, "batch": 2}}
+MISTAKEN: dict[str, Any] = {**WHOLE, "oc": BRIEF, "dataset": VOC}
+INDEX = ("train.csv", "train.json")
+Call = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
@@ -43,13 +55,13 @@ def run(here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The run `whole` on a few images, in whose directory the process is."""
     monkeypatch.setattr(sys, "argv", sys.argv)
     monkeypatch.setattr(sys, "orig_argv", sys.orig_argv)
-    write_run(tmp_path, "whole", {**WHOLE, "dataset": VOC})
-    make_odd_data(tmp_path / "data", ["plain", "other", "both", "nothing"])
+    write_run(tmp_path, "whole", MISTAKEN)
+    make_odd_data(tmp_path / "data", ["both", "plain", "grey", "nothing"])
     return load_run("whole")
 
 
 @pytest.fixture
-def call(run: Run, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def call(run: Run, capsys: pytest.CaptureFixture[str]) -> Call:
     """Run a rule's script; its status and what it says."""
 
     def called(script: str, stage: str, *arguments: str | Path) -> tuple[int, str]:
@@ -61,7 +73,7 @@ def call(run: Run, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[in
     return called
 
 
-def index(call: Callable[..., tuple[int, str]]) -> tuple[int, str]:
+def index(call: Call) -> tuple[int, str]:
     """Make the training split's index."""
     return call("index_images", "index", "--split", "train", "--out", "train.csv")
 
@@ -71,65 +83,118 @@ def left(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
+def made_once(root: Path, *names: str) -> Contents:
+    """What lies there by these names; it is removed, so that it can be made again."""
+    found = contents(root, *names)
+    for name in names:
+        (root / name).unlink()
+    return found
+
+
+def train_oc(call: Call) -> tuple[int, str]:
+    """Train the ordinary classifier."""
+    return call("train_oc", "oc", "--index", "train.csv", "--out", "oc.safetensors", "--metrics", "oc.csv")
+
+
+def make_cams(call: Call, out: str | Path = "cams/000.safetensors") -> tuple[int, str]:
+    """Make the first shard of the CAMs."""
+    made_from = ("--index", "train.csv", "--model", "model.safetensors", "--shard", "0")
+    return call("make_cams", "cams", *made_from, "--out", out)
+
+
+def header(run: Run) -> Header:
+    """Of the run's generator."""
+    return Header("Classifier", BACKBONE, 16, ("a", "b", "never"), run.digest("priors"))
+
+
 # --- data ---
 
 
-def _cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-200])
+def _cut(path: Path, to: int) -> None:
+    path.write_bytes(path.read_bytes()[:to])
 
 
+LISTS = Path("ImageSets", "Segmentation")
+#: what is wrong with a data set -> how it gets there, and what is said of it
 SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
-    "mask of another size": (
+    "a mask of another size than its image": (
         lambda root: save_mask(root, "plain", np.zeros((39, 56), np.uint8)),
         "plain: data/SegmentationClass/plain.png: mask is 56x39 but data/JPEGImages/plain.jpg is 56x40",
     ),
-    "unknown value": (
+    "a mask with an unknown value": (
         lambda root: save_mask(root, "plain", np.full((40, 56), 7, np.uint8)),
         "plain: data/SegmentationClass/plain.png: mask holds [7]; allowed are 0..3 and 255",
     ),
-    "pickle as mask": (
+    "a pickle in place of a mask": (
         lambda root: (root / "SegmentationClass" / "plain.png").write_bytes(malicious(root / "ran")),
         "plain: data/SegmentationClass/plain.png: mask does not open",
     ),
-    "no image": (
+    "a pickle in place of image-level labels": (
+        lambda root: (root / "Annotations" / "plain.xml").write_bytes(malicious(root / "ran")),
+        "data/Annotations/plain.xml: ",
+    ),
+    "a pickle in place of a split's list": (
+        lambda root: (root / LISTS / "train.txt").write_bytes(malicious(root / "ran")),
+        "data/ImageSets/Segmentation/train.txt: ",
+    ),
+    "an image that is none": (
         lambda root: (root / "JPEGImages" / "plain.jpg").write_bytes(b"some"),
         "plain: data/JPEGImages/plain.jpg: image does not open",
     ),
-    "id twice": (
-        lambda root: write_text(root / "ImageSets" / "Segmentation" / "train.txt", "plain\nother\nplain\n"),
+    "an image cut within its header": (
+        lambda root: _cut(root / "JPEGImages" / "plain.jpg", 100),
+        "plain: data/JPEGImages/plain.jpg: image does not open",
+    ),
+    "an id twice in a split": (
+        lambda root: write_text(root / LISTS / "train.txt", "both\nplain\ngrey\nplain\n"),
         "plain: occurs twice; every id may occur once",
     ),
-    "unknown class": (
+    "a class that is not among those of the data set": (
         lambda root: write_text(root / "classes.txt", "b\nc\n"),
         "plain: unknown class 'a'; known are b, c",
     ),
-    "empty split": (
-        lambda root: write_text(root / "ImageSets" / "Segmentation" / "train.txt", "\n"),
+    "a split without images": (
+        lambda root: write_text(root / LISTS / "train.txt", "\n"),
         "the split has no images",
     ),
 }
 
 
-@pytest.mark.parametrize("fault", SPOILT)
-def test_an_index_of_spoilt_data_is_not_made(
-    call: Callable[..., tuple[int, str]], tmp_path: Path, fault: str
-) -> None:
-    spoil, says = SPOILT[fault]
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_an_index_of_spoilt_data_is_not_made(call: Call, tmp_path: Path, fault: Fault, spoilt: str) -> None:
+    assert index(call)[0] == 0
+    undisturbed = made_once(tmp_path, *INDEX)
+    sound = {path: path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()}
+    spoil, says = SPOILT[spoilt]
     spoil(tmp_path / "data")
+    before = contents(tmp_path)
     status, said = index(call)
+    after = contents(tmp_path)
     assert status == 1 and says in said and "Traceback" not in said, said
     assert left(tmp_path) == ["config", "data"] and not (tmp_path / "data" / "ran").exists()
-
-
-def test_a_cut_image_stops_a_training_by_name(call: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
-    """Its header is whole: the index, which decodes no images, takes it."""
-    make_odd_data(tmp_path / "data", [name for name in ODD if ODD[name][0][0] > 30 and ODD[name][1]])
-    _cut(tmp_path / "data" / "JPEGImages" / "plain.jpg")
+    for path, content in sound.items():
+        path.write_bytes(content)
     assert index(call)[0] == 0
-    outputs = ("--out", "model.safetensors", "--metrics", "metrics.csv")
-    status, said = call("train_oc", "oc", "--index", "train.csv", *outputs)
-    assert status == 1 and "data/JPEGImages/plain.jpg: image does not decode" in said, said
-    assert "Traceback" not in said and not (tmp_path / "model.safetensors").exists()
+    fault(spoilt, status, said, before, after, contents(tmp_path, *INDEX), undisturbed)
+
+
+def test_a_cut_image_stops_a_training_by_name(call: Call, tmp_path: Path, fault: Fault) -> None:
+    """Its header is whole: the index, which decodes no images, takes it. Mended, it is trained on."""
+    assert index(call)[0] == 0 and train_oc(call)[0] == 0
+    undisturbed = made_once(tmp_path, "oc.safetensors")
+    image = tmp_path / "data" / "JPEGImages" / "plain.jpg"
+    whole = image.read_bytes()
+    _cut(image, len(whole) - 200)
+    target = "results/whole/models/oc.safetensors"
+    before = contents(tmp_path)
+    status, printed = snakemake(tmp_path, "--cores", "1", target)
+    after, said = contents(tmp_path), said_by(printed)
+    assert status == 1 and "error: data/JPEGImages/plain.jpg: image does not decode" in said, printed
+    assert "Traceback" not in printed and not (tmp_path / target).exists()
+    image.write_bytes(whole)
+    assert snakemake(tmp_path, "--cores", "1", target)[0] == 0
+    made = {"oc.safetensors": contents(tmp_path, target)[target]}
+    fault("a JPEG cut behind its header", status, said, before, after, made, undisturbed)
 
 
 @pytest.fixture(scope="module")
@@ -144,88 +209,221 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_odd_images_go_through_the_whole_chain(odd: Path) -> None:
-    """1 x 1 pixel, grey, CMYK, 16 bits, an EXIF rotation, no labels, a class that never occurs."""
-    about = json.loads((odd / "results" / "whole" / "index" / "train.json").read_text())
+@pytest.mark.parametrize("name", ODD)
+def test_odd_images_go_through_the_whole_chain(odd: Path, fault: Fault, name: str) -> None:
+    """1 x 1 pixel, grey, CMYK, 16 bits, an EXIF rotation, no labels."""
+    size, labels, mode = ODD[name]
+    everything = contents(odd / "results" / "whole")
+    maps = {path: digest for path, digest in everything.items() if Path(path).stem == name}
+    masks = [path for path in maps if path.startswith("masks/train/")]
+    assert len(masks) == 1 and len(maps) == (4 if labels else 3), maps
+    with Image.open(odd / "results" / "whole" / masks[0]) as mask:
+        assert mask.size == size[::-1]
+    shown = f"an image of {size[1]} x {size[0]} pixels, {mode}, labels: {', '.join(labels) or 'none'}"
+    fault(shown, 0, "", {}, maps)
+
+
+def test_a_class_that_never_occurs_has_no_score(odd: Path, fault: Fault) -> None:
+    results = odd / "results" / "whole"
+    about = json.loads((results / "index" / "train.json").read_text())
     assert about["images"] == len(ODD) and about["images_per_class"]["never"] == 0
-    made = {}
-    for shard in range(2):
-        made |= dict(LabelShard(odd / "results" / "whole" / "masks" / "train" / f"{shard:03d}"))
-    assert {name: mask.shape for name, mask in made.items()} == {name: ODD[name][0] for name in ODD}
-    scores = json.loads((odd / "results" / "whole" / "metrics" / "masks.train.json").read_text())
+    scores = json.loads((results / "metrics" / "masks.train.json").read_text())
     assert scores["iou"]["never"] in (None, 0.0)
+    said = f"IoU of `never`: {scores['iou']['never']}; mIoU {scores['miou']:.2f}"
+    fault("a class that never occurs", 0, said, {}, contents(results, "metrics/masks.train.json"))
 
 
-def test_a_split_of_one_image_is_scored(odd: Path) -> None:
-    assert json.loads((odd / "results" / "whole" / "index" / "val.json").read_text())["images"] == 1
-    assert float((odd / "results" / "whole" / "val_miou.txt").read_text().split()[0]) >= 0
+def test_a_split_of_one_image_is_scored(odd: Path, fault: Fault) -> None:
+    results = odd / "results" / "whole"
+    assert json.loads((results / "index" / "val.json").read_text())["images"] == 1
+    miou = (results / "val_miou.txt").read_text().splitlines()[0]
+    assert float(miou) >= 0
+    fault("a split of one image", 0, f"{miou} % in `val_miou.txt`", {}, contents(results, "val_miou.txt"))
 
 
 @pytest.mark.slow
-def test_a_very_large_image_has_cams(here: None, tmp_path: Path) -> None:
-    path = save_image(tmp_path, "large", np.zeros((4000, 6000, 3), np.uint8))
-    images = Index((Record("large", path, None, ("a",)),), ("a",), "train", "d")
-    (maps,) = cam_maps(Classifier(BACKBONE, 1), images, scales=[1.0], progress=False)
+def test_a_very_large_image_has_cams(call: Call, run: Run, tmp_path: Path, fault: Fault) -> None:
+    make_odd_data(tmp_path / "data", LARGE)
+    assert index(call)[0] == 0
+    save_model(Path("model.safetensors"), Classifier(BACKBONE, 3), header(run))
+    before = contents(tmp_path)
+    status, said = make_cams(call)
+    assert status == 0, said
+    (maps,) = MapShard("cams/000.safetensors")
     assert maps.size == (4000, 6000) and maps.scales[1.0].shape == (1, 250, 375)
+    fault("CAMs of an image of 6000 x 4000 pixels", status, said, before, contents(tmp_path))
 
 
 # --- models and labels of others ---
 
 
-def spoilt_models(root: Path) -> dict[str, tuple[bytes, str]]:
-    """What may stand in place of a model, and what is said of it."""
-    whole, bare = root / "whole.safetensors", root / "bare.safetensors"
-    network = Classifier(BACKBONE, 3)
-    save_model(whole, network, Header("Classifier", BACKBONE, 16, ("a", "b", "never"), "d"))
-    save_file({"weight": torch.zeros(3)}, bare)
-    other = root / "other.safetensors"
-    save_model(other, network, Header("PoolNet", BACKBONE, 16, ("a", "b", "never"), "d"))
-    later = root / "later.safetensors"
-    save_file({"w": torch.zeros(1)}, later, metadata={"wsss": json.dumps({"architecture": "Next", "new": 1})})
-    return {
-        "cut": (whole.read_bytes()[:-1000], "not a whole safetensors file"),
-        "pickle": (malicious(root / "ran"), "not a whole safetensors file"),
-        "foreign": (bare.read_bytes(), "no model of this package"),
-        "of another version": (later.read_bytes(), "no model of this package"),
-        "another network": (other.read_bytes(), "holds a PoolNet; needed is a Classifier"),
-        "another configuration": (whole.read_bytes(), "made from another configuration"),
-    }
+def _foreign(path: Path) -> None:
+    save_file({"weight": torch.zeros(3)}, path)
 
 
-def test_what_is_no_model_of_the_run_is_refused_and_not_run(
-    call: Callable[..., tuple[int, str]], tmp_path: Path
-) -> None:
+def _later(path: Path) -> None:
+    header = {"architecture": "Next", "new": 1}
+    save_file({"w": torch.zeros(1)}, path, metadata={"wsss": json.dumps(header)})
+
+
+def _other(path: Path) -> None:
+    save_model(path, Classifier(BACKBONE, 3), Header("PoolNet", BACKBONE, 16, ("a", "b", "never"), "d"))
+
+
+def _directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+#: what stands in place of a model -> how it gets there, and what is said of it
+MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a model that is cut": (
+        lambda path: _cut(path, path.stat().st_size - 1000),
+        "not a whole safetensors file",
+    ),
+    "an empty file in place of a model": (lambda path: path.write_bytes(b""), "not a whole safetensors file"),
+    "a directory in place of a model, which cannot be read": (_directory, "cannot be read"),
+    "a pickle in place of a model": (
+        lambda path: path.write_bytes(malicious(path.with_name("ran"))),
+        "not a whole safetensors file",
+    ),
+    "a model of other software": (_foreign, "no model of this package"),
+    "a model of a later version": (_later, "no model of this package"),
+    "a model of another network": (_other, "holds a PoolNet; needed is a Classifier"),
+    "a model of another configuration": (
+        lambda path: save_model(path, Classifier(BACKBONE, 3), replace(read_header(path), digest="d")),
+        "made from another configuration",
+    ),
+}
+
+
+@pytest.fixture
+def cams(call: Call, run: Run, tmp_path: Path) -> Contents:
+    """What a shard of CAMs is that nobody disturbs; all that it is made from is there, and it is not."""
     assert index(call)[0] == 0
-    for content, says in spoilt_models(tmp_path).values():
-        (tmp_path / "model.safetensors").write_bytes(content)
-        arguments = ("--index", "train.csv", "--model", "model.safetensors", "--shard", "0")
-        status, said = call("make_cams", "cams", *arguments, "--out", "out/000.safetensors")
-        assert status == 1 and f"error: model.safetensors: {says}" in said and "Traceback" not in said, said
-        assert not (tmp_path / "ran").exists()
-        assert not (tmp_path / "out").exists() or left(tmp_path / "out") == []
+    torch.manual_seed(0)
+    save_model(Path("model.safetensors"), Classifier(BACKBONE, 3), header(run))
+    assert make_cams(call)[0] == 0
+    return made_once(tmp_path, "cams/000.safetensors")
 
 
+@pytest.mark.parametrize("spoilt", MODELS)
+def test_what_is_no_model_of_the_run_is_refused_and_not_run(
+    call: Call, cams: Contents, tmp_path: Path, fault: Fault, spoilt: str
+) -> None:
+    model, (spoil, says) = tmp_path / "model.safetensors", MODELS[spoilt]
+    sound = model.read_bytes()
+    spoil(model)
+    before = contents(tmp_path)
+    status, said = make_cams(call)
+    after = contents(tmp_path)
+    assert status == 1 and f"error: model.safetensors: {says}" in said, said
+    assert not (tmp_path / "ran").exists() and left(tmp_path / "cams") == []
+    if model.is_dir():
+        model.rmdir()
+    model.write_bytes(sound)
+    assert make_cams(call)[0] == 0
+    fault(spoilt, status, said, before, after, contents(tmp_path, *cams), cams)
+
+
+LABELS = {
+    "000/plain.png": "cannot be read",
+    "000/shard.json": "not a JSON file",
+    "train.csv": "not a CSV file",
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
 def test_labels_that_are_a_pickle_are_refused_and_not_run(
-    call: Callable[..., tuple[int, str]], run: Run, tmp_path: Path
+    call: Call, run: Run, tmp_path: Path, fault: Fault, name: str
 ) -> None:
     assert index(call)[0] == 0
     images = Index.read("train.csv")
-    for shard in range(2):
-        part = images.shard(shard, 2)
-        maps = [(record.id, np.zeros(ODD[record.id][0], np.uint8)) for record in part]
-        write_label_shard(tmp_path / f"{shard:03d}", maps, digest=run.digest("pseudo_labels"))
-    arguments = ("--labels", "pseudo_labels", "--index", "train.csv", "--maps", "000", "001")
-    for name, says in {"plain.png": "cannot be read", "shard.json": "not a JSON file"}.items():
-        spoilt = tmp_path / "000" / name
-        before = spoilt.read_bytes()
-        spoilt.write_bytes(malicious(tmp_path / "ran"))
-        status, said = call("evaluate_labels", "pseudo_labels", *arguments, "--out", "scores.json")
-        assert status == 1 and f"000/{name}: {says}" in said and "Traceback" not in said, said
-        assert not (tmp_path / "ran").exists() and not (tmp_path / "scores.json").exists()
-        spoilt.write_bytes(before)
+    maps = [(record.id, np.zeros(ODD[record.id][0], np.uint8)) for record in images]
+    write_label_shard(tmp_path / "000", maps, digest=run.digest("pseudo_labels"))
+    made_from = ("--labels", "pseudo_labels", "--index", "train.csv", "--maps", "000")
+
+    def score() -> tuple[int, str]:
+        return call("evaluate_labels", "pseudo_labels", *made_from, "--out", "scores.json")
+
+    assert score()[0] == 0
+    undisturbed = made_once(tmp_path, "scores.json")
+    spoilt = tmp_path / name
+    sound = spoilt.read_bytes()
+    spoilt.write_bytes(malicious(tmp_path / "ran"))
+    before = contents(tmp_path)
+    status, said = score()
+    after = contents(tmp_path)
+    assert status == 1 and f"{name}: {LABELS[name]}" in said, said
+    assert not (tmp_path / "ran").exists()
+    spoilt.write_bytes(sound)
+    assert score()[0] == 0
+    made = contents(tmp_path, "scores.json")
+    fault(f"a pickle in place of labels, `{name}`", status, said, before, after, made, undisturbed)
+
+
+# --- the configuration ---
+
+
+def test_a_configuration_of_another_version_stops_before_anything(
+    call: Call, tmp_path: Path, fault: Fault
+) -> None:
+    assert index(call)[0] == 0
+    undisturbed = made_once(tmp_path, *INDEX)
+    write_run(tmp_path, "whole", {**MISTAKEN, "priors": {**WHOLE["priors"], "sharpness": 2}})
+    before = contents(tmp_path)
+    status, printed = snakemake(tmp_path, "--cores", "1", "results/whole/index/train.csv")
+    after = contents(tmp_path)
+    assert status == 1 and "priors.sharpness: unknown key" in said_by(printed), printed
+    assert not (tmp_path / "results").exists()
+    write_run(tmp_path, "whole", MISTAKEN)
+    assert index(call)[0] == 0
+    made = contents(tmp_path, *INDEX)
+    fault(
+        "a configuration with a key of a later version",
+        status,
+        said_by(printed),
+        before,
+        after,
+        made,
+        undisturbed,
+    )
+
+
+# --- a GPU's memory ---
+
+
+def test_a_gpu_without_memory_makes_the_same_in_smaller_batches(
+    call: Call, cams: Contents, tmp_path: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory is made up; tests/test_cam_inference.py looks into the stacks."""
+    monkeypatch.setattr(device_network, "fused", lambda model, look: model)
+    monkeypatch.setattr(DeviceNetwork, "loading", lambda self, batch, workers: (batch, 0))
+    assert make_cams(call)[0] == 0
+    undisturbed = made_once(tmp_path, *cams)
+    enough = Classifier.forward_cam
+
+    def too_little(self: Classifier, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if len(x) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return enough(self, x)
+
+    monkeypatch.setattr(Classifier, "forward_cam", too_little)
+    before = contents(tmp_path)
+    status, said = make_cams(call)
+    assert status == 0 and "out of GPU memory, going on with" in said
+    made = contents(tmp_path, *cams)
+    fault(
+        "a GPU whose memory holds half a batch", status, said, before, contents(tmp_path), made, undisturbed
+    )
 
 
 # --- the disk ---
+
+
+def resize(disk: Path, size: str) -> None:
+    """Give a small disk another size."""
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
 
 
 @pytest.fixture
@@ -277,29 +475,62 @@ def test_a_full_disk_is_named_and_nothing_stays_half_written(small_disk: Path, w
     assert left(small_disk) == ["before"] and (small_disk / "before").read_text() == "all that was there"
 
 
-def test_a_rule_on_a_full_disk_says_so(
-    call: Callable[..., tuple[int, str]], run: Run, small_disk: Path
+def test_a_shard_on_a_full_disk_is_made_when_there_is_room(
+    call: Call, cams: Contents, tmp_path: Path, small_disk: Path, fault: Fault
 ) -> None:
-    assert index(call)[0] == 0
-    save_model(Path("model.safetensors"), Classifier(BACKBONE, 3), _header(run))
     with pytest.raises(OSError, match="No space left"), open(small_disk / "full", "wb", buffering=0) as full:
         while True:
             full.write(bytes(4096))
-    arguments = ("--index", "train.csv", "--model", "model.safetensors", "--shard", "0")
     out = small_disk / "000.safetensors"
-    status, said = call("make_cams", "cams", *arguments, "--out", out)
-    assert status == 1 and f"error: {out}: no space left on the disk" in said, said
-    assert "Traceback" not in said and left(small_disk) == ["full"]
+    before = contents(tmp_path)
+    status, said = make_cams(call, "small/000.safetensors")
+    after = contents(tmp_path)
+    assert status == 1 and "error: small/000.safetensors: no space left on the disk" in said, said
+    assert left(small_disk) == ["full"]
+    (small_disk / "full").unlink()
+    assert make_cams(call, out)[0] == 0
+    made = dict.fromkeys(cams, contents(small_disk)[out.name])
+    fault("the disk is full when CAMs are written", status, said, before, after, made, cams)
 
 
-def _header(run: Run) -> Header:
-    return Header("Classifier", BACKBONE, 16, ("a", "b", "never"), run.digest("priors"))
+def test_a_training_on_a_full_disk_goes_on_when_there_is_room(
+    call: Call, tmp_path: Path, small_disk: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room for one checkpoint and not for another."""
+    sizes = []
+    save = Checkpoints.save
+
+    def measured(self: Checkpoints, step: int, state: dict[str, Any]) -> Path:
+        path = save(self, step, state)
+        sizes.append(path.stat().st_size)
+        return path
+
+    monkeypatch.setattr(Checkpoints, "save", measured)
+    assert index(call)[0] == 0 and train_oc(call)[0] == 0
+    undisturbed = made_once(tmp_path, "oc.safetensors")
+    resize(small_disk, f"{3 * max(sizes) // 2}")
+    (tmp_path / "results" / "whole").mkdir(exist_ok=True, parents=True)
+    shutil.rmtree(tmp_path / "results" / "whole" / "checkpoints")
+    (tmp_path / "results" / "whole" / "checkpoints").symlink_to(small_disk)
+    before = contents(tmp_path)
+    status, said = train_oc(call)
+    after = contents(tmp_path)
+    assert status == 1 and re.search(r"step-00000002\.pt: cannot be written .*is the disk full", said), said
+    assert sorted(path.name for path in small_disk.rglob("*.pt")) == ["step-00000001.pt"]
+    resize(small_disk, "1g")
+    status_after, said_after = train_oc(call)
+    assert status_after == 0 and "goes on from step 1/3" in said_after, said_after
+    made = contents(tmp_path, "oc.safetensors")
+    fault("the disk is full when a training saves itself", status, said, before, after, made, undisturbed)
 
 
 # --- two at once ---
 
 
-def test_a_second_snakemake_on_the_same_files_is_sent_away(run: Run, tmp_path: Path) -> None:
+def test_a_second_snakemake_on_the_same_files_is_sent_away(call: Call, tmp_path: Path, fault: Fault) -> None:
+    assert index(call)[0] == 0
+    made_by_hand = made_once(tmp_path, *INDEX)
+    undisturbed = {f"results/whole/index/{name}": digest for name, digest in made_by_hand.items()}
     target = ("--cores", "1", "results/whole/index/train.csv")
     pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     first = subprocess.Popen(command(*target), cwd=tmp_path, **pipes)
@@ -308,7 +539,14 @@ def test_a_second_snakemake_on_the_same_files_is_sent_away(run: Run, tmp_path: P
         assert first.poll() is None, first.communicate()
         time.sleep(0.01)
     first.send_signal(signal.SIGSTOP)  # it holds its lock for as long as is needed
-    second = subprocess.run(command(*target), cwd=tmp_path, **pipes)
+    before = contents(tmp_path)
+    status, printed = snakemake(tmp_path, *target)
+    after = contents(tmp_path)
     first.send_signal(signal.SIGCONT)
-    assert second.returncode == 1 and "Directory cannot be locked" in second.stdout, second.stdout
-    assert first.wait(120) == 0 and (tmp_path / "results" / "whole" / "index" / "train.csv").is_file()
+    assert status == 1 and "Directory cannot be locked" in printed, printed
+    assert first.wait(120) == 0
+    status_after, printed_after = snakemake(tmp_path, *target)
+    assert status_after == 0 and "Nothing to be done" in printed_after, printed_after
+    said = printed[printed.index("LockException") :]
+    made = contents(tmp_path, *undisturbed)
+    fault("a run started twice at once", status, said, before, after, made, undisturbed)

@@ -131,6 +131,17 @@ def test_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
     assert names(tmp_path) == [".hidden", "a.pt", "part.txt"]
 
 
+def test_a_file_that_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    """That of the same name only, and of no process that still lives."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    lives, other = f".a.{os.getppid()}.part.txt", f".a.{ended.pid}.part.png"
+    for name in (f".a.{ended.pid}.part.txt", lives, other):
+        (tmp_path / name).write_text("")
+    write_text(tmp_path / "a.txt", "1")
+    assert names(tmp_path) == sorted([lives, other, "a.txt"])
+
+
 # ---- formats -----------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -9,18 +10,21 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from fault_table import Contents, Fault, contents
 from test_chain import WHOLE, make
 from test_workflow import command, snakemake, write_run
+from toy_faults import said_by
 
 pytestmark = pytest.mark.slow
 
+SCRIPTS = "workflow.scripts."
 MIOU = "results/whole/val_miou.txt"
 #: with saliency of all kinds, so that every rule of the chain has its turn
 EVERY = {**WHOLE, "saliency": {**WHOLE["saliency"], "refine": "poolnet"}}
 
 
-def jobs(directory: Path) -> dict[int, str]:
-    """Processes that rules have started in a directory, by their rule."""
+def jobs(directory: Path) -> dict[int, list[str]]:
+    """Processes that rules have started in a directory: their rule, and the words after it."""
     found = {}
     for process in Path("/proc").iterdir():
         try:
@@ -28,10 +32,20 @@ def jobs(directory: Path) -> dict[int, str]:
             inside = Path(os.readlink(process / "cwd")) == directory
         except (OSError, UnicodeDecodeError):
             continue
-        rule = next((word for word in words if word.startswith("workflow.scripts.")), None)
-        if inside and rule:
-            found[int(process.name)] = rule.removeprefix("workflow.scripts.")
+        place = next((i for i, word in enumerate(words) if word.startswith(SCRIPTS)), None)
+        if inside and place is not None:
+            found[int(process.name)] = [words[place].removeprefix(SCRIPTS), *words[place + 1 :]]
     return found
+
+
+def at_work(directory: Path, number: int, words: list[str]) -> bool:
+    """Wait until a job that has just begun has imported what it needs; False if it has ended before."""
+    log, began = directory / words[words.index("--log") + 1], time.time()
+    while not (log.is_file() and log.stat().st_mtime >= began):
+        if number not in jobs(directory):
+            return False
+        time.sleep(0.005)
+    return True
 
 
 def kill(number: int) -> None:
@@ -40,12 +54,13 @@ def kill(number: int) -> None:
         os.kill(number, signal.SIGKILL)
 
 
-def started(directory: Path) -> subprocess.Popen[bytes]:
-    """Snakemake at work there; after a kill -9 its lock has to be taken away."""
-    assert snakemake(directory, "--unlock", MIOU)[0] == 0
-    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    call = command("--cores", "2", MIOU)
-    return subprocess.Popen(call, cwd=directory, start_new_session=True, **nowhere)  # type: ignore[call-overload]
+def started(directory: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Snakemake at work there; after a kill -9 its lock has to be taken away. What it says is in `said`."""
+    if any((directory / ".snakemake").glob("locks/*")):
+        assert snakemake(directory, "--unlock", MIOU)[0] == 0
+    call = command("--cores", "2", *arguments, MIOU)
+    with open(directory.with_name("said"), "wb") as said:
+        return subprocess.Popen(call, cwd=directory, start_new_session=True, stdout=said, stderr=said)
 
 
 def ended(directory: Path) -> None:
@@ -55,64 +70,74 @@ def ended(directory: Path) -> None:
 
 
 @pytest.fixture
-def undisturbed(tmp_path: Path) -> bytes:
-    """`val_miou.txt` of a chain that nobody disturbs; a directory `disturbed` stands ready."""
+def undisturbed(tmp_path: Path) -> Contents:
+    """What is made by a chain that nobody disturbs; a directory `disturbed` stands ready."""
     for name in ("calm", "disturbed"):
         (tmp_path / name).mkdir()
         write_run(tmp_path / name, "whole", EVERY)
     make(tmp_path / "calm", MIOU)
-    return (tmp_path / "calm" / MIOU).read_bytes()
+    return contents(tmp_path / "calm", MIOU)
 
 
-def assert_whole(directory: Path, undisturbed: bytes) -> None:
-    """The last start makes what nobody's disturbance would have changed, and leaves nothing half-written."""
-    status, printed = snakemake(directory, "--unlock", MIOU)
+def made_in_the_end(directory: Path) -> Contents:
+    """What the last start makes. It leaves nothing half-written, however many were killed before."""
+    snakemake(directory, "--unlock", MIOU)
     status, printed = snakemake(directory, "--cores", "2", MIOU)
     assert status == 0, printed
-    assert (directory / MIOU).read_bytes() == undisturbed
     parts = [path for path in (directory / "results").rglob("*") if ".part" in path.name]
     assert [path for path in parts if "checkpoints" not in path.parts] == []
+    return contents(directory, MIOU)
 
 
-def test_a_job_of_every_rule_is_killed_once(tmp_path: Path, undisturbed: bytes) -> None:
-    """Every second time Snakemake is killed as well, and in between its orphan ends by itself."""
-    directory = tmp_path / "disturbed"
-    killed: dict[str, str] = {}
-    process = started(directory)
-    while process.poll() is None or process.returncode != 0:
+def test_a_job_of_every_rule_is_killed_once(tmp_path: Path, undisturbed: Contents, fault: Fault) -> None:
+    """Every second time Snakemake is killed before its job."""
+    directory, seen = tmp_path / "disturbed", []
+    missed = set(re.findall(rf"{re.escape(SCRIPTS)}(\w+)", (tmp_path / "calm" / "commands").read_text()))
+    assert len(missed) > 15
+    process, rows = started(directory), 0
+    while missed or process.poll() is None:
         if process.poll() is not None:
-            process = started(directory)
-        for number, rule in jobs(directory).items():
-            if rule in killed:
+            # A job that was over before it could be killed is done again.
+            again = ["--forcerun", *missed] if process.returncode == 0 else []
+            assert again or len(seen) > rows, (tmp_path / "said").read_text()
+            process, rows = started(directory, *again), len(seen)
+        for number, words in jobs(directory).items():
+            rule = words[0]
+            if rule not in missed or not at_work(directory, number, words):
                 continue
-            if len(killed) % 2:
-                killed[rule] = "Snakemake, then the job"
+            missed.remove(rule)
+            before, done = contents(directory), f"kill -9 of a job of `{rule}`"
+            if len(missed) % 2:
+                done = f"kill -9 of Snakemake and then of its job of `{rule}`"
                 kill(process.pid)
-            else:
-                killed[rule] = "the job"
             kill(number)
-            process.wait(120)
+            status = process.wait(600)
             ended(directory)
+            said = said_by((tmp_path / "said").read_text())
+            seen.append((done, status, said, before, contents(directory)))
             break
         time.sleep(0.02)
-    print("\n" + "\n".join(f"{rule}: killed {what}" for rule, what in killed.items()))
-    rules = {path.name.partition(".")[0] for path in (directory / "results" / "whole" / "logs").iterdir()}
-    assert set(killed) == rules and len(rules) > 15
-    assert_whole(directory, undisturbed)
+    made = made_in_the_end(directory)
+    for row in seen:
+        fault(*row, made, undisturbed)
 
 
-def test_snakemake_is_killed_ten_times(tmp_path: Path, undisturbed: bytes) -> None:
+def test_snakemake_is_killed_ten_times(tmp_path: Path, undisturbed: Contents, fault: Fault) -> None:
     """At random moments; its orphans live on and end by themselves."""
-    directory, rng = tmp_path / "disturbed", random.Random(0)
-    for number in range(10):
+    directory, rng, seen = tmp_path / "disturbed", random.Random(0), []
+    for _ in range(10):
         process = started(directory)
-        moment = 4 + 10 * rng.random()
         try:
-            process.wait(moment)
+            process.wait(4 + 10 * rng.random())
+            break
         except subprocess.TimeoutExpired:
-            at_work = sorted(set(jobs(directory).values()))
+            at = sorted({words[0] for words in jobs(directory).values()})
+            before = contents(directory)
             kill(process.pid)
-            print(f"kill {number + 1} after {moment:.1f} s: {', '.join(at_work) or 'nothing at work'}")
-        process.wait()
+        status = process.wait()
         ended(directory)
-    assert_whole(directory, undisturbed)
+        done = f"kill -9 of Snakemake, at work: {', '.join(at) or 'nothing'}"
+        seen.append((done, status, said_by((tmp_path / "said").read_text()), before, contents(directory)))
+    made = made_in_the_end(directory)
+    for row in seen:
+        fault(*row, made, undisturbed)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fault_table import Fault, contents
 from safetensors.torch import load_file
 from toy_run import make_run, train_priors
 from toy_training import wait_for
@@ -18,7 +19,7 @@ STEPS = EPOCHS * PER_EPOCH
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
-def test_ten_kills_change_nothing(tmp_path: Path, seed: int) -> None:
+def test_ten_kills_change_nothing(tmp_path: Path, seed: int, fault: Fault) -> None:
     """Half of the kills hit at a random moment of a random step, the others while a checkpoint is written."""
     # at every step, for the sake of the kills
     run = make_run(
@@ -39,6 +40,7 @@ def test_ten_kills_change_nothing(tmp_path: Path, seed: int) -> None:
     began = time.monotonic()
     train()
     undisturbed, course = load_file(made[0]), made[1].read_text().splitlines()
+    digests = contents(tmp_path, made[0].name)
     print(f"\nundisturbed: {STEPS} steps in {time.monotonic() - began:.0f} s")
     for path in made:
         path.unlink()
@@ -51,7 +53,7 @@ def test_ten_kills_change_nothing(tmp_path: Path, seed: int) -> None:
 
     # one step out of each of as many parts of the training, so that the kills are all over it
     targets = [int(STEPS * (i + rng.random()) / (KILLS + 1)) for i in range(KILLS)]
-    in_writing = 0
+    in_writing, before = 0, contents(tmp_path)
     for i, target in enumerate(targets):
         process = train_priors(tmp_path, run)
         wait_for(lambda target=target: newest() >= target, 120)
@@ -66,6 +68,7 @@ def test_ten_kills_change_nothing(tmp_path: Path, seed: int) -> None:
         in_writing += half
         print(f"kill {i + 1}: asked for step {target}, newest checkpoint {newest()}, in writing: {half}")
         assert newest() < STEPS
+    after = contents(tmp_path)
     began = time.monotonic()
     train()
     print(
@@ -85,4 +88,6 @@ def test_ten_kills_change_nothing(tmp_path: Path, seed: int) -> None:
     again = made[1].read_text().splitlines()
     assert [without_clock(line) for line in again] == [without_clock(line) for line in course]
     assert not directory.exists()
+    done = f"kill -9 of a training, ten times, {in_writing} of them while it saves itself"
+    fault(done, process.returncode, "", before, after, contents(tmp_path, made[0].name), digests)
     print(f"{len(resumed)} tensors and {len(course) - 1} rows of metrics are equal, bit for bit")

@@ -96,7 +96,7 @@ def snakemake(directory: Path, *arguments: str, **options: Any) -> tuple[int, st
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=900,
         **options,
     )
     return ended.returncode, ended.stdout

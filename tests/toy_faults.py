@@ -1,7 +1,7 @@
 """A data set in VOC's layout whose images are odd in every way that is allowed, and ways to spoil it."""
 
-import os
 import pickle
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -26,20 +26,22 @@ ODD: dict[str, tuple[tuple[int, int], tuple[str, ...], str]] = {
     "turned": ((32, 60), ("b",), "EXIF"),
     "nothing": ((40, 40), (), "RGB"),
 }
+#: takes a while
+LARGE: dict[str, tuple[tuple[int, int], tuple[str, ...], str]] = {"large": ((4000, 6000), ("a",), "RGB")}
 
 
 class Malicious:
-    """Makes a directory where it is unpickled."""
+    """Makes a file when it is unpickled."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
 
     def __reduce__(self) -> Any:
-        return os.mkdir, (str(self.trace),)
+        return open, (str(self.trace), "w")
 
 
 def malicious(trace: Path) -> bytes:
-    """A pickle that makes the directory `trace` when it is loaded."""
+    """A pickle that makes the file `trace` when it is loaded."""
     return pickle.dumps(Malicious(trace), protocol=2)
 
 
@@ -48,7 +50,7 @@ def make_odd_data(root: Path, ids: Iterable[str] = ODD) -> None:
     rng = np.random.default_rng(0)
     ids = list(ids)
     for name in ids:
-        size, labels, mode = ODD[name]
+        size, labels, mode = {**ODD, **LARGE}[name]
         pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
         mask = np.zeros(size, np.uint8)
         for label in labels:
@@ -92,3 +94,12 @@ def save_mask(root: Path, name: str, mask: np.ndarray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(mask).save(path)
     return path
+
+
+def said_by(snakemake_printed: str) -> str:
+    """What concerns the user in what Snakemake prints: messages of ours and its own of what has failed."""
+    ours = re.findall(r"^error: .*(?:\n  .*)*", snakemake_printed, re.MULTILINE)
+    its = re.findall(
+        r"^(?:Error in rule \w+|Exiting because .*|Removing output .*)", snakemake_printed, re.MULTILINE
+    )
+    return " … ".join([*ours, *its])

@@ -7,10 +7,12 @@ import csv
 import errno
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -32,10 +34,14 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix (writers choose the format by it) and carries the process id, so
     that two writers never share it. Permissions follow the umask, as colleagues expect, whatever those are
-    that a writer gives its file. Raises UserError when the disk is full, whatever the writer makes of it.
+    that a writer gives its file. What killed writers of the same path have left behind is removed. Raises
+    UserError when the disk is full, whatever the writer makes of it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in _parts(path.parent):
+        if left.name.startswith(f".{path.stem}.") and left.suffix == path.suffix and _is_orphaned(left):
+            left.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{_PART}{path.suffix}")
     try:
         temporary.touch()
@@ -57,6 +63,18 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@cache
+def _parts(directory: Path) -> tuple[Path, ...]:
+    """What was not whole there when this process first asked: to ask at every file would take too long."""
+    return tuple(directory.glob(f".*{_PART}*"))
+
+
+def _is_orphaned(part: Path) -> bool:
+    """Whether the process is gone that was writing this."""
+    number = re.search(rf"\.(\d+){re.escape(_PART)}", part.name)
+    return number is not None and not Path("/proc", number[1]).exists()
+
+
 def is_there(directory: Path) -> bool:
     """Whether a directory is there and holds anything."""
     return directory.is_dir() and any(directory.iterdir())
@@ -70,7 +88,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     for left in path.parent.glob(f".{escape(path.name)}.*{_PART}"):
-        if not Path("/proc", left.name.split(".")[-2]).exists():
+        if _is_orphaned(left):
             shutil.rmtree(left, ignore_errors=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_PART}")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -61,14 +61,16 @@ def read_header(path: Path) -> Header:
         return Header(**{**fields, "classes": tuple(fields["classes"])})
     except FileNotFoundError:
         raise UserError(f"{path}: no such model; make it, or mend the path") from None
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error}); it must be a file that you may read") from None
+    except SafetensorError as error:
         raise UserError(
-            f"{path}: not a whole safetensors file ({error}); make it again, or restore it"
+            f"{path}: not a whole safetensors file ({error}). Delete it, and snakemake makes it again"
         ) from None
     except (KeyError, TypeError, ValueError):
         raise UserError(
-            f"{path}: no model of this package: its header is missing or of another form; `wsss "
-            "import-weights` takes released ones"
+            f"{path}: no model of this package, or of a later version: its header is missing or of another "
+            "form. Released networks come in by wsss import-weights"
         ) from None
 
 

@@ -105,7 +105,7 @@ class Index:
             raise UserError(f"{path}: no such index; make it: snakemake --cores all {path}") from None
         except (UnicodeDecodeError, csv.Error) as error:
             raise UserError(
-                f"{path}: not a CSV file ({error}); make it: snakemake --cores all --force {path}"
+                f"{path}: not a CSV file ({error}). Delete it, and snakemake makes it again"
             ) from None
         if header != COLUMNS:
             raise UserError(f"{path}: columns are {', '.join(header)}; they must be {', '.join(COLUMNS)}")
@@ -194,7 +194,9 @@ def _record_faults(record: Record, known: set[str]) -> list[str]:
     values = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
     wrong = [int(value) for value in values if len(known) < value < IGNORE]
     if wrong:
-        faults.append(f"{record.mask}: mask holds {wrong}; allowed are 0..{len(known)} and {IGNORE}")
+        faults.append(
+            f"{record.mask}: mask holds {wrong}; allowed are 0..{len(known)} and {IGNORE} (ignored)"
+        )
     return faults
 
 

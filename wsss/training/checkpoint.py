@@ -76,7 +76,8 @@ class Checkpoints:
                 torch.save({**state, "digest": self.digest}, temporary)
         except (OSError, RuntimeError) as error:
             raise UserError(
-                f"{path}: cannot be written ({_first_line(error)}). Make room there, then start again"
+                f"{path}: cannot be written ({_first_line(error)}): is the disk full? What was there before "
+                "stays; make room, then start again."
             ) from error
         for old in self.paths()[:-KEPT]:
             old.unlink(missing_ok=True)
