@@ -49,7 +49,10 @@ def test_masks_of_another_making_are_refused(toy: Toy) -> None:
     path = next(path for path in given.metrics if path.name.startswith("masks"))
     found = read_json(path)
     write_json(path, found | {"miou": 12.0})
-    with pytest.raises(UserError, match=r"the metrics say 12\.00 %.*Make them again: snakemake --forcerun"):
+    with pytest.raises(
+        UserError,
+        match=r"the metrics say 12\.00 %.*Score them again: .*--force results/toy/metrics/masks.train.json",
+    ):
         make_report(toy.step("masks"), given, Path("r.html"), Path("i.json"))
     write_json(path, found | {"digest": "0" * 12})
     with pytest.raises(UserError, match=r"masks\.val\.json: made from another configuration"):
