@@ -26,13 +26,18 @@ def score_images(
 
     Returns, in percent: `images`, by id `miou`, over the classes that occur in the image or its prediction,
     and `iou` of each of these; `confusion`, for each class the share of its pixels in the masks that each
-    class is given to, None where it has none; `pixels` of each class. Raises UserError when the masks are
-    not those of the metrics.
+    class is given to, None where it has none; `pixels` of each class. Raises UserError when no image has a
+    mask, and when the masks are not those of the metrics.
     """
     names = ("background", *index.classes)
     total = ConfusionMatrix(len(names))
     images: dict[str, Any] = {}
     masked = [record for record in index if record.mask is not None]
+    if not masked:
+        raise UserError(
+            f"split {index.split}: none of its {len(index)} images has a mask, and the page is of "
+            "scores; add masks, or look at what `wsss predict` draws"
+        )
     for record in track(masked, label=f"looking at {index.split}", enabled=progress):
         assert record.mask is not None
         one = ConfusionMatrix(len(names))
