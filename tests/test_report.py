@@ -16,7 +16,8 @@ from wsss.report import pictures
 from wsss.report.charts import Chart, Line, short, ticks
 from wsss.report.choose import choose_images
 from wsss.report.numbers import Number
-from wsss.report.provenance import seeds_of, settings_of
+from wsss.report.provenance import comments_of, seeds_of, settings_of
+from wsss.report.scores import score_images
 from wsss.report.stage import make_report
 from wsss.runs import load_run
 
@@ -49,12 +50,21 @@ def test_masks_of_another_making_are_refused(toy: Toy) -> None:
     path = next(path for path in given.metrics if path.name.startswith("masks"))
     found = read_json(path)
     write_json(path, found | {"miou": 12.0})
-    with pytest.raises(UserError, match=r"the metrics say 12\.00 %.*Make them again: snakemake --forcerun"):
+    with pytest.raises(
+        UserError,
+        match=r"the metrics say 12\.00 %.*Score them again: .*--force results/toy/metrics/masks.train.json",
+    ):
         make_report(toy.step("masks"), given, Path("r.html"), Path("i.json"))
     write_json(path, found | {"digest": "0" * 12})
     with pytest.raises(UserError, match=r"masks\.val\.json: made from another configuration"):
         make_report(toy.step("masks"), given, Path("r.html"), Path("i.json"))
     assert not Path("r.html").exists()
+
+
+def test_images_without_masks_have_no_page(toy: Toy) -> None:
+    bare = replace(toy.index, records=tuple(replace(record, mask=None) for record in toy.index))
+    with pytest.raises(UserError, match=r"split train: none of its 6 images has a mask.*`wsss predict`"):
+        score_images({}, bare, {"miou": None}, progress=False)
 
 
 def test_an_upper_bound_has_a_page_of_little(toy: Toy) -> None:
@@ -156,7 +166,20 @@ def test_numbers_say_where_they_are_from() -> None:
     html = one.minus(other).__html__()
     assert ">\N{MINUS SIGN}1.66<" in html or ">\N{MINUS SIGN}1.65<" in html
     assert "&#34;b&#34;" in html, "names are escaped"
+    part = one.part_of(other)
+    assert (part.text, part.shown) == ("97", pytest.approx(100 * 52.345 / 54))
+    assert 'data-of="r/&#34;b&#34;.json#/miou"' in part.__html__()
+    assert one.part_of(Number(0.0, "x")).shown is None
     assert "–" in Number(float("nan"), "x").__html__() and "–" in Number(None, "x").minus(one).__html__()
+
+
+def test_a_page_says_what_the_files_of_its_run_say(toy: Toy) -> None:
+    assert comments_of(toy.run) == {}
+    write_text(
+        "config/child.yaml",
+        "# yaml-language-server: $schema=x\n# Its `lr` was chosen\n# on masks.\nextends: toy\n# no\n",
+    )
+    assert comments_of(load_run("child")) == {"child": "Its `lr` was chosen on masks."}
 
 
 def test_settings_are_what_differs_from_the_defaults(toy: Toy) -> None:

@@ -9,6 +9,7 @@ import pytest
 from toy_chain import Toy
 
 from wsss import cli
+from wsss.figures.chain import RULES
 from wsss.files import write_json, write_text
 from wsss.jobs import Job, Record, read_jobs
 from wsss.report.status import states_of
@@ -101,6 +102,12 @@ def test_the_command_prints_a_line_per_stage(toy: Toy, capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert "failed" in said and "error: image 7 is broken" in said and "mIoU 51.20 %" in said
     assert "\x1b" not in said
+    for stage, rule in RULES.items():
+        for name in (rule, f"{rule}.train", f"{rule}.val", f"{rule}.train.000", f"{rule}.val.000"):
+            if stage in states(toy):
+                record(toy, name, stage)
+    assert cli.main(["status", "toy"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("results/toy/metrics/chain.csv"), "scores alone"
 
 
 def test_a_run_that_is_none_is_an_error_in_red_on_a_terminal_only(

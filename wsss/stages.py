@@ -119,5 +119,5 @@ def parse_section(stage: str, text: str) -> Any:
         return STAGES[stage].model.validate_json(text, strict=True)
     except ValidationError as error:
         raise UserError(
-            f"the configuration of stage {stage} is not valid; start snakemake again. {text}\n{error}"
+            f"the configuration of stage {stage} is not valid: {text}\n{error}\nStart snakemake again."
         ) from None

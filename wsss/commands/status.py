@@ -2,9 +2,10 @@
 
 import argparse
 import sys
+from shutil import get_terminal_size
 
 from wsss.progress import duration
-from wsss.report.status import State, states_of
+from wsss.report.status import SCORING, State, states_of
 from wsss.runs import RESULTS, load_run
 from wsss.terminal import coloured
 
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a line per stage and one of all. 0 where nothing failed, else 1."""
+    """Print each stage, with its last words if it runs or failed, and one line of all. 1 if any failed."""
     asked = load_run(arguments.name)
     states = states_of(asked)
     for state in states:
@@ -29,7 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = duration(sum(state.seconds for state in states))
     print(f"{asked.name}: {done} of {len(states)} stages done, {seconds} of work{answer}")
     if done < len(states) and not any(state.state == "running" for state in states):
-        print(f"go on: snakemake --cores all {result}")
+        # The answer needs no scores of the stages before it.
+        made = all(state.state == "done" or state.stage in SCORING for state in states)
+        target = RESULTS / asked.name / "metrics" / "chain.csv" if made else result
+        print(f"go on: snakemake --cores all {target}")
     return int(any(state.state in ("failed", "died") for state in states))
 
 
@@ -38,5 +42,8 @@ def _line(state: State, run: str) -> str:
     jobs = f"{state.done}/{state.jobs}"
     took = duration(state.seconds) if state.seconds else ""
     of = f"of run {state.run}" if state.run != run else ""
-    line = f"{state.stage:<17}{word} {jobs:>7}  {took:>7}  {of} {state.note}"
-    return line.rstrip()
+    line = f"{state.stage:<17}{word} {jobs:>7}  {took:>7}  {of}".rstrip()
+    note = f"    {state.note}"
+    if sys.stdout.isatty():
+        note = note[: get_terminal_size().columns]
+    return f"{line}\n{note}" if state.note else line

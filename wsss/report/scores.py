@@ -25,9 +25,9 @@ def score_images(
     together, `evaluate_labels`.
 
     Returns, in percent: `images`, by id `miou`, over the classes that occur in the image or its prediction,
-    and `iou` of each of these; `confusion`, for each class of the masks the share of its pixels that each
-    class is given to; `pixels` of each class. All are empty where no image has a mask. Raises UserError when
-    the masks are not those of the metrics.
+    and `iou` of each of these; `confusion`, for each class the share of its pixels in the masks that each
+    class is given to, None where it has none; `pixels` of each class. All are empty where no image has a
+    mask. Raises UserError when the masks are not those of the metrics.
     """
     names = ("background", *index.classes)
     total = ConfusionMatrix(len(names))
@@ -53,12 +53,13 @@ def score_images(
             f"--force results/{metrics['run']}/metrics/masks.{index.split}.json"
         )
     pixels = total.counts.sum(1)
-    shares = 100 * total.counts / np.maximum(pixels, 1)[:, None]
+    shares = (100 * total.counts / np.maximum(pixels, 1)[:, None]).tolist()
     return {
         "split": index.split,
         "images": images,
         "confusion": {
-            name: dict(zip(names, row.tolist(), strict=True)) for name, row in zip(names, shares, strict=True)
+            name: dict(zip(names, row if count else [None] * len(names), strict=True))
+            for name, row, count in zip(names, shares, pixels, strict=True)
         },
         "pixels": dict(zip(names, pixels.tolist(), strict=True)),
     }
