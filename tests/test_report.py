@@ -61,10 +61,14 @@ def test_masks_of_another_making_are_refused(toy: Toy) -> None:
     assert not Path("r.html").exists()
 
 
-def test_images_without_masks_have_no_page(toy: Toy) -> None:
+def test_images_without_masks_have_no_scores(toy: Toy) -> None:
     bare = replace(toy.index, records=tuple(replace(record, mask=None) for record in toy.index))
-    with pytest.raises(UserError, match=r"split train: none of its 6 images has a mask.*`wsss predict`"):
-        score_images({}, bare, {"miou": None}, progress=False)
+    assert score_images({}, bare, {"miou": None}, progress=False)["images"] == {}
+    labels = {record.id: record.labels for record in bare}
+    chosen = choose_images({}, labels, count=4)
+    of_each = [why.removeprefix("one of ") for why in chosen.values() if why != "drawn"]
+    assert len(chosen) == 4 and len(set(of_each)) == len(of_each)
+    assert all(name in labels[image] for image, name in zip(chosen, of_each, strict=False))
 
 
 def test_an_upper_bound_has_a_page_of_little(toy: Toy) -> None:
