@@ -85,7 +85,7 @@ def fault(record_property: Any, tmp_path: Path) -> Fault:
         assert "kill -9" in done or [name for name in after if ".part" in name] == [], "half-written"
         assert made == undisturbed, "the resumed result differs"
         resumed = f"equal: {', '.join(f'`{name}`' for name in made)}" if made else "nothing to resume"
-        words = re.sub(r"\s+", " ", said.replace(f"{tmp_path}/", "").strip())
+        words = re.sub(r"\s+", " ", said.replace(f"{tmp_path}/", "").strip()) or "nothing of it"
         record_property("fault", (done, str(status), words, _changes(before, after), resumed))
 
     return note

@@ -213,12 +213,16 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_odd_images_go_through_the_whole_chain(odd: Path, fault: Fault, name: str) -> None:
     """1 x 1 pixel, grey, CMYK, 16 bits, an EXIF rotation, no labels."""
     size, labels, mode = ODD[name]
-    everything = contents(odd / "results" / "whole")
-    maps = {path: digest for path, digest in everything.items() if Path(path).stem == name}
-    masks = [path for path in maps if path.startswith("masks/train/")]
-    assert len(masks) == 1 and len(maps) == (4 if labels else 3), maps
-    with Image.open(odd / "results" / "whole" / masks[0]) as mask:
-        assert mask.size == size[::-1]
+    results = odd / "results" / "whole"
+    maps = contents(
+        results, *(str(path.relative_to(results)) for path in results.glob(f"*/train/*/{name}.png"))
+    )
+    assert {path.partition("/")[0] for path in maps} == {
+        *("saliency_crf", "affinity_labels", "pseudo_labels", "masks")
+    }
+    for path in maps:
+        with Image.open(results / path) as made:
+            assert made.size == size[::-1]
     shown = f"an image of {size[1]} x {size[0]} pixels, {mode}, labels: {', '.join(labels) or 'none'}"
     fault(shown, 0, "", {}, maps)
 
