@@ -4,12 +4,15 @@ What is exported takes photographs as they are decoded and normalises them itsel
 how this backbone wants its images. Test-time augmentation and the CRF are not part of it.
 """
 
+import copy
 import warnings
 from pathlib import Path
 
 import torch
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.nn.functional import conv2d, pad
 
 from wsss.errors import UserError
 from wsss.files import atomic
@@ -41,12 +44,36 @@ class Deployed(nn.Module):
         return self.network(x.flip(1) if self.reverse else x)
 
 
+class PaddedConv(nn.Module):
+    """A convolution that pads as TensorFlow does, so that the output has ceil(side / stride) pixels.
+
+    timm computes the padding with floating-point numbers, which torch.export knows no file form for.
+    """
+
+    def __init__(self, conv: Conv2dSame) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, D, ceil(H / stride), ceil(W / stride))."""
+        conv = self.conv
+        amounts: list[int] = []
+        for axis in (1, 0):  # `pad` begins with the last
+            side, stride = x.shape[2 + axis], conv.stride[axis]
+            reach = conv.dilation[axis] * (conv.kernel_size[axis] - 1) + 1
+            total = ((side + stride - 1) // stride - 1) * stride + reach - side
+            total = torch.sym_max(total, 0) if reach < stride else total
+            amounts += [total // 2, total - total // 2]
+        zero = (0, 0)
+        return conv2d(pad(x, amounts), conv.weight, conv.bias, conv.stride, zero, conv.dilation, conv.groups)
+
+
 def export(network: DeepLabV3Plus, kind: str, path: Path, *, about: dict[str, str]) -> None:
     """Write a network for images of any number and of any sides from `LEAST_SIDE` px on, atomically.
 
     kind: of `SUFFIXES`. about: what the file says of itself: ONNX's metadata, torch.export's extra files.
     Raises UserError for a file name that the format does not have, when ONNX's packages are not installed,
-    and for a backbone that torch cannot save, such as TensorFlow's EfficientNets.
+    and for a backbone that torch cannot save.
     """
     if path.suffix != SUFFIXES[kind]:
         raise UserError(f"{path}: a file of format {kind} must be called *{SUFFIXES[kind]}")
@@ -65,7 +92,7 @@ def exported(network: DeepLabV3Plus) -> ExportedProgram:
     example = torch.zeros(2, 3, 96, 128, dtype=torch.uint8)
     sides = {2: Dim("height", min=LEAST_SIDE), 3: Dim("width", min=LEAST_SIDE)}
     return torch.export.export(
-        Deployed(network).eval(),
+        _with_whole_numbers(Deployed(network)).eval(),
         (example,),
         dynamic_shapes={INPUT: {0: Dim("batch"), **sides}},
         # What padding that depends on the size takes for granted is checked when it runs, not for all sizes.
@@ -73,9 +100,20 @@ def exported(network: DeepLabV3Plus) -> ExportedProgram:
     )
 
 
+def _with_whole_numbers(network: nn.Module) -> nn.Module:
+    """A copy whose convolutions compute their padding in whole numbers."""
+    network = copy.deepcopy(network)
+    padded = {name: module for name, module in network.named_modules() if isinstance(module, Conv2dSame)}
+    for name, conv in padded.items():
+        network.set_submodule(name, PaddedConv(conv))
+    return network
+
+
 def _save_torch(program: ExportedProgram, path: Path, about: dict[str, str], backbone: str) -> None:
     try:
-        torch.export.save(program, path, extra_files=about)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about its own ways
+            torch.export.save(program, path, extra_files=about)
     except AssertionError as error:  # of torch, which knows no file form for some sums with sizes
         raise UserError(
             f"format torch: torch {torch.__version__} cannot save {backbone}, whose padding depends on the "
