@@ -7,17 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from timm.layers import Conv2dSame
 from torch import Tensor, nn
 from toy_chain import CLASSES, Toy
 
 import wsss.inference.export
 from wsss.cli import main
 from wsss.errors import UserError
-from wsss.inference.export import Deployed, PaddedConv, export
+from wsss.inference.export import Deployed, export
 from wsss.model_file import Header, save_model
 from wsss.models import DeepLabV3Plus
+from wsss.models.padding import PaddedConv
 from wsss.models.weights import normalization
+
+# isort: split
+from timm.layers import Conv2dSame  # after wsss: it imports torchvision
 
 BACKBONE = "resnet10t"
 SHAPES = ((1, 64, 64), (2, 97, 131), (1, 33, 200))

@@ -4,19 +4,17 @@ What is exported takes photographs as they are decoded and normalises them itsel
 how this backbone wants its images. Test-time augmentation and the CRF are not part of it.
 """
 
-import copy
 import warnings
 from pathlib import Path
 
 import torch
-from timm.layers import Conv2dSame
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
-from torch.nn.functional import conv2d, pad
 
 from wsss.errors import UserError
 from wsss.files import atomic
 from wsss.models import DeepLabV3Plus
+from wsss.models.padding import padded_in_whole_numbers
 
 #: format -> suffix of its files
 SUFFIXES = {"torch": ".pt2", "onnx": ".onnx"}
@@ -44,30 +42,6 @@ class Deployed(nn.Module):
         return self.network(x.flip(1) if self.reverse else x)
 
 
-class PaddedConv(nn.Module):
-    """A convolution that pads as TensorFlow does, so that the output has ceil(side / stride) pixels.
-
-    timm computes the padding with floating-point numbers, which torch.export knows no file form for.
-    """
-
-    def __init__(self, conv: Conv2dSame) -> None:
-        super().__init__()
-        self.conv = conv
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, D, ceil(H / stride), ceil(W / stride))."""
-        conv = self.conv
-        amounts: list[int] = []
-        for axis in (1, 0):  # `pad` begins with the last
-            side, stride = x.shape[2 + axis], conv.stride[axis]
-            reach = conv.dilation[axis] * (conv.kernel_size[axis] - 1) + 1
-            total = ((side + stride - 1) // stride - 1) * stride + reach - side
-            total = torch.sym_max(total, 0) if reach < stride else total
-            amounts += [total // 2, total - total // 2]
-        zero = (0, 0)
-        return conv2d(pad(x, amounts), conv.weight, conv.bias, conv.stride, zero, conv.dilation, conv.groups)
-
-
 def export(network: DeepLabV3Plus, kind: str, path: Path, *, about: dict[str, str]) -> None:
     """Write a network for images of any number and of any sides from `LEAST_SIDE` px on, atomically.
 
@@ -92,21 +66,12 @@ def exported(network: DeepLabV3Plus) -> ExportedProgram:
     example = torch.zeros(2, 3, 96, 128, dtype=torch.uint8)
     sides = {2: Dim("height", min=LEAST_SIDE), 3: Dim("width", min=LEAST_SIDE)}
     return torch.export.export(
-        _with_whole_numbers(Deployed(network)).eval(),
+        padded_in_whole_numbers(Deployed(network)).eval(),
         (example,),
         dynamic_shapes={INPUT: {0: Dim("batch"), **sides}},
         # What padding that depends on the size takes for granted is checked when it runs, not for all sizes.
         prefer_deferred_runtime_asserts_over_guards=True,
     )
-
-
-def _with_whole_numbers(network: nn.Module) -> nn.Module:
-    """A copy whose convolutions compute their padding in whole numbers."""
-    network = copy.deepcopy(network)
-    padded = {name: module for name, module in network.named_modules() if isinstance(module, Conv2dSame)}
-    for name, conv in padded.items():
-        network.set_submodule(name, PaddedConv(conv))
-    return network
 
 
 def _save_torch(program: ExportedProgram, path: Path, about: dict[str, str], backbone: str) -> None:
