@@ -16,7 +16,11 @@ from wsss.errors import UserError
 from wsss.inference.export import Deployed, export
 from wsss.model_file import Header, save_model
 from wsss.models import DeepLabV3Plus
+from wsss.models.padding import PaddedConv
 from wsss.models.weights import normalization
+
+# isort: split
+from timm.layers import Conv2dSame  # after wsss: it imports torchvision
 
 BACKBONE = "resnet10t"
 SHAPES = ((1, 64, 64), (2, 97, 131), (1, 33, 200))
@@ -61,6 +65,31 @@ def test_torch_exports_equal_the_network(trained: Toy, network: DeepLabV3Plus) -
         torch.testing.assert_close(module(images), expected(network, images), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "backbone",
+    ["tf_mobilenetv3_small_minimal_100", pytest.param("tf_efficientnet_lite0", marks=pytest.mark.slow)],
+)
+def test_networks_that_pad_as_tensorflow_are_exported(backbone: str, tmp_path: Path) -> None:
+    """Their padding depends on the image's size."""
+    torch.manual_seed(0)
+    network = DeepLabV3Plus(backbone, 3).eval()
+    export(network, "torch", tmp_path / "net.pt2", about={})
+    module = torch.export.load(tmp_path / "net.pt2").module()
+    for shape in (*SHAPES, (1, 34, 35)):
+        images = photographs(*shape)
+        torch.testing.assert_close(module(images), expected(network, images), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation"), [(3, 2, 1), (5, 2, 1), (1, 2, 1), (2, 3, 1), (3, 1, 2)]
+)
+def test_padding_is_that_of_tensorflow(kernel: int, stride: int, dilation: int) -> None:
+    conv = Conv2dSame(2, 3, kernel, stride, dilation=dilation)
+    for sides in ((7, 8), (9, 6), (13, 13), (1, 2)):
+        images = torch.rand(1, 2, *sides)
+        torch.testing.assert_close(PaddedConv(conv)(images), conv(images), rtol=0, atol=0)
+
+
 def test_onnx_exports_equal_the_network(trained: Toy, network: DeepLabV3Plus) -> None:
     runtime = pytest.importorskip("onnxruntime")
     assert main(["export", "--run", "toy", "--format", "onnx", "--out", "there/net.onnx"]) == 0
@@ -91,7 +120,7 @@ def test_a_file_has_the_suffix_of_its_format(network: DeepLabV3Plus) -> None:
 def test_a_backbone_that_torch_cannot_save_is_named(
     network: DeepLabV3Plus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As those that pad like TensorFlow; that they are exported at all takes half a minute."""
+    """Some sums with an image's sizes have no file form."""
 
     def save(*_: object, **__: object) -> None:
         raise AssertionError("op ceil is not in _SYM_OPS")

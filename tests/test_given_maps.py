@@ -101,15 +101,15 @@ def test_what_follows_is_as_of_the_maps_themselves(made: Toy) -> None:
         assert one.size == two.size and np.array_equal(one.keys, two.keys)
         assert np.array_equal(full(one), full(two)) and np.array_equal(strided(one), strided(two))
     label_affinities(made.step("affinity_labels"), made.index_path, cams, 0, Path("b"), saliency=saliency)
-    for (name, one), (again, two) in zip(LabelShard("a"), LabelShard("b"), strict=True):
-        assert name == again and np.array_equal(one, two)
+    for (name, label), (again, same) in zip(LabelShard("a"), LabelShard("b"), strict=True):
+        assert name == again and np.array_equal(label, same)
     net = affinity_net(made, "b.safetensors")
     walk_shard(made.step("walks"), made.index_path, cams, net, 0, Path("v.safetensors"))
-    for walk, again in zip(MapShard("w.safetensors"), MapShard("v.safetensors"), strict=True):
-        assert np.array_equal(walk.scales[1.0], again.scales[1.0])
+    for one, two in zip(MapShard("w.safetensors"), MapShard("v.safetensors"), strict=True):
+        assert np.array_equal(one.scales[1.0], two.scales[1.0])
     files = {"cams": [cams], "c2am": [], "crf": [saliency], "poolnet": []}
     step = made.step("saliency_metrics")
-    score_saliency(step, made.index_path, **files, out=Path("s.json"), curve=Path("s.csv"))  # type: ignore[arg-type]
+    score_saliency(step, made.index_path, **files, out=Path("s.json"), curve=Path("s.csv"))
     assert read_json("s.json")["kinds"] == ["crf"], "nothing is made for its scores alone"
     assert {state.stage: state.note for state in states_of(other)}["cams"] == "given"
 

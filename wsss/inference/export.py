@@ -14,6 +14,7 @@ from torch.export import Dim, ExportedProgram
 from wsss.errors import UserError
 from wsss.files import atomic
 from wsss.models import DeepLabV3Plus
+from wsss.models.padding import padded_in_whole_numbers
 
 #: format -> suffix of its files
 SUFFIXES = {"torch": ".pt2", "onnx": ".onnx"}
@@ -46,7 +47,7 @@ def export(network: DeepLabV3Plus, kind: str, path: Path, *, about: dict[str, st
 
     kind: of `SUFFIXES`. about: what the file says of itself: ONNX's metadata, torch.export's extra files.
     Raises UserError for a file name that the format does not have, when ONNX's packages are not installed,
-    and for a backbone that torch cannot save, such as TensorFlow's EfficientNets.
+    and for a backbone that torch cannot save.
     """
     if path.suffix != SUFFIXES[kind]:
         raise UserError(f"{path}: a file of format {kind} must be called *{SUFFIXES[kind]}")
@@ -65,7 +66,7 @@ def exported(network: DeepLabV3Plus) -> ExportedProgram:
     example = torch.zeros(2, 3, 96, 128, dtype=torch.uint8)
     sides = {2: Dim("height", min=LEAST_SIDE), 3: Dim("width", min=LEAST_SIDE)}
     return torch.export.export(
-        Deployed(network).eval(),
+        padded_in_whole_numbers(Deployed(network)).eval(),
         (example,),
         dynamic_shapes={INPUT: {0: Dim("batch"), **sides}},
         # What padding that depends on the size takes for granted is checked when it runs, not for all sizes.
@@ -75,7 +76,9 @@ def exported(network: DeepLabV3Plus) -> ExportedProgram:
 
 def _save_torch(program: ExportedProgram, path: Path, about: dict[str, str], backbone: str) -> None:
     try:
-        torch.export.save(program, path, extra_files=about)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about its own ways
+            torch.export.save(program, path, extra_files=about)
     except AssertionError as error:  # of torch, which knows no file form for some sums with sizes
         raise UserError(
             f"format torch: torch {torch.__version__} cannot save {backbone}, whose padding depends on the "
