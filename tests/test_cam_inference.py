@@ -261,7 +261,7 @@ def test_perfect_maps_score_100(index, tmp_path):
 
 def test_missing_predictions_are_named(index, shards):
     with pytest.raises(
-        UserError, match=r"2 of 5 images with a mask have no CAMs in .*0.safetensors: id1, id3$"
+        UserError, match=r"2 of 5 images with a mask have no CAMs in .*0.safetensors: id1, id3\. Make"
     ):
         evaluate_scores(shards[:1], index, thresholds=THRESHOLDS)
     with pytest.raises(UserError, match=r"5 of 5 .* in no shard: id0"):

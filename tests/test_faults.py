@@ -34,6 +34,7 @@ from wsss.data.label_maps import write_label_shard
 from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.errors import UserError
 from wsss.files import atomic, write_csv, write_json, write_png, write_text
+from wsss.finished import forget
 from wsss.inference import device_network
 from wsss.inference.device_network import DeviceNetwork
 from wsss.model_file import Header, read_header, save_model
@@ -512,6 +513,7 @@ def test_a_training_on_a_full_disk_goes_on_when_there_is_room(
     monkeypatch.setattr(Checkpoints, "save", measured)
     assert index(call)[0] == 0 and train_oc(call)[0] == 0
     undisturbed = made_once(tmp_path, "oc.safetensors")
+    forget(tmp_path / "results" / "whole", "oc")
     resize(small_disk, f"{3 * max(sizes) // 2}")
     (tmp_path / "results" / "whole").mkdir(exist_ok=True, parents=True)
     shutil.rmtree(tmp_path / "results" / "whole" / "checkpoints")

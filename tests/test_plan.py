@@ -24,7 +24,7 @@ def test_rules_and_their_memory_are_those_of_the_workflow(plan: ModuleType) -> N
     for planned in plan.plans(plan.DATA["voc12"]):
         rule = RULES[planned.rule]
         assert f"mem_mb=growing({planned.mb})" in rule
-        assert ("gpu=gpus_of" in rule, "gpu=gpu_of" in rule) == (planned.on == "gpus", planned.on == "gpu")
+        assert ("**of_training" in rule, "gpu=gpu_of" in rule) == (planned.on == "gpus", planned.on == "gpu")
     shards = {name for name, text in RULES.items() if "--shard {wildcards.shard}" in text}
     trainings = {name for name in RULES if name.startswith("train_")}
     assert {planned.rule for planned in plan.plans(plan.DATA["voc12"])} == shards | trainings

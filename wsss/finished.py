@@ -28,7 +28,7 @@ def hold(directory: Path, files: Sequence[Path]) -> None:
 
 def take(directory: Path, files: Sequence[Path]) -> bool:
     """Write files from those that a directory holds under their names; whether it holds them all."""
-    if not all((directory / file.name).is_file() for file in files):
+    if not files or not all((directory / file.name).is_file() for file in files):
         return False
     for file in files:
         # A copy: a link would be as old as the training, and older than inputs that were made again.

@@ -59,9 +59,10 @@ class Step:
         return machine.model_copy(update={"threads": max(1, threads)})
 
     @property
-    def trained(self) -> tuple[Path, Path]:
+    def trained(self) -> list[Path]:
         """Of a training, what it is to write: the course of it, and the model."""
-        return self.arguments.metrics, self.arguments.out
+        given = vars(self.arguments)
+        return [given[name] for name in ("metrics", "out") if name in given]
 
     @property
     def checkpoints(self) -> Path:
