@@ -59,6 +59,11 @@ def test_the_pages_numbers_are_those_of_the_files(runs: tuple[Run, Run]) -> None
         less = resolved(about["data-less"]) if "data-less" in about else 0.0
         assert float(about["value"]) == pytest.approx(resolved(about["data-from"]) - less, abs=1e-9)
     assert "segmentation.masks.crf.iterations" in Path("results/compare/toy+other.html").read_text()
+    assert len(page.bars) > 30
+    for size, about in page.bars:
+        assert size == pytest.approx(resolved(about["data-from"]), abs=0.0051)
+    drawn = [about["class"] for _, about in page.bars if about["data-from"] == "toy/metrics/cams.json#/iou/a"]
+    assert drawn == ["k0", "k1"], "each run has its colour where they share a file, too"
 
 
 def test_what_is_not_made_is_no_number(runs: tuple[Run, Run]) -> None:

@@ -22,6 +22,13 @@ QUIET = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 
+#: what the window's right edge cuts, but for what scrolls by itself
+OUTSIDE = """[...document.querySelectorAll('main *')]
+    .filter(e => e.checkVisibility() && !e.closest('.wide, thead'))
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML)"""
+#: of a sheet of A4 with margins of 12 mm, px
+PAPER = 703
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
@@ -59,15 +66,32 @@ def opened(browser: Any, path: Path, **options: Any) -> Any:
 def test_nothing_is_cut_off(browser: Any, path: Path, width: int, scheme: str) -> None:
     page = opened(browser, path, viewport={"width": width, "height": 800}, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    outside = page.evaluate(
-        """[...document.querySelectorAll('main *')]
-             .filter(e => e.checkVisibility() && !e.closest('.wide, thead'))
-             .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML)"""
-    )
-    assert outside == []
+    assert page.evaluate(OUTSIDE) == []
     light = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)")
     assert (sum(light[:3]) > 380) == (scheme == "light")
     assert page.complaints == []
+    page.close()
+
+
+def test_in_print_tables_are_tables_and_nothing_is_cut_off(browser: Any, path: Path) -> None:
+    page = opened(browser, path, viewport={"width": PAPER, "height": 1000})
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PAPER
+    assert page.evaluate(OUTSIDE) == []
+    shapes = "[...document.querySelectorAll('table')].map(e => getComputedStyle(e).display)"
+    assert set(page.evaluate(shapes)) == {"table"}
+    assert not page.locator(".filters").is_visible()
+    page.close()
+
+
+def test_the_section_that_is_read_is_named_above(browser: Any, path: Path) -> None:
+    page = opened(browser, path, viewport={"width": 390, "height": 800})
+    page.locator("#settings h2").evaluate("e => e.scrollIntoView()")
+    page.wait_for_selector("nav a.here[href='#settings']")
+    page.wait_for_function(
+        """() => { const box = document.querySelector("nav a[href='#settings']").getBoundingClientRect();
+                   return box.left >= 0 && box.right <= innerWidth }"""
+    )
     page.close()
 
 
