@@ -92,8 +92,8 @@ def test_a_program_is_refused(tmp_path: Path, content: bytes) -> None:
     [
         ([1, 2], "must hold a dict"),
         ({"a": np.ones(2)}, "has the key 'a'"),
-        ({1: [1, 0]}, "entry 1 is no array"),
-        ({1: np.array([None, 1])}, "not a NumPy file|entry 1 is no array"),
+        ({1: [1, 0]}, "entry 1 must be an array"),
+        ({1: np.array([None, 1])}, "not a NumPy file|entry 1 must be an array"),
         ({1: np.ones(2), "1": np.ones(2)}, "names an image twice"),
     ],
 )
