@@ -41,7 +41,7 @@ def fetch_data(step: Step, out: Path) -> None:
         raise UserError(
             f"run {step.run.name}: its data set names no archives to fetch; list them as "
             "config/archives/voc12.yaml does, in a file that dataset.archives names, or put the data set "
-            "where config/README.md says that it lies"
+            "where the run expects it"
         )
     made = fetch_archives(data.archives, data.root, progress=step.machine.progress)
     write_json(out, {"run": step.run.name, "digest": step.digest, "root": str(data.root), "archives": made})
