@@ -13,12 +13,15 @@ container: "docker://python:3.11"
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
+include: "rules/resources.smk"
 include: "rules/data.smk"
 include: "rules/priors.smk"
 include: "rules/saliency.smk"
 include: "rules/affinity.smk"
 include: "rules/segmentation.smk"
 include: "rules/report.smk"
+include: "rules/session.smk"
 
 
 # Nodes of a cluster often have no network: what is fetched, the machine fetches that Snakemake runs on.

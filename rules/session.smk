@@ -1,0 +1,43 @@
+# What happens around the jobs: before anything is planned, before the first job starts, and at the end.
+
+
+def trainings_to_come() -> list[str]:
+    """The trainings among the planned jobs, as run/stage."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name.startswith("train_")]
+    return sorted(f"{job.wildcards.run}/{job.rule.name.removeprefix('train_')}" for job in jobs)
+
+
+def forget_finished(but: list[str]) -> None:
+    """Remove what trainings hold until this workflow knows that they are over; `but` are not, as run/stage."""
+    for job in workflow.dag.jobs:
+        run, stage = job.wildcards.get("run"), job.rule.name.removeprefix("train_")
+        if job.rule.name.startswith("train_") and f"{run}/{stage}" not in but:
+            forget(Path("results", run), stage)
+
+
+# A mistake in a configuration has to stop before anything is planned.
+if workflow.is_main_process:
+    try:
+        for name in sorted(requested_runs()):
+            require_given(run_named(name))
+    except UserError as error:
+        stop(str(error))
+
+
+onstart:
+    # Weights that cannot be had must not be found out after hours of another training. They are no rule's
+    # input: where an old output stands, Snakemake does not mind that an input is missing.
+    trainings = trainings_to_come()
+    forget_finished(but=trainings)
+    check = [sys.executable, "-m", "workflow.scripts.check_weights", *trainings]
+    path = os.pathsep.join([CHECKOUT, os.environ.get("PYTHONPATH", "")])
+    if trainings and subprocess.run(check, env={**os.environ, "PYTHONPATH": path}).returncode:
+        stop("nothing was started")
+
+
+onsuccess:
+    forget_finished(but=[])
+
+
+onerror:
+    forget_finished(but=[])
