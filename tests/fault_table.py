@@ -44,7 +44,7 @@ def contents(root: Path, *names: str) -> Contents:
     found = {}
     for path in [root / name for name in names] or sorted(root.rglob("*")):
         name = path.relative_to(root)
-        if path.is_file() and not NOTES & set(name.parts):
+        if path.is_file() and not NOTES & set(name.parts) and name.suffix != ".log":
             with suppress(FileNotFoundError):
                 found[name.as_posix()] = _digest(path)
     return found
@@ -87,7 +87,10 @@ def fault(record_property: Any, tmp_path: Path) -> Fault:
         assert "kill -9" in done or parts == [], "half-written"
         assert made == undisturbed, "the resumed result differs"
         resumed = f"equal: {', '.join(f'`{name}`' for name in made)}" if made else "nothing to resume"
-        words = re.sub(r"\s+", " ", said.replace(f"{tmp_path}/", "").strip()) or "nothing of it"
+        words = (
+            re.sub(r"\s+", " ", said.replace(f"{tmp_path}/", "").replace(str(tmp_path), ".").strip())
+            or "nothing of it"
+        )
         record_property("fault", (done, str(status), words, _changes(before, after), resumed))
 
     return note

@@ -58,7 +58,7 @@ def started(directory: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """Snakemake at work there; after a kill -9 its lock has to be taken away. What it says is in `said`."""
     if any((directory / ".snakemake").glob("locks/*")):
         assert snakemake(directory, "--unlock", MIOU)[0] == 0
-    call = command("--cores", "2", *arguments, MIOU)
+    call = command("--cores", "2", MIOU, *arguments)
     with open(directory.with_name("said"), "wb") as said:
         return subprocess.Popen(call, cwd=directory, start_new_session=True, stdout=said, stderr=said)
 
