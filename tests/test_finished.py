@@ -50,4 +50,6 @@ def test_a_stage_is_forgotten_with_all_its_configurations(tmp_path: Path) -> Non
         hold(tmp_path / "finished" / name, files)
     forget(tmp_path, "oc")
     assert [path.name for path in (tmp_path / "finished").iterdir()] == ["c2am-d1"]
+    forget(tmp_path, "c2am")
+    assert not (tmp_path / "finished").exists()
     forget(tmp_path / "none", "oc")

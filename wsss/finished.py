@@ -9,6 +9,7 @@ there. The workflow forgets them when it comes to its end, and so knows that the
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from wsss.files import atomic, atomic_directory
@@ -41,3 +42,5 @@ def forget(run: Path, stage: str) -> None:
     """Remove what is held of a stage of any configuration. run: the directory of a run's results."""
     for directory in (run / DIRECTORY).glob(f"{stage}-*"):
         shutil.rmtree(directory, ignore_errors=True)
+    with suppress(OSError):  # not there, or other stages' are held in it
+        (run / DIRECTORY).rmdir()
