@@ -60,8 +60,9 @@ def _digest(path: Path) -> str:
 
 
 def _changes(before: Contents, after: Contents) -> str:
-    lasting = [name for name in before if not PASSING & set(Path(name).parts)]
-    assert [name for name in lasting if after.get(name) != before[name]] == [], "lost or changed"
+    lasting = [name for name in before if not PASSING & set(Path(name).parts) and ".part" not in name]
+    lost = [name for name in lasting if after.get(name) != before[name]]
+    assert lost == [], f"lost or changed: {lost}"
     new = [f"`{name}`" for name in after if name not in before]
     more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
     return f"as before, and {', '.join(new[:SHOWN])}{more}" if new else "as before"
