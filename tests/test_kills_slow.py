@@ -54,11 +54,11 @@ def kill(number: int) -> None:
         os.kill(number, signal.SIGKILL)
 
 
-def started(directory: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def started(directory: Path, cores: int, *arguments: str) -> subprocess.Popen[bytes]:
     """Snakemake at work there; after a kill -9 its lock has to be taken away. What it says is in `said`."""
     if any((directory / ".snakemake").glob("locks/*")):
         assert snakemake(directory, "--unlock", MIOU)[0] == 0
-    call = command("--cores", "2", MIOU, *arguments)
+    call = command("--cores", f"{cores}", MIOU, *arguments)
     with open(directory.with_name("said"), "wb") as said:
         return subprocess.Popen(call, cwd=directory, start_new_session=True, stdout=said, stderr=said)
 
@@ -90,17 +90,17 @@ def made_in_the_end(directory: Path) -> Contents:
 
 
 def test_a_job_of_every_rule_is_killed_once(tmp_path: Path, undisturbed: Contents, fault: Fault) -> None:
-    """Every second time Snakemake is killed before its job."""
+    """Every second time Snakemake is killed before its job. One job at a time: no other ends meanwhile."""
     directory, seen = tmp_path / "disturbed", []
     missed = set(re.findall(rf"{re.escape(SCRIPTS)}(\w+)", (tmp_path / "calm" / "commands").read_text()))
     assert len(missed) > 15
-    process, rows = started(directory), 0
+    process, rows = started(directory, 1), 0
     while missed or process.poll() is None:
         if process.poll() is not None:
             # A job that was over before it could be killed is done again.
             again = ["--forcerun", *missed] if process.returncode == 0 else []
             assert again or len(seen) > rows, (tmp_path / "said").read_text()
-            process, rows = started(directory, *again), len(seen)
+            process, rows = started(directory, 1, *again), len(seen)
         for number, words in jobs(directory).items():
             rule = words[0]
             if rule not in missed or not at_work(directory, number, words):
@@ -126,7 +126,7 @@ def test_snakemake_is_killed_ten_times(tmp_path: Path, undisturbed: Contents, fa
     """At random moments; its orphans live on and end by themselves."""
     directory, rng, seen = tmp_path / "disturbed", random.Random(0), []
     for _ in range(10):
-        process = started(directory)
+        process = started(directory, 2)
         try:
             process.wait(4 + 10 * rng.random())
             break
