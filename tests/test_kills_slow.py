@@ -38,10 +38,13 @@ def jobs(directory: Path) -> dict[int, list[str]]:
     return found
 
 
-def at_work(directory: Path, number: int, words: list[str]) -> bool:
-    """Wait until a job that has just begun has imported what it needs; False if it has ended before."""
-    log, began = directory / words[words.index("--log") + 1], time.time()
-    while not (log.is_file() and log.stat().st_mtime >= began):
+def at_work(directory: Path, number: int, words: list[str], since: float) -> bool:
+    """Wait until a job has imported what it needs and begins its log; False if it has ended before.
+
+    since: when the Snakemake was started that has started it.
+    """
+    log = directory / words[words.index("--log") + 1]
+    while not (log.is_file() and log.stat().st_mtime >= since):
         if number not in jobs(directory):
             return False
         time.sleep(0.005)
@@ -94,16 +97,16 @@ def test_a_job_of_every_rule_is_killed_once(tmp_path: Path, undisturbed: Content
     directory, seen = tmp_path / "disturbed", []
     missed = set(re.findall(rf"{re.escape(SCRIPTS)}(\w+)", (tmp_path / "calm" / "commands").read_text()))
     assert len(missed) > 15
-    process, rows = started(directory, 1), 0
+    process, rows, since = started(directory, 1), 0, time.time()
     while missed or process.poll() is None:
         if process.poll() is not None:
             # A job that was over before it could be killed is done again.
             again = ["--forcerun", *missed] if process.returncode == 0 else []
             assert again or len(seen) > rows, (tmp_path / "said").read_text()
-            process, rows = started(directory, 1, *again), len(seen)
+            process, rows, since = started(directory, 1, *again), len(seen), time.time()
         for number, words in jobs(directory).items():
             rule = words[0]
-            if rule not in missed or not at_work(directory, number, words):
+            if rule not in missed or not at_work(directory, number, words, since):
                 continue
             missed.remove(rule)
             before, done = contents(directory), f"kill -9 of a job of `{rule}`"
