@@ -17,7 +17,10 @@ import pytest
 
 COLUMNS = ("what was done", "exit", "what the user saw", "on the disk after", "the resumed result", "test")
 #: what jobs and Snakemake note of themselves, and what comes and goes while a training runs
-NOTES, PASSING = {".snakemake", "logs", "benchmarks", "jobs"}, {"checkpoints", "finished"}
+NOTES, PASSING = (
+    {".snakemake", ".snakemake_timestamp", "logs", "benchmarks", "jobs"},
+    {"checkpoints", "finished"},
+)
 SHOWN = 4
 
 #: by their paths, digests of files
