@@ -35,10 +35,10 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from wsss.data.index import Index, Record
-from wsss.data.maps import MapShard, write_shard
 from wsss.inference.cams import SCALES, cam_maps
 from wsss.inference.tta import full
 from wsss.models import Classifier
+from wsss.store.maps import MapShard, write_shard
 
 CLASSES = tuple(f"class{c}" for c in range(20))
 TOLERANCE = 1e-4

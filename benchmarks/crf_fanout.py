@@ -26,9 +26,9 @@ from PIL import Image
 from wsss.config import SaliencyCrf
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
-from wsss.data.label_maps import LabelShard, write_label_shard
-from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.inference.saliency import saliency_masks
+from wsss.store.label_maps import LabelShard, write_label_shard
+from wsss.store.maps import MapShard, ScoreMaps, write_shard
 
 
 def copied_images(source: Path, target: Path, limit: int, size: tuple[int, int] | None) -> Index:

@@ -9,12 +9,12 @@ from pathlib import Path
 import snakemake_executor_plugin_slurm as slurm_plugin
 
 from wsss.errors import UserError
-from wsss.files import is_there
-from wsss.finished import forget
-from wsss.given_entry import has_maps, require_given
-from wsss.patience import patient, steady
-from wsss.runs import RUN_NAME, Run, load_run, metrics_files, stages
-from wsss.stages import final_saliency, scored_saliency, selects_epoch
+from wsss.store.files import is_there
+from wsss.store.retained import forget
+from wsss.imports.entry import has_maps, require_given
+from wsss.machine.patience import patient, steady
+from wsss.runs.run import RUN_NAME, Run, load_run, metrics_files, stages
+from wsss.runs.stages import final_saliency, scored_saliency, selects_epoch
 
 
 wildcard_constraints:

@@ -10,10 +10,10 @@ from toy_chain import CLASSES, Toy
 
 from wsss import losses
 from wsss.config import AffinityTraining
-from wsss.data.label_maps import LabelShard, write_label_shard
 from wsss.errors import UserError
-from wsss.model_file import load_affinity_net
 from wsss.models import AffinityNet
+from wsss.store.label_maps import LabelShard, write_label_shard
+from wsss.store.networks import load_affinity_net
 from wsss.training.affinity import affinity_samples, new_affinity_net, train_affinity
 from wsss.training.learning import Learning
 from wsss.training.optim import parameter_groups

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wsss.data.array_pickle import read_array_dict
 from wsss.errors import UserError
+from wsss.store.array_pickle import read_array_dict
 
 
 def save(path: Path, value: Any) -> Path:

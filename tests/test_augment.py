@@ -2,7 +2,9 @@
 
 from functools import partial
 
-import wsss.torchvision_fix  # noqa: F401  before torchvision
+import wsss.models  # noqa: F401  before torchvision
+
+# isort: split
 
 import numpy as np
 import pytest

@@ -8,17 +8,18 @@ import torch
 from PIL import Image
 
 from wsss.data.index import Index, Record
-from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.errors import UserError
-from wsss.files import write_json, write_png
-from wsss.inference import device_network, fanout
+from wsss.evaluation.scores import evaluate_scores
+from wsss.inference import device_network
 from wsss.inference.cam_network import CamNetwork
 from wsss.inference.cams import cam_maps, labelled
-from wsss.inference.evaluate import evaluate_scores
 from wsss.inference.score_maps import score_maps
 from wsss.inference.tta import full, strided
+from wsss.machine import fanout
 from wsss.metrics import ThresholdSweep
 from wsss.models import Classifier, load_published
+from wsss.store.files import write_json, write_png
+from wsss.store.maps import MapShard, ScoreMaps, write_shard
 
 CLASSES = ("cat", "dog", "cow")
 SIZES = [(48, 64), (48, 64), (64, 48), (48, 64), (40, 40), (48, 64)]

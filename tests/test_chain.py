@@ -21,10 +21,10 @@ from test_workflow import AUGMENTATION, NETWORK, REPOSITORY, TINY, snakemake, wr
 from toy_report import Page, origin
 
 from wsss.data.index import Index
-from wsss.data.label_maps import LabelShard
-from wsss.data.maps import MapShard
 from wsss.data.palette import voc_palette
-from wsss.runs import load_run, stages
+from wsss.runs.run import load_run, stages
+from wsss.store.label_maps import LabelShard
+from wsss.store.maps import MapShard
 
 OPTIMISATION = {"epochs": 2, "batch": 8}
 WHOLE: dict[str, Any] = {

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from wsss.errors import UserError
-from wsss.figures.chain import RULES, write_chain, write_miou
-from wsss.figures.published import CLASSES, FIGURES, figure_of
-from wsss.files import write_json, write_text
-from wsss.runs import Run, load_run, stages
-from wsss.stages import STAGES
+from wsss.report.chain import RULES, write_chain, write_miou
+from wsss.report.published import CLASSES, FIGURES, figure_of
+from wsss.runs.run import Run, load_run, stages
+from wsss.runs.stages import STAGES
+from wsss.store.files import write_json, write_text
 
 BASE: dict[str, Any] = {"dataset": {"kind": "shapes"}}
 

@@ -12,10 +12,10 @@ from toy_coco import CLASSES, HEIGHT, WIDTH, box, make_coco
 
 from wsss.data.coco import coco_index, read_annotations
 from wsss.data.coco_masks import paint, painted
-from wsss.data.label_maps import write_label_shard
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
-from wsss.files import write_png
+from wsss.store.files import write_png
+from wsss.store.label_maps import write_label_shard
 
 IDS = [f"COCO_train2014_{number:012d}" for number in (9, 25, 30, 34)]
 LABELS = [("person", "train", "stop sign"), ("person", "train"), CLASSES, ()]

@@ -10,9 +10,9 @@ from toy_report import HOME, Page, report_files, resolved
 
 from wsss import cli
 from wsss.errors import UserError
-from wsss.files import read_json, write_json, write_text
 from wsss.report.compare import measure, setting_differences
-from wsss.runs import Run, load_run
+from wsss.runs.run import Run, load_run
+from wsss.store.files import read_json, write_json, write_text
 
 
 @pytest.fixture

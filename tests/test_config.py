@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from wsss.config import Augmentation, Ema, Evaluation, MaskCrf, Oc, Priors, RunConfig, ShapesDataset
 from wsss.errors import UserError
-from wsss.runs import load_run
+from wsss.runs.run import load_run
 
 SHAPES = "dataset: {kind: shapes}\n"
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from wsss.config import RunConfig, Section, ShapesDataset
 from wsss.config.docs import defaults, with_table
 from wsss.config.keys import REQUIRED, file_schema, keys
-from wsss.runs import load_run, run_names
+from wsss.runs.run import load_run, run_names
 
 REFRESH = "run `python -m wsss.config.docs`"
 
@@ -86,6 +86,6 @@ def test_readme_names_every_shipped_run(repository: Path) -> None:
 
 def test_configuration_imports_nothing_heavy() -> None:
     """The workflow reads it at every start, before there is any job."""
-    code = "import wsss.runs, sys; print(*{'torch', 'numpy', 'PIL', 'snakemake'} & set(sys.modules))"
+    code = "import wsss.runs.run, sys; print(*{'torch', 'numpy', 'PIL', 'snakemake'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

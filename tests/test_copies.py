@@ -9,8 +9,8 @@ from PIL import Image
 from wsss import cli
 from wsss.data.copies import smaller_copies
 from wsss.errors import UserError
-from wsss.files import write_text
-from wsss.runs import load_run
+from wsss.runs.run import load_run
+from wsss.store.files import write_text
 
 #: of the photograph as it is stored, H x W; viewers turn it by a quarter
 STORED = (300, 400)

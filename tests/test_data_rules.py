@@ -24,7 +24,7 @@ from wsss.data.palette import read_mask
 from wsss.data.shapes import write_shapes
 from wsss.data.voc import VOC_CLASSES, read_labels
 from wsss.errors import UserError
-from wsss.files import write_text
+from wsss.store.files import write_text
 
 VOC, COCO = "results/voc12/index", "results/coco14/index"
 ROOT = "data/VOCdevkit/VOC2012"

@@ -15,10 +15,10 @@ import pytest
 import torch
 from toy_training import wait_for
 
-from wsss import devices
-from wsss.devices import VISIBLE, claim, count_gpus, torch_device
 from wsss.errors import UserError
-from wsss.training.launch import in_processes
+from wsss.machine import devices
+from wsss.machine.devices import VISIBLE, claim, count_gpus, torch_device
+from wsss.machine.launch import in_processes
 
 
 @pytest.fixture(autouse=True)
@@ -250,7 +250,7 @@ def test_a_claim_before_torch_computes_is_in_time(tmp_path: Path) -> None:
     code = (
         "import os, torch\n"
         "from pathlib import Path\n"
-        "from wsss import devices\n"
+        "from wsss.machine import devices\n"
         "devices.count_gpus = lambda: 3\n"
         f"devices.claim(2, 'auto', Path({str(tmp_path)!r}))\n"
         "print(os.environ['CUDA_VISIBLE_DEVICES'], devices.torch_device(0, threads=1).type)"

@@ -19,8 +19,8 @@ import toy_training
 from toy_training import build, newest_step, train, wait_for, weights
 
 from wsss.errors import PeerLost, Preempted, UserError
-from wsss.training import distributed, launch
-from wsss.training.launch import in_processes, launched_rank
+from wsss.machine import distributed, launch
+from wsss.machine.launch import in_processes, launched_rank
 
 #: no part of this depends on how the batch is shared out
 FIXED: dict[str, Any] = {

@@ -11,7 +11,7 @@ import torch
 from wsss import crf, doctor
 from wsss.cli import main
 from wsss.doctor import Finding, examine
-from wsss.files import write_text
+from wsss.store.files import write_text
 
 VOC = "dataset:\n  kind: voc\n  root: data/VOC\n"
 

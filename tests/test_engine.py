@@ -21,11 +21,11 @@ from toy_training import IMAGES, build, in_pieces, newest_step, start, wait_for,
 from wsss.config import Machine
 from wsss.data.index import Index
 from wsss.errors import Preempted, UserError
-from wsss.model_file import read_header
+from wsss.machine.signals import LeaveRequest
+from wsss.store.networks import read_header
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.logbook import Logbook
 from wsss.training.priors import train_prior
-from wsss.training.signals import LeaveRequest
 
 #: micro-steps of the toy training: 4 epochs of 3 batches of 4 images
 STEPS = 12

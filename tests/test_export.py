@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from toy_chain import CLASSES, Toy
 
-import wsss.inference.export
+import wsss.exports.network
 from wsss.cli import main
 from wsss.errors import UserError
-from wsss.inference.export import Deployed, export
-from wsss.model_file import Header, save_model
+from wsss.exports.network import Deployed, export
 from wsss.models import DeepLabV3Plus
 from wsss.models.padding import PaddedConv
 from wsss.models.weights import normalization
+from wsss.store.networks import Header, save_model
 
 # isort: split
 from timm.layers import Conv2dSame  # after wsss: it imports torchvision
@@ -126,7 +126,7 @@ def test_a_backbone_that_torch_cannot_save_is_named(
         raise AssertionError("op ceil is not in _SYM_OPS")
 
     monkeypatch.setattr(torch.export, "save", save)
-    monkeypatch.setattr(wsss.inference.export, "exported", lambda network: None)
+    monkeypatch.setattr(wsss.exports.network, "exported", lambda network: None)
     with pytest.raises(UserError, match=r"cannot save resnet10t, .* \(op ceil .*\); --format onnx can"):
         export(network, "torch", tmp_path / "net.pt2", about={})
     assert not list(tmp_path.iterdir())

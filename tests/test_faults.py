@@ -30,16 +30,16 @@ from test_workflow import command, snakemake, write_run
 from toy_faults import LARGE, ODD, make_odd_data, malicious, said_by, save_mask
 
 from wsss.data.index import Index
-from wsss.data.label_maps import write_label_shard
-from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.errors import UserError
-from wsss.files import atomic, write_csv, write_json, write_png, write_text
-from wsss.finished import forget
 from wsss.inference import device_network
 from wsss.inference.device_network import DeviceNetwork
-from wsss.model_file import Header, read_header, save_model
 from wsss.models import Classifier
-from wsss.runs import Run, load_run
+from wsss.runs.run import Run, load_run
+from wsss.store.files import atomic, write_csv, write_json, write_png, write_text
+from wsss.store.label_maps import write_label_shard
+from wsss.store.maps import MapShard, ScoreMaps, write_shard
+from wsss.store.networks import Header, read_header, save_model
+from wsss.store.retained import forget
 from wsss.training.checkpoint import Checkpoints
 
 BACKBONE = "mobilenetv3_small_050"

@@ -7,18 +7,18 @@ import pytest
 from PIL import Image
 
 from wsss.data.index import Index, Record
-from wsss.data.label_maps import write_label_shard
-from wsss.data.maps import ScoreMaps, write_shard
 from wsss.data.palette import voc_palette
 from wsss.errors import UserError
-from wsss.figures.costs import costs_table
+from wsss.evaluation.scores import ScoreKind
 from wsss.figures.curves import threshold_curve, training_curve
 from wsss.figures.labels import SIDE as LABEL_SIDE
 from wsss.figures.labels import label_sheet
 from wsss.figures.scores import SIDE, score_sheet
 from wsss.figures.sheet import INK, PAPER, Row, resize, resize_labels, size_within, write_sheet
-from wsss.files import write_png
-from wsss.inference.evaluate import ScoreKind
+from wsss.report.costs import costs_table
+from wsss.store.files import write_png
+from wsss.store.label_maps import write_label_shard
+from wsss.store.maps import ScoreMaps, write_shard
 
 METRICS = {
     "run": "made-up",

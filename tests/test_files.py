@@ -16,7 +16,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from wsss.errors import UserError
-from wsss.files import (
+from wsss.models import Classifier
+from wsss.store.files import (
     atomic,
     atomic_directory,
     read_json,
@@ -26,8 +27,7 @@ from wsss.files import (
     write_png,
     write_text,
 )
-from wsss.model_file import HEADER, Header, load_classifier, read_header, save_model
-from wsss.models import Classifier
+from wsss.store.networks import HEADER, Header, load_classifier, read_header, save_model
 
 
 def names(directory: Path) -> list[str]:

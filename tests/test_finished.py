@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wsss.finished import forget, hold, take
+from wsss.store.retained import forget, hold, take
 
 
 def write(*paths: Path) -> tuple[Path, ...]:

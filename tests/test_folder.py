@@ -10,7 +10,7 @@ import pytest
 from wsss.config import FolderDataset
 from wsss.data.folder import classes_of, find_images, folder_index, in_split, read_table
 from wsss.errors import UserError
-from wsss.files import write_png, write_text
+from wsss.store.files import write_png, write_text
 
 TABLE = "image,labels\na.png,dog; Cat\nb,dog\nsub/c.jpg,\nsub/d,Cat|dog\ne.png,ape\n"
 NAMES = ("a.png", "b.png", "sub/c.png", "sub/d.png", "e.png")

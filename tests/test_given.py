@@ -17,12 +17,12 @@ from toy_faults import Malicious
 
 from wsss.cli import main
 from wsss.config.edit import with_key
-from wsss.data.label_maps import LabelShard
 from wsss.errors import UserError
-from wsss.given import classes_of, give
+from wsss.imports.networks import classes_of, give
 from wsss.inference.mask_stage import infer_masks
-from wsss.model_file import Header, load_network, new_network, read_header, save_model
-from wsss.runs import load_run, stages
+from wsss.runs.run import load_run, stages
+from wsss.store.label_maps import LabelShard
+from wsss.store.networks import Header, load_network, new_network, read_header, save_model
 
 #: golden network -> what the command calls its stage, the stage, and how a run is told its backbone
 GOLDEN = {

@@ -15,19 +15,19 @@ from toy_faults import Malicious
 
 from wsss.cli import main
 from wsss.data.index import Index, Record
-from wsss.data.label_maps import LabelShard
-from wsss.data.maps import MapShard
 from wsss.errors import UserError
-from wsss.files import read_json
-from wsss.given_entry import has_maps, require_given
-from wsss.given_maps import give_maps
+from wsss.imports.entry import has_maps, require_given
+from wsss.imports.maps import give_maps
 from wsss.inference.label_stage import label_affinities
 from wsss.inference.saliency_stage import score_saliency
 from wsss.inference.tta import full, strided
 from wsss.inference.walk_stage import walk_shard
-from wsss.model_file import Header, new_network, save_model
 from wsss.report.status import states_of
-from wsss.runs import load_run, stages
+from wsss.runs.run import load_run, stages
+from wsss.store.files import read_json
+from wsss.store.label_maps import LabelShard
+from wsss.store.maps import MapShard
+from wsss.store.networks import Header, new_network, save_model
 
 SHARD = Path("train", "000")
 LAST = {"segmentation": {"training": {"selection": "last"}}}

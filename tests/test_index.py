@@ -9,7 +9,7 @@ from PIL import Image
 from wsss.data.index import Index, Record, build_index
 from wsss.data.palette import voc_palette
 from wsss.errors import UserError
-from wsss.files import read_json, write_png
+from wsss.store.files import read_json, write_png
 
 CLASSES = ("cat", "dog", "red bus")
 

@@ -102,7 +102,7 @@ def test_everything_imported_is_declared() -> None:
 def test_torchvision_imports_beside_this_torch() -> None:
     """In a process of its own, as the order of imports is what matters."""
     program = (
-        "import wsss.torchvision_fix, torchvision, timm, torch\n"
+        "import wsss.models.torchvision_repair, torchvision, timm, torch\n"
         "from torchvision.transforms import v2\n"
         "print(v2.Resize((4, 4))(torch.zeros(3, 8, 8)).shape)\n"
     )

@@ -11,17 +11,17 @@ from toy_chain import CLASSES, Toy, classes_of
 
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
-from wsss.data.label_maps import LabelShard, write_label_shard
-from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.data.palette import voc_palette
 from wsss.errors import UserError
-from wsss.files import write_png
-from wsss.inference.evaluate_labels import evaluate_labels
+from wsss.evaluation.labels import evaluate_labels
 from wsss.inference.label_stage import label_affinities, label_pixels
 from wsss.inference.scoring import score_labels, score_maps
 from wsss.inference.tta import full
 from wsss.inference.walk_scores import SCALE, walk_scores
 from wsss.labels import affinity_label, pseudo_label
+from wsss.store.files import write_png
+from wsss.store.label_maps import LabelShard, write_label_shard
+from wsss.store.maps import MapShard, ScoreMaps, write_shard
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wsss.data.label_maps import LabelShard, write_label_shard
 from wsss.data.palette import voc_palette
 from wsss.errors import UserError
+from wsss.store.label_maps import LabelShard, write_label_shard
 
 MAPS = [("b", np.array([[0, 1, 255]], np.uint8)), ("a", np.full((2, 3), 20, np.uint8))]
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.errors import UserError
 from wsss.inference.tta import full, strided
+from wsss.store.maps import MapShard, ScoreMaps, write_shard
 
 
 @pytest.fixture

@@ -15,18 +15,18 @@ from wsss.config import MaskCrf
 from wsss.crf import refine_deeplab, refine_mixed
 from wsss.data.images import read_image
 from wsss.data.index import Index
-from wsss.data.label_maps import LabelShard, write_label_shard
 from wsss.data.palette import voc_palette
-from wsss.data.server_archive import write_archive
 from wsss.data.voc import VOC_CLASSES
 from wsss.errors import UserError
-from wsss.files import write_png
+from wsss.exports.server_archive import write_archive
 from wsss.inference.label_stage import archive_masks
 from wsss.inference.mask_stage import infer_masks
 from wsss.inference.masks import SegmentationNetwork, mask_of, masks_of, segmented
 from wsss.inference.tta import rescale
-from wsss.model_file import Header, save_model
 from wsss.models import DeepLabV3Plus
+from wsss.store.files import write_png
+from wsss.store.label_maps import LabelShard, write_label_shard
+from wsss.store.networks import Header, save_model
 
 pytestmark = pytest.mark.usefixtures("here")
 

@@ -13,8 +13,8 @@ from test_distributed import FIXED, forked, results
 from toy_training import wait_for
 
 from wsss.errors import PeerLost, Preempted, UserError
-from wsss.training.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
-from wsss.training.nodes import STORE, this_node
+from wsss.machine.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
+from wsss.machine.nodes import STORE, this_node
 
 #: starts what it is given as often as it is told, passes on signals, and exits with the highest status
 SRUN = f"""#!{sys.executable}
@@ -36,8 +36,8 @@ sys.exit(max(task.wait() for task in tasks))
 #: what is started on each node: so many processes of a command as its number says
 AGENT = """
 import json, sys
-from wsss.training import launch
-from wsss.training.nodes import this_node
+from wsss.machine import launch
+from wsss.machine.nodes import this_node
 launch.GRACE = 0.5
 command, counts = json.loads(sys.argv[1]), json.loads(sys.argv[2])
 sys.exit(launch.in_processes(command, counts[this_node().number]))

@@ -20,8 +20,8 @@ from wsss.data.index import Index
 from wsss.data.shapes import write_shapes
 from wsss.data.voc import VOC_CLASSES, read_labels, voc_records
 from wsss.errors import UserError
-from wsss.files import write_png, write_text
-from wsss.runs import load_run, stages
+from wsss.runs.run import load_run, stages
+from wsss.store.files import write_png, write_text
 
 TARGETS = (
     "results/own/val_miou.txt",

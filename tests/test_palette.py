@@ -8,7 +8,7 @@ from PIL import Image
 
 from wsss.data.palette import IGNORE, read_mask, voc_palette
 from wsss.errors import UserError
-from wsss.files import write_png
+from wsss.store.files import write_png
 
 
 def test_the_table_is_vocs() -> None:

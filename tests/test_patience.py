@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from wsss import patience
-from wsss.patience import Answer, patient, steady
+from wsss.machine import patience
+from wsss.machine.patience import Answer, patient, steady
 
 
 def test_it_is_asked_until_it_answers(

@@ -10,18 +10,18 @@ import torch
 from PIL import Image
 from toy_chain import BACKBONE, CLASSES, Toy
 
-import wsss.inference.predict
+import wsss.exports.predictions
 from wsss.cli import main
-from wsss.data.label_maps import LabelShard
 from wsss.data.palette import voc_palette
 from wsss.data.photos import enlarged, find_photos, within
 from wsss.errors import UserError
-from wsss.files import write_text
 from wsss.inference.mask_stage import infer_masks
 from wsss.inference.trained import trained_segmenter
-from wsss.model_file import Header, save_model
 from wsss.models import DeepLabV3Plus
-from wsss.runs import load_run
+from wsss.runs.run import load_run
+from wsss.store.files import write_text
+from wsss.store.label_maps import LabelShard
+from wsss.store.networks import Header, save_model
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_masks_are_those_of_the_stage(trained: Toy, monkeypatch: pytest.MonkeyPa
     """Of the same images; and photographs in several groups are the same as in one."""
     network = trained.run.model("segmentation")
     infer_masks(trained.step("masks"), trained.index_path, network, 0, Path("expected"))
-    monkeypatch.setattr(wsss.inference.predict, "AT_ONCE", 2)
+    monkeypatch.setattr(wsss.exports.predictions, "AT_ONCE", 2)
     rows = predicted(*(str(record.image) for record in trained.index), "--side", "0")
     assert len(rows) == len(trained.index)
     for record, (image_id, expected) in zip(trained.index, LabelShard("expected"), strict=True):

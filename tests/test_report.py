@@ -11,7 +11,6 @@ from toy_chain import Toy
 from toy_report import HOME, Page, report_files, report_page
 
 from wsss.errors import UserError
-from wsss.files import read_json, write_json, write_text
 from wsss.report import pictures
 from wsss.report.charts import Chart, Line, short, ticks
 from wsss.report.choose import choose_images
@@ -19,7 +18,8 @@ from wsss.report.numbers import Number
 from wsss.report.provenance import comments_of, seeds_of, settings_of
 from wsss.report.scores import score_images
 from wsss.report.stage import make_report
-from wsss.runs import load_run
+from wsss.runs.run import load_run
+from wsss.store.files import read_json, write_json, write_text
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from toy_chain import Toy
 from toy_report import HOME, RESULTS, Page, origin, report_files, report_page, resolved, series
 from toy_saliency import CLASSES
 
-from wsss.data.label_maps import LabelShard
 from wsss.data.palette import read_mask
 from wsss.progress import duration
 from wsss.report.curves import threshold_charts
 from wsss.report.numbers import Source
 from wsss.report.results import read_results
+from wsss.store.label_maps import LabelShard
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wsss.stages import STAGES
+from wsss.runs.stages import STAGES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((REPOSITORY / "workflow" / "scripts").glob("*.py"))

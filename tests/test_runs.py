@@ -8,8 +8,8 @@ import pytest
 
 from wsss.config import Oc, Priors, RunConfig, Section, ShapesDataset
 from wsss.errors import UserError
-from wsss.runs import Run, load_run, run_names, stages
-from wsss.stages import STAGES, final_saliency, parse_section, selects_epoch
+from wsss.runs.run import Run, load_run, run_names, stages
+from wsss.runs.stages import STAGES, final_saliency, parse_section, selects_epoch
 
 BASE = "dataset: {kind: shapes}\n"
 

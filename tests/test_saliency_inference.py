@@ -14,22 +14,22 @@ from toy_saliency import BACKBONE, SIZES, make_cams, make_images, make_masks
 from wsss.config import SaliencyCrf
 from wsss.crf import refine_labels
 from wsss.data.index import Index
-from wsss.data.label_maps import LabelShard, write_label_shard
-from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.errors import UserError
+from wsss.evaluation.saliency import evaluate_saliency
 from wsss.figures.curves import saliency_curve
 from wsss.figures.saliency import saliency_sheet
-from wsss.files import write_json
-from wsss.inference import fanout
 from wsss.inference.device_network import DeviceNetwork
-from wsss.inference.evaluate_saliency import evaluate_saliency
 from wsss.inference.saliency import c2am_maps, poolnet_maps, saliency_masks
 from wsss.inference.saliency_maps import open_saliency, saliency_of
 from wsss.inference.shards import open_shards
 from wsss.inference.tta import full
+from wsss.machine import fanout
 from wsss.metrics import ConfusionMatrix
-from wsss.model_file import Header, load_c2am, load_poolnet, save_model
 from wsss.models import C2AM, PoolNet
+from wsss.store.files import write_json
+from wsss.store.label_maps import LabelShard, write_label_shard
+from wsss.store.maps import MapShard, ScoreMaps, write_shard
+from wsss.store.networks import Header, load_c2am, load_poolnet, save_model
 
 THRESHOLDS = (0.1, 0.3, 0.5)
 

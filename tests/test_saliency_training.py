@@ -26,12 +26,12 @@ from toy_training import in_pieces, machine
 from wsss import losses
 from wsss.config import C2am, Poolnet
 from wsss.data.index import Index
-from wsss.data.label_maps import LabelShard, write_label_shard
-from wsss.data.maps import MapShard
 from wsss.data.samples import collate, with_labels
 from wsss.errors import UserError
+from wsss.machine import distributed
 from wsss.models import C2AM, PoolNet
-from wsss.training import distributed
+from wsss.store.label_maps import LabelShard, write_label_shard
+from wsss.store.maps import MapShard
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.engine import Training
 from wsss.training.optim import make_optimizer, parameter_groups

@@ -20,7 +20,7 @@ from wsss.data.images import read_image
 from wsss.data.palette import read_mask
 from wsss.errors import Preempted, UserError
 from wsss.metrics import ConfusionMatrix
-from wsss.model_file import load_segmenter
+from wsss.store.networks import load_segmenter
 from wsss.training.learning import Learning
 from wsss.training.optim import parameter_groups
 from wsss.training.segmentation import (

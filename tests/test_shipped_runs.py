@@ -10,7 +10,7 @@ from test_workflow import REPOSITORY
 from toy_plans import coco_sized, plan, voc_sized
 
 from wsss.config import Optimisation
-from wsss.runs import Run, load_run, run_names, stages
+from wsss.runs.run import Run, load_run, run_names, stages
 
 CONFIG = REPOSITORY / "config"
 RUNS = run_names(CONFIG)

@@ -9,10 +9,10 @@ import pytest
 from toy_chain import Toy
 
 from wsss import cli
-from wsss.figures.chain import RULES
-from wsss.files import write_json, write_text
-from wsss.jobs import Job, Record, read_jobs
+from wsss.report.chain import RULES
 from wsss.report.status import states_of
+from wsss.runs.jobs import Job, Record, read_jobs
+from wsss.store.files import write_json, write_text
 
 HOME = Path("results/toy")
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from toy_run import make_run, script
 
-from wsss import step as step_module
 from wsss.config import Priors
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.progress import LOGGER
-from wsss.runs import Run
-from wsss.step import Step, parser, run_step
+from wsss.runs import step as step_module
+from wsss.runs.run import Run
+from wsss.runs.step import Step, parser, run_step
 
 
 @pytest.fixture(scope="module")
@@ -143,10 +143,10 @@ def test_a_workers_error_is_only_its_message() -> None:
 @pytest.fixture
 def claims(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was asked for and started; two GPUs are always found."""
-    import wsss.devices
+    import wsss.machine.devices
 
     found: list[Any] = []
-    monkeypatch.setattr(wsss.devices, "claim", lambda *asked: (found.append(asked), 2)[1])
+    monkeypatch.setattr(wsss.machine.devices, "claim", lambda *asked: (found.append(asked), 2)[1])
     monkeypatch.setattr(step_module, "in_processes", lambda *asked: (found.append(asked), 7)[1])
     return found
 
@@ -165,7 +165,7 @@ def test_a_training_takes_its_gpus_in_as_many_processes(place: tuple[Path, Run],
 def test_without_gpus_a_training_takes_the_processes_of_the_machine(
     place: tuple[Path, Run], claims: list[Any], monkeypatch: pytest.MonkeyPatch, processes: int, started: int
 ) -> None:
-    monkeypatch.setattr("wsss.devices.claim", lambda *_: 0)
+    monkeypatch.setattr("wsss.machine.devices.claim", lambda *_: 0)
     machine = place[1].config.machine.model_copy(update={"processes": processes})
     run = replace(place[1], config=place[1].config.model_copy(update={"machine": machine}))
     monkeypatch.setattr(step_module, "load_run", lambda _: run)

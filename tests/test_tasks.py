@@ -16,8 +16,8 @@ from toy_training import CLASSES, SIDE, ToyClassifier, ToyImages, settings
 
 from wsss import losses
 from wsss.config import Erasing, Priors
+from wsss.machine import distributed
 from wsss.models import Classifier, load_published
-from wsss.training import distributed
 from wsss.training.erasure import ErasureChoice
 from wsss.training.learning import Learning
 from wsss.training.task import Batch, Moment, Objective

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from wsss.data.maps import ScoreMaps
 from wsss.inference.tta import full, rescale, scaled_size, strided
+from wsss.store.maps import ScoreMaps
 
 
 @pytest.fixture

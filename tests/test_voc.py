@@ -9,7 +9,7 @@ from scipy.io import savemat
 from wsss.data.palette import read_mask, voc_palette
 from wsss.data.voc import VOC_CLASSES, read_labels, voc_classes, voc_ids, voc_index
 from wsss.errors import UserError
-from wsss.files import write_png, write_text
+from wsss.store.files import write_png, write_text
 
 BOX = (10, 10, 20, 20)
 

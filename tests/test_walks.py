@@ -12,15 +12,15 @@ from toy_chain import SIZES, Toy
 
 from wsss.config import Walk
 from wsss.data.images import read_image
-from wsss.data.maps import MapShard, ScoreMaps, write_shard
 from wsss.errors import UserError
 from wsss.inference.random_walk import full_size, random_walk
 from wsss.inference.tta import strided
 from wsss.inference.walk_scores import walk_scores
 from wsss.inference.walk_stage import walk_shard
 from wsss.inference.walks import EdgeNetwork, walk_maps
-from wsss.model_file import Header, save_model
 from wsss.models import AffinityNet
+from wsss.store.maps import MapShard, ScoreMaps, write_shard
+from wsss.store.networks import Header, save_model
 
 pytestmark = pytest.mark.usefixtures("here")
 

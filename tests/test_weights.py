@@ -5,7 +5,9 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-import wsss.torchvision_fix  # noqa: F401
+import wsss.models  # noqa: F401  before timm
+
+# isort: split
 
 import pytest
 import safetensors.torch

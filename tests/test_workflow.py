@@ -24,9 +24,9 @@ from toy_training import wait_for
 
 from wsss.errors import UserError
 from wsss.inference.stage import infer_cams
-from wsss.jobs import read_jobs
-from wsss.runs import load_run
-from wsss.step import Step
+from wsss.runs.jobs import read_jobs
+from wsss.runs.run import load_run
+from wsss.runs.step import Step
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NETWORK = {"backbone": "mobilenetv3_small_050", "weights": "none"}

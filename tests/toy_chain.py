@@ -12,12 +12,12 @@ import numpy as np
 from toy_saliency import BACKBONE, CLASSES, LABELS, SIZES, make_cams, make_images, make_masks
 
 from wsss.data.index import Index
-from wsss.data.label_maps import write_label_shard
 from wsss.data.palette import read_mask, voc_palette
-from wsss.files import write_text
-from wsss.runs import Run, load_run
-from wsss.stages import STAGES
-from wsss.step import Step
+from wsss.runs.run import Run, load_run
+from wsss.runs.stages import STAGES
+from wsss.runs.step import Step
+from wsss.store.files import write_text
+from wsss.store.label_maps import write_label_shard
 
 NETWORK = {"backbone": BACKBONE, "weights": "none"}
 CROP = {"crop": 32, "min_side": 40, "max_side": 56}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_rle
 
-from wsss.files import write_png, write_text
+from wsss.store.files import write_png, write_text
 
 HEIGHT, WIDTH = 40, 60
 #: numbers with gaps and out of order, as COCO's

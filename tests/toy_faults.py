@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from wsss.files import write_text
+from wsss.store.files import write_text
 
 CLASSES = ("a", "b", "never")
 #: id -> size (H, W), labels, mode

@@ -11,7 +11,7 @@ from test_workflow import REPOSITORY, command
 
 from wsss.data.index import Index, Record
 from wsss.data.voc import VOC_CLASSES
-from wsss.runs import load_run
+from wsss.runs.run import load_run
 
 VOC_SIZES = {"train_aug": 10_582, "val": 1_449}
 COCO_SIZES = {"train2014": 82_783, "val2014": 40_504}

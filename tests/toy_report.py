@@ -11,19 +11,19 @@ import numpy as np
 from toy_chain import Toy
 from toy_saliency import CLASSES, SIZES, make_cams, make_masks
 
-from wsss.data.label_maps import LabelShard, write_label_shard
-from wsss.data.maps import ScoreMaps, write_shard
 from wsss.data.palette import read_mask, voc_palette
-from wsss.figures.chain import write_chain
-from wsss.figures.published import CLASSES as PUBLISHED_CLASSES
-from wsss.figures.published import FIGURES
-from wsss.files import write_csv, write_json
-from wsss.inference.evaluate import evaluate_scores
-from wsss.inference.evaluate_labels import evaluate_labels
-from wsss.inference.evaluate_saliency import evaluate_saliency
+from wsss.evaluation.labels import evaluate_labels
+from wsss.evaluation.saliency import evaluate_saliency
+from wsss.evaluation.scores import evaluate_scores
 from wsss.inference.scoring import KINDS
 from wsss.inference.shards import open_shards
+from wsss.report.chain import write_chain
+from wsss.report.published import CLASSES as PUBLISHED_CLASSES
+from wsss.report.published import FIGURES
 from wsss.report.stage import Given, make_report
+from wsss.store.files import write_csv, write_json
+from wsss.store.label_maps import LabelShard, write_label_shard
+from wsss.store.maps import ScoreMaps, write_shard
 
 RESULTS = Path("results")
 HOME = RESULTS / "toy"

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from wsss.data.index import Index, Record
-from wsss.files import write_png, write_text
-from wsss.model_file import Header, save_model
 from wsss.models import Classifier
-from wsss.runs import Run, load_run
-from wsss.stages import parse_section
-from wsss.step import Step
+from wsss.runs.run import Run, load_run
+from wsss.runs.stages import parse_section
+from wsss.runs.step import Step
+from wsss.store.files import write_png, write_text
+from wsss.store.networks import Header, save_model
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "workflow" / "scripts"
 BACKBONE, SIDE, CLASSES = "mobilenetv3_small_050", 64, ("a", "b", "c")

@@ -7,9 +7,9 @@ import numpy as np
 
 from wsss.config import C2am, Poolnet
 from wsss.data.index import Index, Record
-from wsss.data.label_maps import write_label_shard
-from wsss.data.maps import ScoreMaps, write_shard
-from wsss.files import write_png
+from wsss.store.files import write_png
+from wsss.store.label_maps import write_label_shard
+from wsss.store.maps import ScoreMaps, write_shard
 
 BACKBONE, CLASSES = "mobilenetv3_small_050", ("a", "b", "c")
 #: of the images, (H, W); the last has no labels

@@ -23,8 +23,8 @@ from torch.utils.data import Dataset
 
 from wsss.config import Machine, Priors
 from wsss.errors import PeerLost, Preempted, UserError
+from wsss.machine import distributed
 from wsss.models.norm import Resting, batch_norms
-from wsss.training import distributed
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.engine import Training
 from wsss.training.selection import Selection

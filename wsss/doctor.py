@@ -14,9 +14,9 @@ import numpy as np
 import yaml
 
 from wsss.config import VocDataset
-from wsss.devices import count_gpus
 from wsss.errors import UserError
-from wsss.runs import RESULTS, load_run, run_names
+from wsss.machine.devices import count_gpus
+from wsss.runs.run import RESULTS, load_run, run_names
 
 #: what has its say in results or in the workflow, in the order of the report
 PACKAGES = ("wsss", "torch", "torchvision", "timm", "numpy", "pillow", "pydensecrf2", "snakemake")

@@ -7,8 +7,8 @@ from operator import attrgetter
 from wsss.errors import UserError
 from wsss.models.weights import check_weights
 from wsss.progress import LOGGER, log_to
-from wsss.runs import load_run
-from wsss.stages import STAGES
+from wsss.runs.run import load_run
+from wsss.runs.stages import STAGES
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)

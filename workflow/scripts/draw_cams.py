@@ -5,8 +5,8 @@ from pathlib import Path
 from wsss.data.index import Index
 from wsss.figures.curves import threshold_curve
 from wsss.figures.scores import score_sheet
-from wsss.files import read_json
-from wsss.step import Step, parser, run_step
+from wsss.runs.step import Step, parser, run_step
+from wsss.store.files import read_json
 
 
 def main(step: Step) -> None:

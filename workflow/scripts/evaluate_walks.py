@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wsss.inference.scoring import score_maps
-from wsss.step import Step, parser, run_step
+from wsss.runs.step import Step, parser, run_step
 
 
 def main(step: Step) -> None:

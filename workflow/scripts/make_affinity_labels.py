@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wsss.inference.label_stage import label_affinities
-from wsss.step import Step, parser, run_step
+from wsss.runs.step import Step, parser, run_step
 
 
 def main(step: Step) -> None:

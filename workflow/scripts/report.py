@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wsss.report.stage import Given, make_report
-from wsss.step import Step, parser, run_step
+from wsss.runs.step import Step, parser, run_step
 
 #: options that take any number of files, and what these are
 MANY = {

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from wsss.figures.chain import write_chain
-from wsss.step import Step, parser, run_step
+from wsss.report.chain import write_chain
+from wsss.runs.step import Step, parser, run_step
 
 
 def main(step: Step) -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from wsss.figures.chain import write_miou
-from wsss.files import read_json
-from wsss.step import Step, parser, run_step
+from wsss.report.chain import write_miou
+from wsss.runs.step import Step, parser, run_step
+from wsss.store.files import read_json
 
 
 def main(step: Step) -> None:

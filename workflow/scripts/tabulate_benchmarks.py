@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from wsss.errors import UserError
-from wsss.figures.costs import costs_table
-from wsss.runs import RESULTS, load_run
+from wsss.report.costs import costs_table
+from wsss.runs.run import RESULTS, load_run
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)

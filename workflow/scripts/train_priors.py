@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wsss.step import Step, parser, run_step
+from wsss.runs.step import Step, parser, run_step
 from wsss.training.priors import train_prior
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wsss.inference.walk_stage import walk_shard
-from wsss.step import Step, parser, run_step
+from wsss.runs.step import Step, parser, run_step
 
 
 def main(step: Step) -> None:

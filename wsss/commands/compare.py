@@ -7,10 +7,10 @@ import argparse
 from pathlib import Path
 
 from wsss.errors import UserError
-from wsss.files import write_csv, write_text
 from wsss.report.compare import measure, setting_differences, stage_lines, table
 from wsss.report.comparison_page import render
-from wsss.runs import RESULTS, load_run
+from wsss.runs.run import RESULTS, load_run
+from wsss.store.files import write_csv, write_text
 
 HELP = "several runs in one table and one page"
 

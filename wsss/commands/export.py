@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
     # Torch takes seconds, which the help need not.
-    from wsss.inference.export import SUFFIXES, export
+    from wsss.exports.network import SUFFIXES, export
     from wsss.inference.trained import trained_segmenter
-    from wsss.runs import RESULTS, load_run
+    from wsss.runs.run import RESULTS, load_run
 
     asked = load_run(arguments.run_name)
     name = f"segmentation{SUFFIXES[arguments.format]}"

@@ -9,7 +9,7 @@ results/<run>/given/, and config/<run>.yaml names them.
 import argparse
 from pathlib import Path
 
-from wsss.stages import GIVEN_MAPS
+from wsss.runs.stages import GIVEN_MAPS
 
 HELP = "give a run released CAMs or saliency instead of making them"
 
@@ -31,10 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import."""
-    from wsss.files import read_json
-    from wsss.given_maps import give_maps
+    from wsss.imports.maps import give_maps
     from wsss.progress import log_to
-    from wsss.runs import load_run
+    from wsss.runs.run import load_run
+    from wsss.store.files import read_json
 
     log_to()
     asked = load_run(arguments.run_name)

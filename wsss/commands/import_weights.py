@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import."""
-    from wsss.given import give
-    from wsss.runs import load_run
+    from wsss.imports.networks import give
+    from wsss.runs.run import load_run
 
     stage = STAGES[arguments.stage]
     target = give(load_run(arguments.run_name), stage, arguments.file)

@@ -23,8 +23,8 @@ from wsss.data.images import image_size
 from wsss.data.index import Index
 from wsss.data.palette import voc_palette
 from wsss.errors import UserError
-from wsss.files import write_text
-from wsss.runs import RUN_NAME, load_run
+from wsss.runs.run import RUN_NAME, load_run
+from wsss.store.files import write_text
 
 HELP = "write the configuration of a run on photographs of one's own"
 #: fewer training images leave no batch to speak of

@@ -34,12 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Predict."""
     # Torch takes seconds, which the help need not.
     from wsss.data.photos import find_photos
-    from wsss.devices import claim, torch_device
+    from wsss.exports.predictions import Looks, predict
     from wsss.inference.masks import SegmentationNetwork
-    from wsss.inference.predict import Looks, predict
     from wsss.inference.trained import trained_segmenter
+    from wsss.machine.devices import claim, torch_device
     from wsss.progress import log_to
-    from wsss.runs import RESULTS, load_run
+    from wsss.runs.run import RESULTS, load_run
 
     if arguments.side is not None and arguments.side < 0:
         raise UserError(f"--side {arguments.side}: must be a number of pixels, or 0")

@@ -6,7 +6,7 @@ from shutil import get_terminal_size
 
 from wsss.progress import duration
 from wsss.report.status import SCORING, State, states_of
-from wsss.runs import RESULTS, load_run
+from wsss.runs.run import RESULTS, load_run
 from wsss.terminal import coloured
 
 HELP = "how far a run is"

@@ -1,6 +1,6 @@
 """Typed configuration of a run: every key with its default, meaning and bounds, in one place.
 
-Needs pydantic and PyYAML only, because the workflow reads it before any job starts. `wsss.runs.load_run`
+Needs pydantic and PyYAML only, because the workflow reads it before any job starts. `wsss.runs.run.load_run`
 reads a run's file; `python -m wsss.config.docs` writes the schema and the table of keys.
 """
 

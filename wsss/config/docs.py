@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wsss.config.keys import REQUIRED, Key, file_schema, keys
-from wsss.files import read_json, write_json, write_text
+from wsss.store.files import read_json, write_json, write_text
 
 BEGIN = "<!-- keys: written by python -m wsss.config.docs -->"
 END = "<!-- end of keys -->"

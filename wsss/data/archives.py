@@ -18,8 +18,8 @@ from wsss.config.document import read_document
 from wsss.data.download import WAIT, download
 from wsss.data.unpack import unpack
 from wsss.errors import UserError
-from wsss.files import is_there, read_json, write_json
 from wsss.progress import LOGGER
+from wsss.store.files import is_there, read_json, write_json
 
 #: of an archive that no SHA-256 is known of, neither given nor recorded
 NEW = "new"

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from wsss.data.array_pickle import read_array_dict
 from wsss.data.index import Index, Record, build_index
 from wsss.errors import UserError
-from wsss.files import read_json
 from wsss.progress import LOGGER
+from wsss.store.array_pickle import read_array_dict
+from wsss.store.files import read_json
 
 #: VOC has so many classes; its labels are also spread under the name of COCO's
 VOC_CLASSES = 20

@@ -13,8 +13,8 @@ from wsss.data.folder import find_images
 from wsss.data.images import read_image
 from wsss.data.photos import within
 from wsss.errors import UserError
-from wsss.files import atomic
 from wsss.progress import track
+from wsss.store.files import atomic
 
 #: of copies in JPEG: no more is lost than by making the photograph smaller
 QUALITY = 95

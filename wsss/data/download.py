@@ -10,8 +10,8 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from wsss.errors import UserError
-from wsss.files import write_text
 from wsss.progress import LOGGER, Progress
+from wsss.store.files import write_text
 
 #: attempts in a row that bring nothing, and the wait after the first of them, which doubles, in seconds
 ATTEMPTS, WAIT = 6, 2.0

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from wsss.data.images import image_size
 from wsss.data.palette import IGNORE, read_mask
 from wsss.errors import UserError
-from wsss.files import atomic, read_json, write_json
+from wsss.store.files import atomic, read_json, write_json
 
 COLUMNS = ("id", "image", "mask", "labels")
 SHOWN_FAULTS = 20

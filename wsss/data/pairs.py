@@ -13,9 +13,9 @@ from torch.utils.data import Dataset
 
 from wsss.data.images import read_image
 from wsss.data.index import Index
-from wsss.data.label_maps import LabelShard
 from wsss.data.samples import sample_rng
 from wsss.errors import UserError
+from wsss.store.label_maps import LabelShard
 
 
 class StoredMaps:

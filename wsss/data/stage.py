@@ -8,14 +8,14 @@ from wsss.data.coco import coco_index, read_annotations
 from wsss.data.coco_masks import painted
 from wsss.data.folder import folder_index
 from wsss.data.index import Index
-from wsss.data.label_maps import LabelShard, write_label_shard
 from wsss.data.palette import voc_palette
 from wsss.data.shapes import write_shapes
 from wsss.data.voc import voc_index
 from wsss.errors import UserError
-from wsss.files import atomic_directory, read_json, write_json
 from wsss.progress import LOGGER, track
-from wsss.step import Step
+from wsss.runs.step import Step
+from wsss.store.files import atomic_directory, read_json, write_json
+from wsss.store.label_maps import LabelShard, write_label_shard
 
 #: stands in a drawn data set and says which configuration drew it
 ABOUT = "about.json"

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wsss.errors import UserError
-from wsss.files import atomic
+from wsss.store.files import atomic
 
 
 def threshold_curve(path: Path, metrics: dict[str, Any], *, name: str = "CAMs") -> None:
     """Write mIoU and rates of errors over the background threshold, and the IoU of each class at the best.
 
-    metrics: what `wsss.inference.evaluate.evaluate_scores` returns, and the name of its `run`. name: of the
+    metrics: what `wsss.evaluation.scores.evaluate_scores` returns, and the name of its `run`. name: of the
     maps.
     """
     curve, best = metrics["curve"], metrics["threshold"]
@@ -48,7 +48,7 @@ def threshold_curve(path: Path, metrics: dict[str, Any], *, name: str = "CAMs") 
 def saliency_curve(path: Path, metrics: dict[str, Any]) -> None:
     """Write the mIoU of each kind of saliency over the threshold, and its scores at the best one.
 
-    metrics: what `wsss.inference.evaluate_saliency.evaluate_saliency` returns, the name of its `run`, and its
+    metrics: what `wsss.evaluation.saliency.evaluate_saliency` returns, the name of its `run`, and its
     `kinds`.
     """
     kinds, curve = metrics["kinds"], metrics["curve"]

@@ -8,11 +8,11 @@ import numpy as np
 
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
-from wsss.data.maps import MapShard, ScoreMaps
 from wsss.data.palette import read_mask
+from wsss.evaluation.scores import CAMS, ScoreKind
 from wsss.figures.overlay import coloured, heat, legend
 from wsss.figures.sheet import Row, resize, resize_labels, size_within, write_sheet
-from wsss.inference.evaluate import CAMS, ScoreKind
+from wsss.store.maps import MapShard, ScoreMaps
 
 #: images on a sheet: enough to see the kinds of failure, few enough to see each image
 SHOWN = 32

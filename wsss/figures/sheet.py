@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from wsss.files import write_png
+from wsss.store.files import write_png
 
 Colour = tuple[int, int, int]
 

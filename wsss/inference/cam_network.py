@@ -59,7 +59,7 @@ class CamNetwork(MapNetwork):
 
 
 class C2amNetwork(MapNetwork):
-    """C2AM, whose one map is the activation; reverse: its negative (see `wsss.model_file.Header.flip`)."""
+    """C2AM, whose one map is the activation; reverse: its negative (`wsss.store.networks.Header.flip`)."""
 
     name = "C2AM map"
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from wsss.data.index import Index, Record
-from wsss.data.maps import ScoreMaps
 from wsss.errors import UserError
 from wsss.inference.cam_network import CamNetwork
 from wsss.inference.score_maps import score_maps
 from wsss.inference.shards import shard_label
 from wsss.models.classifier import Classifier
 from wsss.progress import track
+from wsss.store.maps import ScoreMaps
 
 #: published scales
 SCALES = (0.5, 1.0, 1.5, 2.0)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from wsss.errors import UserError
+from wsss.machine.precision import PRECISION, autocast
 from wsss.models.fused import fused
 from wsss.models.network import Network
 from wsss.models.weights import Normalization
-from wsss.precision import PRECISION, autocast
 from wsss.progress import LOGGER
 
 

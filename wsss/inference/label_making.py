@@ -7,14 +7,14 @@ import numpy as np
 from wsss.config import AffinityLabels, PseudoLabels
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
-from wsss.data.label_maps import LabelShard
-from wsss.data.maps import MapShard, ScoreMaps
 from wsss.errors import UserError
 from wsss.inference.shards import shard_label
 from wsss.inference.tta import full
 from wsss.inference.walk_scores import walk_scores
 from wsss.labels import affinity_label, pseudo_label
 from wsss.progress import track
+from wsss.store.label_maps import LabelShard
+from wsss.store.maps import MapShard, ScoreMaps
 
 #: (id, uint8 (H, W) of mask values, 255 where it is not known)
 LabelMap = tuple[str, np.ndarray]

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsss.data.label_maps import LabelShard, write_label_shard
-from wsss.data.maps import MapShard
 from wsss.data.palette import voc_palette
-from wsss.data.server_archive import write_archive
 from wsss.data.stage import read_index
 from wsss.errors import UserError
+from wsss.exports.server_archive import write_archive
 from wsss.inference.label_making import affinity_labels, pseudo_labels
 from wsss.inference.shards import keep_to_threads, open_shards, shard_of
-from wsss.stages import final_saliency
-from wsss.step import Step
+from wsss.runs.stages import final_saliency
+from wsss.runs.step import Step
+from wsss.store.label_maps import LabelShard, write_label_shard
+from wsss.store.maps import MapShard
 
 
 def label_affinities(

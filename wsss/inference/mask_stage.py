@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from wsss.data.label_maps import write_label_shard
 from wsss.data.palette import voc_palette
 from wsss.data.stage import read_index
-from wsss.devices import torch_device
 from wsss.inference.masks import IMAGES_PER_PROCESS, SegmentationNetwork, masks_of, segmented
 from wsss.inference.shards import require_classes, shard_label, shard_of
-from wsss.model_file import load_segmenter
+from wsss.machine.devices import torch_device
 from wsss.progress import track
-from wsss.step import Step
+from wsss.runs.step import Step
+from wsss.store.label_maps import write_label_shard
+from wsss.store.networks import load_segmenter
 
 
 def infer_masks(step: Step, index: Path, model: Path, shard: int, out: Path) -> None:

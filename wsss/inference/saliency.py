@@ -10,7 +10,6 @@ from wsss.config import SaliencyCrf
 from wsss.crf import refine_labels
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
-from wsss.data.maps import MapShard, ScoreMaps
 from wsss.errors import UserError
 from wsss.inference.cam_network import C2amNetwork
 from wsss.inference.cams import SCALES
@@ -21,6 +20,7 @@ from wsss.inference.stacks import Stack, image_stacks, in_order
 from wsss.inference.tta import full
 from wsss.models import C2AM, PoolNet
 from wsss.progress import track
+from wsss.store.maps import MapShard, ScoreMaps
 
 #: what is salient, in masks and maps of 8 bits
 SALIENT = 255
@@ -42,9 +42,9 @@ def c2am_maps(
 ) -> Iterator[ScoreMaps]:
     """C2AM's map of each image of a shard, in the index's order, with labels or without: keys [0, 1].
 
-    reverse: the activation shows the background, see `wsss.model_file.Header.flip`. The rest, and the errors,
-    are those of `wsss.inference.cams.cam_maps`. Published is the mean over the scales, here it is as with
-    CAMs their sum: equal, once divided by its maximum.
+    reverse: the activation shows the background, see `wsss.store.networks.Header.flip`. The rest, and the
+    errors, are those of `wsss.inference.cams.cam_maps`. Published is the mean over the scales, here it is as
+    with CAMs their sum: equal, once divided by its maximum.
     """
     part = index.shard(*shard)
     network = C2amNetwork(model, torch.device(device), precision, flip, reverse=reverse)

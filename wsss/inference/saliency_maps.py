@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from wsss.data.label_maps import LabelShard
-from wsss.data.maps import MapShard
 from wsss.inference.tta import full
+from wsss.store.label_maps import LabelShard
+from wsss.store.maps import MapShard
 
 SaliencyShard = MapShard | LabelShard
 

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsss.data.label_maps import LabelShard, write_label_shard
-from wsss.data.maps import MapShard, write_shard
 from wsss.data.stage import read_index
-from wsss.files import write_csv, write_json
-from wsss.inference.evaluate_saliency import evaluate_saliency
+from wsss.evaluation.saliency import evaluate_saliency
 from wsss.inference.saliency import c2am_maps, poolnet_maps, saliency_masks
 from wsss.inference.shards import keep_to_threads, on_this_machine, open_shards, shard_of
-from wsss.model_file import load_c2am, load_poolnet
 from wsss.progress import LOGGER
-from wsss.step import Step
+from wsss.runs.step import Step
+from wsss.store.files import write_csv, write_json
+from wsss.store.label_maps import LabelShard, write_label_shard
+from wsss.store.maps import MapShard, write_shard
+from wsss.store.networks import load_c2am, load_poolnet
 
 
 def infer_c2am(step: Step, index: Path, model: Path, shard: int, out: Path) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from wsss.data.index import Record
-from wsss.data.maps import ScoreMaps
 from wsss.inference.cam_network import MapNetwork
 from wsss.inference.stacks import Stack, image_stacks, in_order
+from wsss.store.maps import ScoreMaps
 
 
 def score_maps(

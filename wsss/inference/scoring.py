@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsss.data.label_maps import LabelShard
-from wsss.data.maps import MapShard
 from wsss.data.stage import read_index
-from wsss.files import write_csv, write_json
-from wsss.inference.evaluate import CAMS, ScoreKind, evaluate_scores
-from wsss.inference.evaluate_labels import evaluate_labels, unscored
+from wsss.evaluation.labels import evaluate_labels, unscored
+from wsss.evaluation.scores import CAMS, ScoreKind, evaluate_scores
 from wsss.inference.shards import open_shards
 from wsss.inference.walk_scores import walk_scores
 from wsss.progress import LOGGER
-from wsss.step import Step
+from wsss.runs.step import Step
+from wsss.store.files import write_csv, write_json
+from wsss.store.label_maps import LabelShard
+from wsss.store.maps import MapShard
 
 WALKS = ScoreKind(
     "walks", "walked CAMs of the image-level labels' classes, divided by their common maximum", walk_scores

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 import cv2
 
 from wsss.data.index import Index, Record
-from wsss.data.label_maps import LabelShard
-from wsss.data.maps import MapShard
-from wsss.devices import torch_device
 from wsss.errors import UserError
-from wsss.step import Step
+from wsss.machine.devices import torch_device
+from wsss.runs.step import Step
+from wsss.store.label_maps import LabelShard
+from wsss.store.maps import MapShard
 
 SHOWN_IDS = 20
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from wsss.data.maps import write_shard
 from wsss.data.stage import read_index
 from wsss.inference.cams import cam_maps
 from wsss.inference.shards import on_this_machine, require_classes, shard_of
-from wsss.model_file import load_classifier
-from wsss.step import Step
+from wsss.runs.step import Step
+from wsss.store.maps import write_shard
+from wsss.store.networks import load_classifier
 
 
 def infer_cams(step: Step, index: Path, model: Path, shard: int, out: Path) -> None:

@@ -1,9 +1,9 @@
 """The network that a run is for, as those use it who have photographs of their own."""
 
 from wsss.errors import UserError
-from wsss.model_file import Header, load_segmenter
 from wsss.models import DeepLabV3Plus
-from wsss.runs import Run
+from wsss.runs.run import Run
+from wsss.store.networks import Header, load_segmenter
 
 
 def trained_segmenter(run: Run) -> tuple[DeepLabV3Plus, Header]:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from wsss.data.maps import ScoreMaps
+from wsss.store.maps import ScoreMaps
 
 #: stride of the strided map, the resolution of the affinity network
 STRIDE = 4

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from wsss.data.maps import ScoreMaps
 from wsss.inference.random_walk import full_size
+from wsss.store.maps import ScoreMaps
 
 #: the test scale under which a walk's maps stand in their file: images are looked at once
 SCALE = 1.0

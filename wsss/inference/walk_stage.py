@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from wsss.data.maps import MapShard, write_shard
 from wsss.data.stage import read_index
-from wsss.devices import torch_device
 from wsss.inference.shards import keep_to_threads, open_shards, shard_label, shard_of
 from wsss.inference.walks import EdgeNetwork, walk_maps
-from wsss.model_file import load_affinity_net
+from wsss.machine.devices import torch_device
 from wsss.progress import track
-from wsss.step import Step
+from wsss.runs.step import Step
+from wsss.store.maps import MapShard, write_shard
+from wsss.store.networks import load_affinity_net
 
 
 def walk_shard(step: Step, index: Path, cams: Path, model: Path, shard: int, out: Path) -> None:

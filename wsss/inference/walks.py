@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from wsss.config import Walk
 from wsss.data.index import Index
-from wsss.data.maps import MapShard, ScoreMaps
 from wsss.errors import UserError
 from wsss.inference.device_network import DeviceNetwork
 from wsss.inference.random_walk import random_walk
@@ -20,6 +19,7 @@ from wsss.inference.stacks import Stack, image_stacks, in_order
 from wsss.inference.tta import ALIGNMENT, STRIDE, strided
 from wsss.inference.walk_scores import SCALE
 from wsss.models import AffinityNet
+from wsss.store.maps import MapShard, ScoreMaps
 
 
 class EdgeNetwork(DeviceNetwork):

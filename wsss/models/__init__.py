@@ -1,6 +1,9 @@
 """The networks: tensors in, tensors out. They know no dataset and no loss, and read no file but weights."""
 
-import wsss.torchvision_fix  # noqa: F401
+# timm imports torchvision, so the repair comes first.
+import wsss.models.torchvision_repair  # noqa: F401
+
+# isort: split
 
 from wsss.models.affinity import AffinityNet
 from wsss.models.backbone import Backbone

@@ -8,11 +8,11 @@ from typing import Any
 from wsss.config import Section
 from wsss.config.keys import REQUIRED, keys
 from wsss.errors import UserError
-from wsss.files import read_json
 from wsss.report.numbers import Number, Source
 from wsss.report.provenance import flat
 from wsss.report.results import SALIENCY, SCORES, name_of
-from wsss.runs import Run, metrics_files
+from wsss.runs.run import Run, metrics_files
+from wsss.store.files import read_json
 
 NOT_READ = "not read"
 #: what of a stage is compared, and its name in the table

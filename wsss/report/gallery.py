@@ -8,13 +8,13 @@ import numpy as np
 
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
-from wsss.data.label_maps import LabelShard
-from wsss.data.maps import MapShard
 from wsss.data.palette import IGNORE, read_mask
 from wsss.inference.tta import full
 from wsss.inference.walk_scores import walk_scores
 from wsss.report import pictures
 from wsss.report.numbers import Number, Source
+from wsss.store.label_maps import LabelShard
+from wsss.store.maps import MapShard
 
 #: least part of an image that a region has whose class is named in the picture, and the most of one class
 NAMED, MOST_NAMED = 0.006, 3

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from wsss.data.index import Index
 from wsss.data.palette import IGNORE, voc_palette
-from wsss.figures.published import FIGURES, SPLIT, classes_of
 from wsss.report import provenance
 from wsss.report.curves import threshold_charts, training_charts
 from wsss.report.gallery import Row
 from wsss.report.pictures import ERRORS
+from wsss.report.published import FIGURES, SPLIT, classes_of
 from wsss.report.results import Results, read_bound
 from wsss.report.sections import classes, confusion, funnel, published
 from wsss.report.templating import fill

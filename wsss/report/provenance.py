@@ -10,11 +10,11 @@ from typing import Any
 
 from wsss.config import Section
 from wsss.config.keys import REQUIRED, keys
-from wsss.figures.chain import RULES
-from wsss.jobs import Job, cpu, read_jobs, versions
+from wsss.report.chain import RULES
 from wsss.report.numbers import Source
-from wsss.runs import Run, stages
-from wsss.stages import selects_epoch
+from wsss.runs.jobs import Job, cpu, read_jobs, versions
+from wsss.runs.run import Run, stages
+from wsss.runs.stages import selects_epoch
 
 #: by stage, the section whose seed it takes
 STAGE_SEEDS = {

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from wsss.errors import UserError
-from wsss.files import read_json
 from wsss.report.numbers import Number, Source
-from wsss.runs import RESULTS, Run, load_run, run_names
+from wsss.runs.run import RESULTS, Run, load_run, run_names
+from wsss.store.files import read_json
 
 #: by the first part of a metrics file's name, the stage whose digest it carries
 SCORES = {

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from wsss.data.index import Index
-from wsss.data.label_maps import LabelShard
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
 from wsss.metrics import ConfusionMatrix
 from wsss.progress import track
+from wsss.store.label_maps import LabelShard
 
 #: greatest difference of two mIoU, in percent, that are computed from the same masks
 SAME = 1e-6

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wsss.figures.chain import RULES
-from wsss.figures.published import classes_of, figure_of
+from wsss.report.chain import RULES
 from wsss.report.numbers import Number, Source
+from wsss.report.published import classes_of, figure_of
 from wsss.report.results import Results
-from wsss.runs import Run, stages
+from wsss.runs.run import Run, stages
 
 
 @dataclass(frozen=True)

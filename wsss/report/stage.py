@@ -4,10 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsss.data.index import Index
-from wsss.data.label_maps import LabelShard
-from wsss.data.maps import MapShard
 from wsss.data.stage import read_index
-from wsss.files import read_json, write_json, write_text
 from wsss.inference.shards import open_shards
 from wsss.progress import LOGGER
 from wsss.report.choose import choose_images
@@ -16,8 +13,11 @@ from wsss.report.numbers import Source
 from wsss.report.page import render
 from wsss.report.results import name_of, read_results
 from wsss.report.scores import score_images
-from wsss.stages import final_saliency
-from wsss.step import Step
+from wsss.runs.stages import final_saliency
+from wsss.runs.step import Step
+from wsss.store.files import read_json, write_json, write_text
+from wsss.store.label_maps import LabelShard
+from wsss.store.maps import MapShard
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss.figures.chain import RULES
-from wsss.jobs import Job, read_jobs
-from wsss.runs import Run, stages
-from wsss.stages import STAGES
+from wsss.report.chain import RULES
+from wsss.runs.jobs import Job, read_jobs
+from wsss.runs.run import Run, stages
+from wsss.runs.stages import STAGES
 
 #: rules that score what a stage has made, by their stage
 SCORING = {

@@ -7,15 +7,15 @@ import torch
 
 from wsss.config import AffinityTraining
 from wsss.data.index import Index
-from wsss.data.label_maps import LabelShard
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.stage import read_index
 from wsss.data.transforms import AffinityTransform
 from wsss.inference.shards import open_shards
-from wsss.model_file import Header
+from wsss.machine import distributed
 from wsss.models import AffinityNet
-from wsss.step import Step
-from wsss.training import distributed
+from wsss.runs.step import Step
+from wsss.store.label_maps import LabelShard
+from wsss.store.networks import Header
 from wsss.training.fit import fit, keep, labelled_images
 from wsss.training.tasks import AffinityTask
 

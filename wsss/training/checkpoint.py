@@ -13,8 +13,8 @@ from typing import IO, Any
 import torch
 
 from wsss.errors import UserError
-from wsss.files import atomic, remove_parts
 from wsss.progress import LOGGER
+from wsss.store.files import atomic, remove_parts
 
 #: the newest and the one before: the last good one survives whatever is wrong with the newest
 KEPT = 2

@@ -21,14 +21,14 @@ from torch.utils.data import DataLoader, Dataset
 from wsss.config import Machine, Optimisation
 from wsss.data.samples import Batches, collate
 from wsss.errors import Preempted, UserError
+from wsss.machine import distributed
+from wsss.machine.signals import LeaveRequest, outlive_signals, started
 from wsss.progress import LOGGER, Progress
-from wsss.training import distributed
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.learning import Learning, NotFinite
 from wsss.training.logbook import Logbook
 from wsss.training.meter import Meter
 from wsss.training.selection import Selection
-from wsss.training.signals import LeaveRequest, outlive_signals, started
 from wsss.training.task import Batch, Task
 
 #: rows of the metrics CSV per epoch

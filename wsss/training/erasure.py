@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wsss.config import Erasing
-from wsss.training import distributed
+from wsss.machine import distributed
 
 
 class ErasureChoice:

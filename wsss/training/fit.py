@@ -10,14 +10,14 @@ from torch.utils.data import Dataset
 from wsss.config import Optimisation
 from wsss.data.index import Index
 from wsss.data.samples import with_labels
-from wsss.devices import torch_device
 from wsss.errors import UserError
-from wsss.files import atomic
-from wsss.finished import hold
-from wsss.model_file import Header, save_model
+from wsss.machine import distributed
+from wsss.machine.devices import torch_device
 from wsss.progress import LOGGER
-from wsss.step import Step
-from wsss.training import distributed
+from wsss.runs.step import Step
+from wsss.store.files import atomic
+from wsss.store.networks import Header, save_model
+from wsss.store.retained import hold
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.engine import Training
 from wsss.training.selection import Selection

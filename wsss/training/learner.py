@@ -5,7 +5,8 @@ from typing import Any
 import torch
 
 from wsss.config import Optimisation
-from wsss.training import distributed, optim
+from wsss.machine import distributed
+from wsss.training import optim
 from wsss.training.task import Player
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from wsss.config import Optimisation
-from wsss.precision import autocast
-from wsss.training import distributed
+from wsss.machine import distributed
+from wsss.machine.precision import autocast
 from wsss.training.ema import MovingAverage
 from wsss.training.learner import Learner
 from wsss.training.task import Batch, Moment, Objective, Task

@@ -10,7 +10,7 @@ import numpy as np
 from wsss.config import Machine
 from wsss.data.images import read_image
 from wsss.errors import UserError
-from wsss.files import atomic
+from wsss.store.files import atomic
 
 
 class Logbook:

@@ -11,11 +11,11 @@ from wsss.data.samples import TrainingImages
 from wsss.data.stage import read_index
 from wsss.data.transforms import ClassificationTransform
 from wsss.inference.shards import require_classes
-from wsss.model_file import Header, load_classifier, save_model
+from wsss.machine import distributed
 from wsss.models import Classifier
 from wsss.models.norm import NormMode
-from wsss.step import Step
-from wsss.training import distributed
+from wsss.runs.step import Step
+from wsss.store.networks import Header, load_classifier, save_model
 from wsss.training.fit import fit, keep, labelled_images
 from wsss.training.pictures import CamPictures
 from wsss.training.tasks import PRIOR_TASKS

@@ -9,8 +9,6 @@ from torch.utils.data import Dataset
 
 from wsss.config import C2am, Poolnet
 from wsss.data.index import Index
-from wsss.data.label_maps import LabelShard
-from wsss.data.maps import MapShard
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.samples import TrainingImages
 from wsss.data.stage import read_index
@@ -18,11 +16,13 @@ from wsss.data.transforms import ClassificationTransform, NativeTransform, Resam
 from wsss.errors import UserError
 from wsss.inference.shards import open_shards
 from wsss.inference.tta import full
-from wsss.model_file import Header
+from wsss.machine import distributed
 from wsss.models import C2AM, PoolNet
 from wsss.progress import LOGGER
-from wsss.step import Step
-from wsss.training import distributed
+from wsss.runs.step import Step
+from wsss.store.label_maps import LabelShard
+from wsss.store.maps import MapShard
+from wsss.store.networks import Header
 from wsss.training.fit import fit, keep, labelled_images
 from wsss.training.tasks import C2amTask, PoolnetTask
 

@@ -9,19 +9,19 @@ import torch
 
 from wsss.config import SegmentationTraining
 from wsss.data.index import Index
-from wsss.data.label_maps import LabelShard
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.palette import read_mask
 from wsss.data.stage import read_index
 from wsss.data.transforms import SegmentationTransform
-from wsss.devices import torch_device
 from wsss.errors import UserError
 from wsss.inference.shards import open_shards
-from wsss.model_file import Header
+from wsss.machine import distributed
+from wsss.machine.devices import torch_device
 from wsss.models import DeepLabV3Plus
 from wsss.progress import LOGGER
-from wsss.step import Step
-from wsss.training import distributed
+from wsss.runs.step import Step
+from wsss.store.label_maps import LabelShard
+from wsss.store.networks import Header
 from wsss.training.fit import fit, keep
 from wsss.training.selection import Selection
 from wsss.training.tasks import SegmentationTask

@@ -15,12 +15,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from wsss.data.images import read_image
 from wsss.data.index import Index
+from wsss.machine import distributed
+from wsss.machine.precision import autocast
+from wsss.machine.signals import outlive_signals, started
 from wsss.metrics import ConfusionMatrix
 from wsss.models import Network, Normalization
-from wsss.precision import autocast
 from wsss.progress import track
-from wsss.training import distributed
-from wsss.training.signals import outlive_signals, started
 
 
 class Validation:

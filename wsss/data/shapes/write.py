@@ -6,7 +6,7 @@ from pathlib import Path
 from wsss.data.palette import voc_palette
 from wsss.data.shapes.picture import Picture, picture
 from wsss.data.shapes.staging import CLASSES
-from wsss.files import write_png, write_text
+from wsss.store.files import write_png, write_text
 
 SPLITS = ("train", "val")
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from wsss import losses
 from wsss.config import C2am
+from wsss.machine import distributed
 from wsss.models import C2AM
-from wsss.training import distributed
 from wsss.training.task import Batch, Moment, Objective, Player, Task
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from wsss import losses
 from wsss.config import Priors
+from wsss.machine import distributed
 from wsss.models import Classifier
-from wsss.training import distributed
 from wsss.training.erasure import ErasureChoice
 from wsss.training.task import Batch, Moment, Objective, Player, Task
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from wsss import losses
 from wsss.config import SegmentationTraining
+from wsss.machine import distributed
 from wsss.models import DeepLabV3Plus
-from wsss.training import distributed
 from wsss.training.task import Batch, Moment, Objective, Player, Task
 
 

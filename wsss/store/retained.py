@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from wsss.files import atomic, atomic_directory
+from wsss.store.files import atomic, atomic_directory
 
 DIRECTORY = "finished"
 

@@ -15,7 +15,7 @@ from wsss.config import RunConfig
 from wsss.config.document import Document, Wrong, read_document
 from wsss.config.validation import validate
 from wsss.errors import UserError
-from wsss.stages import GIVEN_MAPS, STAGES, Stage, before, goals
+from wsss.runs.stages import GIVEN_MAPS, STAGES, Stage, before, goals
 
 RESULTS = Path("results")
 

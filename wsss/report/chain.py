@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from wsss.errors import UserError
-from wsss.figures.costs import Cost, costs_of
-from wsss.figures.published import figure_of
-from wsss.files import read_json, write_csv, write_text
-from wsss.runs import Run, stages
+from wsss.report.costs import Cost, costs_of
+from wsss.report.published import figure_of
+from wsss.runs.run import Run, stages
+from wsss.store.files import read_json, write_csv, write_text
 
 #: by stage, the rule that makes it, under whose name Snakemake keeps what it took
 RULES = {
@@ -38,7 +38,7 @@ RULES = {
 def write_miou(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write the mIoU in percent with two decimals, and below one line per class: its IoU and its name.
 
-    metrics: what `wsss.inference.evaluate_labels.evaluate_labels` returns. A class that never occurs is nan;
+    metrics: what `wsss.evaluation.labels.evaluate_labels` returns. A class that never occurs is nan;
     of a split without masks all are, and the last lines say why, and which figures there cannot be.
     """
     rows = [_percent(metrics["miou"])]

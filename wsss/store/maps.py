@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from wsss.errors import UserError
-from wsss.files import atomic
+from wsss.store.files import atomic
 
 _FORMAT = "wsss score maps 1"
 

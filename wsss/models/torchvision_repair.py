@@ -5,7 +5,7 @@ load, and `import torchvision` (which timm does) then fails on two operators tha
 Declaring their schemas is enough: models, transforms and data sets work; only `ops.nms` itself and the
 image codecs, which this project does not use, stay unavailable.
 
-Import this module before the first import of torchvision or timm.
+`wsss.models` imports this module before anything that imports timm.
 """
 
 import importlib.util
@@ -30,7 +30,8 @@ def _compiled_part_loads() -> bool:
     return True
 
 
-if not torch.cuda.is_available() and not _compiled_part_loads():
+# Whether there is a GPU is not asked: that starts CUDA, before a process has claimed its device.
+if torch.version.cuda is None and not _compiled_part_loads():
     _library = torch.library.Library("torchvision", "FRAGMENT")
     for _operator in ("nms", "qnms"):
         _library.define(_operator + _SCHEMA)

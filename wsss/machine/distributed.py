@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from wsss.errors import PeerLost
-from wsss.training.launch import launched_rank
+from wsss.machine.launch import launched_rank
 
 #: numbers in a tensor that is sent from where it is; below, the copies cost less than a message of its own
 LARGE = 1 << 18

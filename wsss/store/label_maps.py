@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from wsss.errors import UserError
-from wsss.files import atomic_directory, read_json, write_json, write_png
+from wsss.store.files import atomic_directory, read_json, write_json, write_png
 
 _FORMAT = "wsss label maps 1"
 _ABOUT = "shard.json"

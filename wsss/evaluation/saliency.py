@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from wsss.data.index import Index, Record
-from wsss.data.maps import MapShard
 from wsss.data.palette import IGNORE, read_mask
 from wsss.errors import UserError
-from wsss.inference.fanout import CHUNK, fan_out
 from wsss.inference.saliency_maps import open_saliency, saliency_of
 from wsss.inference.tta import full
+from wsss.machine.fanout import CHUNK, fan_out
 from wsss.metrics import ConfusionMatrix, SaliencyScore, ThresholdSweep
 from wsss.progress import Progress
+from wsss.store.maps import MapShard
 
 #: names of the two classes of saliency
 KINDS_OF_PIXELS = ("background", "object")

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from wsss.data.index import Index, Record
-from wsss.data.maps import MapShard, ScoreMaps
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
-from wsss.inference.fanout import CHUNK, fan_out
 from wsss.inference.tta import full
+from wsss.machine.fanout import CHUNK, fan_out
 from wsss.metrics import ThresholdSweep
 from wsss.progress import Progress
+from wsss.store.maps import MapShard, ScoreMaps
 
 SHOWN_IDS = 20
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from wsss.data.index import SHOWN_FAULTS, Index, Record
-from wsss.data.label_maps import write_label_shard
-from wsss.data.maps import ScoreMaps, write_shard
-from wsss.data.released import released_cams, released_saliency
 from wsss.errors import UserError
-from wsss.files import atomic_directory, read_json, write_json
-from wsss.given_entry import described, entry
+from wsss.imports.entry import described, entry
+from wsss.imports.released import released_cams, released_saliency
 from wsss.progress import track
-from wsss.runs import Run
+from wsss.runs.run import Run
+from wsss.store.files import atomic_directory, read_json, write_json
+from wsss.store.label_maps import write_label_shard
+from wsss.store.maps import ScoreMaps, write_shard
 
 SHOWN_IDS = 20
 
@@ -31,10 +31,11 @@ def give_maps(
 ) -> Path:
     """Make the maps in `sources` those of a stage of a run; returns the file that describes them.
 
-    stage: one of `wsss.stages.GIVEN_MAPS`. sources: directories with a file <id>.npy (CAMs) or <id>.png for
-    every image of the training split, and for every one of the validation split or for none; an image without
-    labels may have none. directory: of the runs' files, of which this one's is edited. Raises UserError with
-    what is missing, left over, there twice, or does not fit its image; then nothing was written.
+    stage: one of `wsss.runs.stages.GIVEN_MAPS`. sources: directories with a file <id>.npy (CAMs) or <id>.png
+    for every image of the training split, and for every one of the validation split or for none; an image
+    without labels may have none. directory: of the runs' files, of which this one's is edited. Raises
+    UserError with what is missing, left over, there twice, or does not fit its image; then nothing was
+    written.
     """
     run.section(stage)  # which tells those who ask for a stage that the run has not
     data = run.config.dataset

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from wsss.data.voc import voc_classes
 from wsss.errors import UserError
-from wsss.files import read_json
-from wsss.given_entry import entry
-from wsss.model_file import Header, new_network, read_header, save_model
+from wsss.imports.entry import entry
 from wsss.models.published import released_names, take
 from wsss.models.weights import read_tensors
-from wsss.runs import Run
-from wsss.stages import STAGES
+from wsss.runs.run import Run
+from wsss.runs.stages import STAGES
+from wsss.store.files import read_json
+from wsss.store.networks import Header, new_network, read_header, save_model
 
 #: by stage whose network can be given, its architecture
 ARCHITECTURES = {

@@ -14,11 +14,11 @@ from PIL import Image
 
 from wsss.data.images import image_size
 from wsss.data.index import Index, Record
-from wsss.data.label_maps import LabelShard
 from wsss.data.palette import voc_palette
 from wsss.data.voc import VOC_CLASSES
 from wsss.errors import UserError
-from wsss.files import atomic
+from wsss.store.files import atomic
+from wsss.store.label_maps import LabelShard
 
 SHOWN_FAULTS = 20
 

@@ -16,11 +16,11 @@ from torch import nn
 
 from wsss import __version__
 from wsss.errors import UserError
-from wsss.files import atomic
 from wsss.models import C2AM, AffinityNet, Classifier, DeepLabV3Plus, PoolNet
 from wsss.models.backbone import FreezeLevel
 from wsss.models.deeplab import HeadNorm
 from wsss.models.norm import NormMode
+from wsss.store.files import atomic
 
 HEADER = "wsss"
 

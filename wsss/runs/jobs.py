@@ -19,7 +19,7 @@ from typing import Any
 
 from wsss import __version__
 from wsss.errors import Preempted, UserError
-from wsss.files import read_json, write_json
+from wsss.store.files import read_json, write_json
 
 DIRECTORY = "jobs"
 #: what a job's exit status says of it; any other is a failure

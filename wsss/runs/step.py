@@ -15,14 +15,14 @@ from typing import Any
 
 from wsss.config import Machine
 from wsss.errors import PeerLost, Preempted, UserError
-from wsss.files import disk_is_full
-from wsss.finished import DIRECTORY, take
-from wsss.jobs import Record, cpu
+from wsss.machine.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
+from wsss.machine.nodes import this_node
 from wsss.progress import LOGGER, log_to
-from wsss.runs import Run, load_run
-from wsss.stages import parse_section
-from wsss.training.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
-from wsss.training.nodes import this_node
+from wsss.runs.jobs import Record, cpu
+from wsss.runs.run import Run, load_run
+from wsss.runs.stages import parse_section
+from wsss.store.files import disk_is_full
+from wsss.store.retained import DIRECTORY, take
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _status(
 def _with_devices(step: Step, devices: int | str, record: Record) -> int | None:
     """Claim what the work takes; the status of all that share it, None where this process does it alone."""
     # Imported here: it takes torch, and so seconds, which steps without devices need not spend.
-    from wsss.devices import claim, gpu_names
+    from wsss.machine.devices import claim, gpu_names
 
     machine, shares, command = step.machine, devices == "gpus", sys.orig_argv
     kinds = " or ".join(sorted(set(gpu_names())))

@@ -7,7 +7,7 @@ it as `voc12-2024`. Of COCO's classes no figures are at hand.
 
 from dataclasses import dataclass
 
-from wsss.runs import Run
+from wsss.runs.run import Run
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from wsss.errors import UserError
-from wsss.files import atomic
 from wsss.models import DeepLabV3Plus
 from wsss.models.padding import padded_in_whole_numbers
+from wsss.store.files import atomic
 
 #: format -> suffix of its files
 SUFFIXES = {"torch": ".pt2", "onnx": ".onnx"}

@@ -18,11 +18,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from wsss.data.array_pickle import numbers, read_dict
 from wsss.data.images import image_size
 from wsss.data.index import Record
-from wsss.data.maps import ScoreMaps
 from wsss.errors import UserError
+from wsss.store.array_pickle import numbers, read_dict
+from wsss.store.maps import ScoreMaps
 
 #: what a release calls the maps, and their strides
 CAMS = {"cam": 4, "hr_cam": 1}

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from types import FrameType
 
 from wsss.errors import PeerLost, Preempted, UserError
+from wsss.machine.nodes import Node, OnNodes, this_node
+from wsss.machine.signals import ASKED
 from wsss.progress import LOGGER
-from wsss.training.nodes import Node, OnNodes, this_node
-from wsss.training.signals import ASKED
 
 #: seconds that the others get to end after one process has failed
 GRACE = 30.0

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from wsss.config.edit import with_key
 from wsss.errors import UserError
-from wsss.files import read_json, write_text
-from wsss.runs import Run, stages
-from wsss.stages import GIVEN_MAPS, STAGES, before, selects_epoch
+from wsss.runs.run import Run, stages
+from wsss.runs.stages import GIVEN_MAPS, STAGES, before, selects_epoch
+from wsss.store.files import read_json, write_text
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from wsss.data.index import Index, Record
 from wsss.data.palette import voc_palette
 from wsss.data.photos import Photo, enlarged, within
 from wsss.figures.overlay import coloured
-from wsss.files import atomic, write_json, write_png
 from wsss.inference.masks import IMAGES_PER_PROCESS, SegmentationNetwork, masks_of, segmented
 from wsss.progress import Progress
+from wsss.store.files import atomic, write_json, write_png
 
 #: photographs whose small copies lie on the disk at once; what they give is written before the next are read
 AT_ONCE = 200

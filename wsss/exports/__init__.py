@@ -1,0 +1,1 @@
+"""What leaves: networks, predictions, archives for evaluation servers."""

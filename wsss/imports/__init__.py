@@ -1,0 +1,1 @@
+"""What comes from elsewhere: released networks and maps."""

@@ -1,0 +1,1 @@
+"""The machine below: devices, processes, nodes, precision, the scheduler."""

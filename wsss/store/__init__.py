@@ -1,0 +1,1 @@
+"""What lies on disk: whole files or none, shards of maps, trained networks."""
