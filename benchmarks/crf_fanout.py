@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from wsss.config import SaliencyCrf
+from wsss.config import SaliencyCrfConfig
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.inference.saliency import saliency_masks
@@ -64,7 +64,7 @@ def refine(index: Index, maps: Path, out: Path, shard: tuple[int, int], barrier:
         opened = MapShard(maps)
         shards = dict.fromkeys(opened.ids, opened)
         barrier.wait()
-        masks = saliency_masks(shards, index, SaliencyCrf(), shard=shard, progress=False)
+        masks = saliency_masks(shards, index, SaliencyCrfConfig(), shard=shard, progress=False)
         write_label_shard(out / f"{shard[0]:03d}", masks, digest="")
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
         (out / f"{shard[0]:03d}.mb").write_text(f"{megabytes:.0f}", encoding="utf-8")

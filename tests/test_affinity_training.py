@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from toy_chain import CLASSES, Toy
 
 from wsss import losses
-from wsss.config import AffinityTraining
+from wsss.config import AffinityTrainingConfig
 from wsss.errors import UserError
 from wsss.models import AffinityNet
 from wsss.store.label_maps import LabelShard, write_label_shard
@@ -36,7 +36,7 @@ def batch_of(toy: Toy, network: AffinityNet, positions: list[int]) -> Batch:
 def test_all_that_learns_has_one_rate_and_one_decay(toy: Toy) -> None:
     """The heads of other networks learn ten times as fast; here nothing else learns."""
     network = new_affinity_net(toy.run.config.affinity.training)
-    groups = parameter_groups(network, network.head_modules(), AffinityTraining().optimisation)
+    groups = parameter_groups(network, network.head_modules(), AffinityTrainingConfig().optimisation)
     assert {(group["lr"], group["weight_decay"]) for group in groups} == {(0.1, 1e-4)}
     learning = {id(parameter) for group in groups for parameter in group["params"]}
     heads = [*network.branches.parameters(), *network.edge.parameters()]

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from wsss.config import Augmentation, Ema, Evaluation, MaskCrf, Oc, Priors, RunConfig, ShapesDataset
+from wsss.config import (
+    AugmentationConfig,
+    EmaConfig,
+    EvaluationConfig,
+    MaskCrfConfig,
+    OcConfig,
+    PriorsConfig,
+    RunConfig,
+    ShapesDataset,
+)
 from wsss.errors import UserError
 from wsss.runs.run import load_run
 
@@ -279,7 +288,7 @@ def test_integers_are_numbers_and_lists_become_tuples(tmp_path: Path) -> None:
 
 def test_an_empty_section_switches_the_moving_average_on(tmp_path: Path) -> None:
     config = config_of(tmp_path, SHAPES + "oc: {optimisation: {ema: {}}}")
-    assert config.oc.optimisation.ema == Ema(decay=0.99, every=32, warmup_epochs=1)
+    assert config.oc.optimisation.ema == EmaConfig(decay=0.99, every=32, warmup_epochs=1)
     assert config.priors.optimisation.ema is None
 
 
@@ -297,13 +306,13 @@ def test_the_crop_is_free_without_tiles(tmp_path: Path) -> None:
 
 
 def test_sections_are_immutable_and_checked_from_python() -> None:
-    oc = Oc()
+    oc = OcConfig()
     with pytest.raises(ValidationError, match="frozen"):
         oc.label_smoothing = 0.2
     with pytest.raises(ValidationError, match="min_side must be at most max_side"):
-        Augmentation(min_side=700)
+        AugmentationConfig(min_side=700)
     with pytest.raises(ValidationError, match="Extra inputs"):
-        Oc.model_validate({"lr": 1})
+        OcConfig.model_validate({"lr": 1})
 
 
 @pytest.mark.parametrize(
@@ -317,18 +326,23 @@ def test_sections_are_immutable_and_checked_from_python() -> None:
     ],
 )
 def test_what_a_method_reads(method: str, regularisers: tuple[str, ...], uses_oc: bool) -> None:
-    priors = Priors.model_validate({"method": method})
+    priors = PriorsConfig.model_validate({"method": method})
     assert priors.regularisers == regularisers
     assert priors.uses_oc is uses_oc
     assert priors.unread() == {"puzzle", "erasing", "noc"} - set(regularisers)
 
 
 def test_published_sweep() -> None:
-    thresholds = Evaluation().thresholds
+    thresholds = EvaluationConfig().thresholds
     assert len(thresholds) == 16
     assert thresholds == tuple(round(0.05 * step, 2) for step in range(1, 17))
-    assert Evaluation(threshold_from=0.5, threshold_to=0.5).thresholds == (0.5,)
-    assert Evaluation(threshold_from=0, threshold_to=1, threshold_step=0.3).thresholds == (0, 0.3, 0.6, 0.9)
+    assert EvaluationConfig(threshold_from=0.5, threshold_to=0.5).thresholds == (0.5,)
+    assert EvaluationConfig(threshold_from=0, threshold_to=1, threshold_step=0.3).thresholds == (
+        0,
+        0.3,
+        0.6,
+        0.9,
+    )
 
 
 def test_published_values() -> None:
@@ -378,5 +392,5 @@ def test_published_values_of_the_last_stages() -> None:
 
 
 def test_the_crf_of_masks_reads_what_it_needs() -> None:
-    assert MaskCrf(gt_prob=0.5).differences() == {}
-    assert MaskCrf(kind="mixed", gt_prob=0.5).differences() == {"kind": "mixed", "gt_prob": 0.5}
+    assert MaskCrfConfig(gt_prob=0.5).differences() == {}
+    assert MaskCrfConfig(kind="mixed", gt_prob=0.5).differences() == {"kind": "mixed", "gt_prob": 0.5}

@@ -18,7 +18,7 @@ from toy_faults import Malicious, malicious
 from toy_run import make_run, step_of
 from toy_training import IMAGES, build, in_pieces, newest_step, start, wait_for, weights
 
-from wsss.config import Machine
+from wsss.config import MachineConfig
 from wsss.data.index import Index
 from wsss.errors import Preempted, UserError
 from wsss.machine.signals import LeaveRequest
@@ -378,7 +378,7 @@ def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
 
 
 def logbook(directory: Path, after: int = 0, **keys: Any) -> Logbook:
-    machine = Machine.model_validate(keys)
+    machine = MachineConfig.model_validate(keys)
     path = directory / "metrics.csv"
     about: dict[str, Any] = {"name": "run/oc", "config": {"digest": "d"}}
     return Logbook(path, after=after, curves=directory, machine=machine, **about)

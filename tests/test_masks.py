@@ -11,7 +11,7 @@ from PIL import Image
 from torch.nn import functional
 from toy_chain import BACKBONE, CLASSES, SIZES, Toy
 
-from wsss.config import MaskCrf
+from wsss.config import MaskCrfConfig
 from wsss.crf import refine_deeplab, refine_mixed
 from wsss.data.images import read_image
 from wsss.data.index import Index
@@ -91,9 +91,9 @@ def test_masks_are_the_most_probable_classes_after_the_crf(toy: Toy, model: Deep
     _, path, probabilities = next(segmented(network(model), toy.index, SCALES, batch=1, workers=0))
     image = np.asarray(read_image(path))
     expected = {
-        MaskCrf(iterations=0): probabilities,
-        MaskCrf(iterations=2): refine_deeplab(image, probabilities, iterations=2),
-        MaskCrf(iterations=2, kind="mixed", gt_prob=0.6): refine_mixed(
+        MaskCrfConfig(iterations=0): probabilities,
+        MaskCrfConfig(iterations=2): refine_deeplab(image, probabilities, iterations=2),
+        MaskCrfConfig(iterations=2, kind="mixed", gt_prob=0.6): refine_mixed(
             image, probabilities, iterations=2, gt_prob=0.6
         ),
     }
@@ -103,7 +103,7 @@ def test_masks_are_the_most_probable_classes_after_the_crf(toy: Toy, model: Deep
 
 
 def test_several_processes_make_the_same_masks_in_the_same_order(toy: Toy, model: DeepLabV3Plus) -> None:
-    crf = MaskCrf(iterations=2)
+    crf = MaskCrfConfig(iterations=2)
     found = list(segmented(network(model), toy.index, [1.0], batch=1, workers=0))
     one, two = (list(masks_of(found, crf, processes=processes)) for processes in (1, 2))
     assert [image_id for image_id, _ in two] == [record.id for record in toy.index]

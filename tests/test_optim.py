@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from toy_training import ToyClassifier, settings
 
-from wsss.config import Optimisation
+from wsss.config import OptimizationConfig
 from wsss.models import Classifier
 from wsss.training import optim
 from wsss.training.ema import MovingAverage
@@ -25,8 +25,8 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def optimisation(**values: Any) -> Optimisation:
-    return Optimisation.model_validate({"batch": 4, "epochs": 1, "lr": 0.1, **values})
+def optimisation(**values: Any) -> OptimizationConfig:
+    return OptimizationConfig.model_validate({"batch": 4, "epochs": 1, "lr": 0.1, **values})
 
 
 # ---- groups and rates --------------------------------------------------------------------------------------

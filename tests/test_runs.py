@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wsss.config import Oc, Priors, RunConfig, Section, ShapesDataset
+from wsss.config import OcConfig, PriorsConfig, RunConfig, Section, ShapesDataset
 from wsss.errors import UserError
 from wsss.runs.run import Run, load_run, run_names, stages
 from wsss.runs.stages import STAGES, final_saliency, parse_section, selects_epoch
@@ -177,7 +177,9 @@ def test_a_section_comes_back_whole(write) -> None:
     for stage in stages(run):
         section = attrgetter(STAGES[stage].section)(run.config)
         assert parse_section(stage, run.section(stage)) == section
-    assert isinstance(parse_section("oc", "{}"), Oc) and isinstance(parse_section("priors", "{}"), Priors)
+    assert isinstance(parse_section("oc", "{}"), OcConfig) and isinstance(
+        parse_section("priors", "{}"), PriorsConfig
+    )
 
 
 def test_what_is_no_section_is_refused() -> None:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from toy_saliency import BACKBONE, SIZES, make_cams, make_images, make_masks
 
-from wsss.config import SaliencyCrf
+from wsss.config import SaliencyCrfConfig
 from wsss.crf import refine_labels
 from wsss.data.index import Index
 from wsss.errors import UserError
@@ -110,7 +110,7 @@ def test_shards_of_maps_share_out_the_images(c2am: C2AM, index: Index, maps: lis
 
 
 def test_masks_are_the_crf_of_what_exceeds_the_threshold(index: Index, stored: dict[str, MapShard]) -> None:
-    settings = SaliencyCrf(threshold=0.3, iterations=2)
+    settings = SaliencyCrfConfig(threshold=0.3, iterations=2)
     found = dict(saliency_masks(stored, index, settings, progress=False))
     assert list(found) == [record.id for record in index]
     for record, size in zip(index, SIZES, strict=True):
@@ -126,7 +126,7 @@ def test_masks_are_the_crf_of_what_exceeds_the_threshold(index: Index, stored: d
 
 
 def test_without_iterations_the_threshold_stands(index: Index, stored: dict[str, MapShard]) -> None:
-    masks = saliency_masks(stored, index, SaliencyCrf(iterations=0), shard=(1, 2), progress=False)
+    masks = saliency_masks(stored, index, SaliencyCrfConfig(iterations=0), shard=(1, 2), progress=False)
     found = dict(masks)
     assert list(found) == ["id1", "id3", "id5"]
     assert np.array_equal(found["id1"] > 0, full(stored["id1"]["id1"])[0] > 0.2)
@@ -135,7 +135,7 @@ def test_without_iterations_the_threshold_stands(index: Index, stored: dict[str,
 def test_a_split_without_labels_has_masks_all_the_same(index: Index, stored: dict[str, MapShard]) -> None:
     """Of VOC's `test` nobody knows the labels; that is no reason to take its images for empty ones."""
     unknown = replace(index, records=tuple(replace(record, labels=()) for record in index))
-    masks = dict(saliency_masks(stored, unknown, SaliencyCrf(iterations=0), progress=False))
+    masks = dict(saliency_masks(stored, unknown, SaliencyCrfConfig(iterations=0), progress=False))
     assert all(mask.any() for mask in masks.values())
 
 
@@ -152,7 +152,9 @@ def test_a_bad_map_is_named(
     wrong = [change(item) if item.id == "id1" else item for item in maps]
     write_shard(tmp_path / "wrong.safetensors", wrong, digest="d")
     shard = MapShard(tmp_path / "wrong.safetensors")
-    masks = saliency_masks(dict.fromkeys(shard.ids, shard), index, SaliencyCrf(iterations=1), progress=False)
+    masks = saliency_masks(
+        dict.fromkeys(shard.ids, shard), index, SaliencyCrfConfig(iterations=1), progress=False
+    )
     with pytest.raises(UserError, match=message):
         list(masks)
 
@@ -164,7 +166,7 @@ def test_a_map_without_any_activation_is_all_background(tmp_path: Path, index: I
     ]
     write_shard(tmp_path / "zero.safetensors", maps, digest="d")
     shard = MapShard(tmp_path / "zero.safetensors")
-    masks = saliency_masks(dict.fromkeys(shard.ids, shard), index, SaliencyCrf(), progress=False)
+    masks = saliency_masks(dict.fromkeys(shard.ids, shard), index, SaliencyCrfConfig(), progress=False)
     assert not any(mask.any() for _, mask in masks)
 
 

@@ -24,7 +24,7 @@ from toy_saliency import (
 from toy_training import in_pieces, machine
 
 from wsss import losses
-from wsss.config import C2am, Poolnet
+from wsss.config import C2amConfig, PoolnetConfig
 from wsss.data.index import Index
 from wsss.data.samples import collate, with_labels
 from wsss.errors import UserError
@@ -123,7 +123,7 @@ def test_no_hint_in_a_batch_is_0_and_not_nan(index: Index, hints: CamHints) -> N
 
 
 def test_the_head_learns_ten_times_as_fast() -> None:
-    section = C2am()
+    section = C2amConfig()
     network = new_c2am(c2am_section())
     groups = parameter_groups(network, network.head_modules(), section.optimisation)
     head = {id(parameter) for parameter in network.activation.parameters()}
@@ -241,9 +241,9 @@ def test_the_published_backbone_sees_bgr(index: Index, masks: dict[str, LabelSha
 def test_one_adam_one_rate_and_fixed_statistics() -> None:
     section = poolnet_section()
     network = new_poolnet(section)
-    groups = parameter_groups(network, network.head_modules(), Poolnet().optimisation)
+    groups = parameter_groups(network, network.head_modules(), PoolnetConfig().optimisation)
     assert {(group["lr"], group["weight_decay"]) for group in groups} == {(5e-5, 5e-4)}
-    assert type(make_optimizer(groups, Poolnet().optimisation)) is torch.optim.Adam
+    assert type(make_optimizer(groups, PoolnetConfig().optimisation)) is torch.optim.Adam
     before = {name: value.clone() for name, value in network.named_buffers()}
     network.train()(torch.rand(2, 3, 48, 48)).sum().backward()
     assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
@@ -299,7 +299,7 @@ def training_of(directory: Path, kind: str, index: Index, hints: CamHints, masks
     """A training of C2AM-H, C2AM or PoolNet that keeps its checkpoints in `directory`."""
     task: C2amTask | PoolnetTask
     samples: Dataset
-    section: C2am | Poolnet
+    section: C2amConfig | PoolnetConfig
     if kind == "poolnet":
         section = poolnet_section(epochs=2)
         network: Any = new_poolnet(section)

@@ -9,7 +9,7 @@ import yaml
 from test_workflow import REPOSITORY
 from toy_plans import coco_sized, plan, voc_sized
 
-from wsss.config import Optimisation
+from wsss.config import OptimizationConfig
 from wsss.runs.run import Run, load_run, run_names, stages
 
 CONFIG = REPOSITORY / "config"
@@ -64,7 +64,7 @@ def leaves(values: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def trainings(run: Run) -> dict[str, Optimisation]:
+def trainings(run: Run) -> dict[str, OptimizationConfig]:
     """The optimisation of every training."""
     config = run.config
     return {
@@ -81,7 +81,7 @@ def trainings(run: Run) -> dict[str, Optimisation]:
 def test_smaller_gpus_make_the_same_steps(name: str) -> None:
     """As many images, the same step along the mean gradient of an image, the same decay: as on large ones."""
 
-    def step(optimisation: Optimisation) -> tuple[float, ...]:
+    def step(optimisation: OptimizationConfig) -> tuple[float, ...]:
         parts = optimisation.accumulate if optimisation.reduction == "sum" else 1
         decay = optimisation.lr * optimisation.weight_decay
         return optimisation.batch * optimisation.accumulate, optimisation.lr * parts, decay

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from toy_run import make_run, script
 
-from wsss.config import Priors
+from wsss.config import PriorsConfig
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.progress import LOGGER
 from wsss.runs import step as step_module
@@ -56,7 +56,7 @@ def test_the_work_gets_its_section(place: tuple[Path, Run]) -> None:
     seen: list[Step] = []
     assert status("priors", seen.append, *words(run), "--threads", "3") == 0
     (step,) = seen
-    assert isinstance(step.section, Priors) and step.section == run.config.priors
+    assert isinstance(step.section, PriorsConfig) and step.section == run.config.priors
     assert step.stage == "priors" and step.run.name == "tiny" and step.digest == run.digest("priors")
     assert step.machine.threads == 3 and step.machine.device == "cpu"
     assert step.checkpoints == Path("results/tiny/checkpoints/priors")

@@ -15,7 +15,7 @@ from torch import Tensor
 from toy_training import CLASSES, SIDE, ToyClassifier, ToyImages, settings
 
 from wsss import losses
-from wsss.config import Erasing, Priors
+from wsss.config import ErasingConfig, PriorsConfig
 from wsss.machine import distributed
 from wsss.models import Classifier, load_published
 from wsss.training.erasure import ErasureChoice
@@ -47,7 +47,7 @@ class GoldenStep:
         self.published = json.loads((golden / "pnoc_step.json").read_text())
         shapes = json.loads((golden / "classifier_resnest50.json").read_text())["state_dict"]
         self.filled = {key: fill.filled(key, shape) for key, shape in shapes.items()}
-        self.section = Priors.model_validate(
+        self.section = PriorsConfig.model_validate(
             {
                 "method": "pnoc",
                 "label_smoothing": self.published["label_smoothing"],
@@ -77,7 +77,7 @@ class GoldenStep:
         load_published(network, self.filled)
         return network.train()
 
-    def objectives(self, section: Priors | None = None) -> Iterator[Objective]:
+    def objectives(self, section: PriorsConfig | None = None) -> Iterator[Objective]:
         """The objectives, each back-propagated before the next."""
         for network in (self.generator, self.oc):
             network.zero_grad(set_to_none=True)
@@ -379,7 +379,7 @@ def choose(choice: ErasureChoice, labels: list[list[float]], draws: list[float])
 
 
 def test_random_is_uniform_over_the_present_classes() -> None:
-    choice = ErasureChoice(Erasing(choice="random"), 5)
+    choice = ErasureChoice(ErasingConfig(choice="random"), 5)
     draws = [(i + 0.5) / 300 for i in range(300)]
     chosen = choose(choice, [[0, 1, 0, 1, 1]] * 300, draws)
     assert np.bincount(chosen, minlength=5).tolist() == [0, 100, 0, 100, 100]
@@ -389,7 +389,7 @@ def test_random_is_uniform_over_the_present_classes() -> None:
 
 
 def test_balanced_evens_out() -> None:
-    choice = ErasureChoice(Erasing(choice="balanced"), 3)
+    choice = ErasureChoice(ErasingConfig(choice="balanced"), 3)
     choice.chosen[:] = [400, 1, 1]
     draws = np.random.default_rng(0).random(3000).tolist()
     chosen = choose(choice, [[1, 1, 1]] * 3000, draws)
@@ -399,7 +399,7 @@ def test_balanced_evens_out() -> None:
 
 
 def test_balanced_draws_in_inverse_proportion() -> None:
-    choice = ErasureChoice(Erasing(choice="balanced"), 2)
+    choice = ErasureChoice(ErasingConfig(choice="balanced"), 2)
     choice.chosen[:] = [3, 1]
     assert choose(choice, [[1, 1]], [0.2499]) == [0]
     choice.chosen[:] = [3, 1]
@@ -407,14 +407,14 @@ def test_balanced_draws_in_inverse_proportion() -> None:
 
 
 def test_least_chosen_takes_turns() -> None:
-    choice = ErasureChoice(Erasing(choice="least_chosen"), 4)
+    choice = ErasureChoice(ErasingConfig(choice="least_chosen"), 4)
     assert choose(choice, [[1, 0, 1, 1]] * 7, [0.9] * 7) == [0, 2, 3, 0, 2, 3, 0]
     assert choose(choice, [[1, 1, 1, 0]] * 3, [0.1] * 3) == [1, 1, 1]
     assert choice.chosen.tolist() == [4, 4, 3, 3]
 
 
 def test_focal_learns_what_is_hard() -> None:
-    choice = ErasureChoice(Erasing(choice="focal", focal_momentum=0.8, focal_gamma=3), 3)
+    choice = ErasureChoice(ErasingConfig(choice="focal", focal_momentum=0.8, focal_gamma=3), 3)
     logits = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0]])
     labels = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
     remaining = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
@@ -430,14 +430,14 @@ def test_focal_learns_what_is_hard() -> None:
 
 @pytest.mark.parametrize("strategy", ["random", "balanced", "least_chosen"])
 def test_other_strategies_do_not_learn(strategy: Any) -> None:
-    choice = ErasureChoice(Erasing(choice=strategy), 3)
+    choice = ErasureChoice(ErasingConfig(choice=strategy), 3)
     choice.learn(torch.ones(2, 3), torch.ones(2, 3), torch.zeros(2, 3))
     assert choice.difficulty.tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("strategy", ["random", "balanced", "least_chosen", "focal"])
 def test_mixed_labels_give_their_largest(strategy: Any) -> None:
-    choice = ErasureChoice(Erasing(choice=strategy), 4)
+    choice = ErasureChoice(ErasingConfig(choice=strategy), 4)
     mixed = [0.1, 0.4, 0.2, 0.3]
     assert choose(choice, [mixed] * 3, [0.0, 0.5, 0.99]) == [1, 1, 1]
     assert choose(choice, [[0.2, 0.3, 0.6, 0.0]] * 3, [0.0, 0.5, 0.99]) == [2, 2, 2]
@@ -482,7 +482,7 @@ def test_the_number_of_processes_changes_no_choice(strategy: Any, monkeypatch: p
     draws, logits = torch.from_numpy(rng.random(24)), torch.from_numpy(rng.standard_normal((24, CLASSES)))
 
     def chosen_by(world: int) -> tuple[list[list[int]], list[dict[str, Any]]]:
-        choices = [ErasureChoice(Erasing(choice=strategy), CLASSES) for _ in range(world)]
+        choices = [ErasureChoice(ErasingConfig(choice=strategy), CLASSES) for _ in range(world)]
 
         def work(rank: int) -> list[Tensor]:
             found = []
@@ -504,8 +504,8 @@ def test_the_number_of_processes_changes_no_choice(strategy: Any, monkeypatch: p
 
 
 def test_the_choice_survives_a_checkpoint() -> None:
-    before = ErasureChoice(Erasing(choice="balanced"), 3)
+    before = ErasureChoice(ErasingConfig(choice="balanced"), 3)
     choose(before, [[1, 1, 0], [0, 1, 1]], [0.3, 0.8])
-    after = ErasureChoice(Erasing(choice="balanced"), 3)
+    after = ErasureChoice(ErasingConfig(choice="balanced"), 3)
     after.load_state_dict(json.loads(json.dumps(before.state_dict())))
     assert choose(after, [[1, 1, 1]] * 9, [0.45] * 9) == choose(before, [[1, 1, 1]] * 9, [0.45] * 9)

@@ -8,7 +8,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from toy_run import make_run, step_of
 
-from wsss.config import Machine
+from wsss.config import MachineConfig
 from wsss.training.logbook import Logbook
 from wsss.training.priors import train_prior
 
@@ -46,7 +46,7 @@ def test_a_picture_goes_to_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("WANDB_SILENT", "true")
     curves, sheet = tmp_path / "curves", tmp_path / "epoch-001.png"
     Image.new("RGB", (8, 8)).save(sheet)
-    machine, config = Machine(wandb="offline"), {"digest": "d" * 12}
+    machine, config = MachineConfig(wandb="offline"), {"digest": "d" * 12}
     book = Logbook(tmp_path / "a.csv", after=0, curves=curves, machine=machine, name="tiny/oc", config=config)
     book.row(1, {"epoch": 1.0})
     book.picture(1, sheet)

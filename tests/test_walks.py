@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from toy_chain import SIZES, Toy
 
-from wsss.config import Walk
+from wsss.config import WalkConfig
 from wsss.data.images import read_image
 from wsss.errors import UserError
 from wsss.inference.random_walk import full_size, random_walk
@@ -67,7 +67,7 @@ def test_edges_are_the_mean_of_an_image_and_its_mirror_image(toy: Toy, model: Af
 
 
 def test_a_walk_is_the_random_walk_of_the_strided_cams(toy: Toy, model: AffinityNet) -> None:
-    settings = Walk(side=64, beta=8, steps=64, radius=4)
+    settings = WalkConfig(side=64, beta=8, steps=64, radius=4)
     cams = holder(toy.cams)
     edges = network(model)
     found = list(walk_maps(edges, toy.index, cams, settings, batch=1, workers=0))
@@ -88,7 +88,7 @@ def test_stacks_of_images_walk_as_each_alone(
     toy: Toy, model: AffinityNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a GPU: images of one size together, with different numbers of classes."""
-    cams, settings = holder(toy.cams), Walk(side=64, steps=64)
+    cams, settings = holder(toy.cams), WalkConfig(side=64, steps=64)
     alone = list(walk_maps(network(model), toy.index, cams, settings, batch=1, workers=0))
     together = network(model)
     monkeypatch.setattr(together, "loading", lambda batch, workers: (batch, workers))
@@ -115,7 +115,7 @@ def test_without_labels_nothing_walks_and_without_evidence_nothing_comes(
             network(model),
             toy.index,
             holder(tmp_path / "zero.safetensors"),
-            Walk(side=64),
+            WalkConfig(side=64),
             batch=1,
             workers=0,
         )
@@ -134,7 +134,7 @@ def test_cams_of_another_size_are_named(toy: Toy, model: AffinityNet, tmp_path: 
     with pytest.raises(
         UserError, match=r"id1: CAMs for 9 x 9 pixels in .*wrong.*, but the image has 64 x 48"
     ):
-        list(walk_maps(network(model), toy.index, wrong, Walk(side=64), batch=1, workers=0))
+        list(walk_maps(network(model), toy.index, wrong, WalkConfig(side=64), batch=1, workers=0))
 
 
 def test_a_walk_stops_at_an_edge(monkeypatch: pytest.MonkeyPatch, toy: Toy, model: AffinityNet) -> None:
@@ -145,7 +145,12 @@ def test_a_walk_stops_at_an_edge(monkeypatch: pytest.MonkeyPatch, toy: Toy, mode
     monkeypatch.setattr(edges, "edges", lambda images, what: line)
     cams = holder(toy.cams)
     (walked,) = walk_maps(
-        edges, replace(toy.index, records=toy.index.records[:1]), cams, Walk(side=64), batch=1, workers=0
+        edges,
+        replace(toy.index, records=toy.index.records[:1]),
+        cams,
+        WalkConfig(side=64),
+        batch=1,
+        workers=0,
     )
     inside = walked.scales[1.0][0]
     assert inside[:, :8].min() > 0.3 and inside[:, 9:].max() < 0.05

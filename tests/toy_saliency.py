@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from wsss.config import C2am, Poolnet
+from wsss.config import C2amConfig, PoolnetConfig
 from wsss.data.index import Index, Record
 from wsss.store.files import write_png
 from wsss.store.label_maps import write_label_shard
@@ -58,11 +58,11 @@ def make_masks(path: Path, index: Index, digest: str = "d") -> Path:
     return path
 
 
-def c2am_section(**keys: Any) -> C2am:
+def c2am_section(**keys: Any) -> C2amConfig:
     """A section `saliency.c2am`; `optimisation` and others override what is set here."""
     optimisation = {"batch": 2, "accumulate": 1, "epochs": 2, "precision": "float32", "lr": 0.01}
     optimisation |= keys.pop("optimisation", {})
-    return C2am.model_validate(
+    return C2amConfig.model_validate(
         {
             "network": {"backbone": BACKBONE, "weights": "none"},
             "optimisation": optimisation,
@@ -72,9 +72,9 @@ def c2am_section(**keys: Any) -> C2am:
     )
 
 
-def poolnet_section(**optimisation: Any) -> Poolnet:
+def poolnet_section(**optimisation: Any) -> PoolnetConfig:
     """A section `saliency.poolnet`."""
     network = {"backbone": BACKBONE, "weights": "none"}
-    return Poolnet.model_validate(
+    return PoolnetConfig.model_validate(
         {"network": network, "optimisation": {"epochs": 1, "accumulate": 2, **optimisation}}
     )

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from wsss.config import Machine, Priors
+from wsss.config import MachineConfig, PriorsConfig
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.machine import distributed
 from wsss.models.norm import Resting, batch_norms
@@ -98,11 +98,11 @@ class ToyImages(Dataset):
         }
 
 
-def settings(method: str = "pnoc", **blocks: Any) -> Priors:
+def settings(method: str = "pnoc", **blocks: Any) -> PriorsConfig:
     """A section `priors`; `optimisation`, `puzzle`, … override what is set here."""
     optimisation = {"batch": 4, "accumulate": 1, "epochs": 4, "precision": "float32", "lr": 0.05}
     optimisation |= blocks.pop("optimisation", {})
-    return Priors.model_validate(
+    return PriorsConfig.model_validate(
         {
             "method": method,
             "optimisation": optimisation,
@@ -113,9 +113,9 @@ def settings(method: str = "pnoc", **blocks: Any) -> Priors:
     )
 
 
-def machine(**values: Any) -> Machine:
+def machine(**values: Any) -> MachineConfig:
     """A machine without worker processes and progress."""
-    return Machine.model_validate({"workers": 0, "progress": False, "threads": 1, **values})
+    return MachineConfig.model_validate({"workers": 0, "progress": False, "threads": 1, **values})
 
 
 def in_pieces(start: Callable[[], Training]) -> tuple[Training, nn.Module]:

@@ -4,54 +4,74 @@ Needs pydantic and PyYAML only, because the workflow reads it before any job sta
 reads a run's file; `python -m wsss.config.docs` writes the schema and the table of keys.
 """
 
-from wsss.config.affinity import Affinity, AffinityLabels, AffinityTraining, Walk
-from wsss.config.dataset import CocoDataset, Dataset, FolderDataset, ShapesDataset, VocDataset
-from wsss.config.given import Given
-from wsss.config.inference import Cams, Evaluation, LabelCrf, TestTime
-from wsss.config.priors import Erasing, Method, Noc, Oc, Priors, Puzzle, Ramp
-from wsss.config.run import Machine, RunConfig
-from wsss.config.saliency import C2am, Poolnet, Saliency, SaliencyCrf
+from wsss.config.affinity import AffinityConfig, AffinityLabelsConfig, AffinityTrainingConfig, WalkConfig
+from wsss.config.dataset import CocoDataset, DatasetConfig, FolderDataset, ShapesDataset, VocDataset
+from wsss.config.given import GivenConfig
+from wsss.config.inference import CamsConfig, EvaluationConfig, LabelCrfConfig, TestTimeConfig
+from wsss.config.priors import (
+    ErasingConfig,
+    Method,
+    NocConfig,
+    OcConfig,
+    PriorsConfig,
+    PuzzleConfig,
+    RampConfig,
+)
+from wsss.config.run import MachineConfig, RunConfig
+from wsss.config.saliency import C2amConfig, PoolnetConfig, SaliencyConfig, SaliencyCrfConfig
 from wsss.config.section import Section
-from wsss.config.segmentation import MaskCrf, Masks, PseudoLabels, Segmentation, SegmentationTraining
-from wsss.config.training import Augmentation, Ema, Network, Optimisation, Training
+from wsss.config.segmentation import (
+    MaskCrfConfig,
+    MasksConfig,
+    PseudoLabelsConfig,
+    SegmentationConfig,
+    SegmentationTrainingConfig,
+)
+from wsss.config.training import (
+    AugmentationConfig,
+    ClassifierConfig,
+    EmaConfig,
+    NetworkConfig,
+    OptimizationConfig,
+)
 
 __all__ = [
-    "Affinity",
-    "AffinityLabels",
-    "AffinityTraining",
-    "Augmentation",
-    "C2am",
-    "Cams",
+    "AffinityConfig",
+    "AffinityLabelsConfig",
+    "AffinityTrainingConfig",
+    "AugmentationConfig",
+    "C2amConfig",
+    "CamsConfig",
+    "ClassifierConfig",
     "CocoDataset",
-    "Dataset",
-    "Ema",
-    "Erasing",
-    "Evaluation",
+    "DatasetConfig",
+    "EmaConfig",
+    "ErasingConfig",
+    "EvaluationConfig",
     "FolderDataset",
-    "Given",
-    "LabelCrf",
-    "Machine",
-    "MaskCrf",
-    "Masks",
+    "GivenConfig",
+    "LabelCrfConfig",
+    "MachineConfig",
+    "MaskCrfConfig",
+    "MasksConfig",
     "Method",
-    "Network",
-    "Noc",
-    "Oc",
-    "Optimisation",
-    "Poolnet",
-    "Priors",
-    "PseudoLabels",
-    "Puzzle",
-    "Ramp",
+    "NetworkConfig",
+    "NocConfig",
+    "OcConfig",
+    "OptimizationConfig",
+    "PoolnetConfig",
+    "PriorsConfig",
+    "PseudoLabelsConfig",
+    "PuzzleConfig",
+    "RampConfig",
     "RunConfig",
-    "Saliency",
-    "SaliencyCrf",
+    "SaliencyConfig",
+    "SaliencyCrfConfig",
     "Section",
-    "Segmentation",
-    "SegmentationTraining",
+    "SegmentationConfig",
+    "SegmentationTrainingConfig",
     "ShapesDataset",
-    "TestTime",
-    "Training",
+    "TestTimeConfig",
     "VocDataset",
-    "Walk",
+    "WalkConfig",
 ]

@@ -8,15 +8,15 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from wsss.config.inference import LabelCrf
+from wsss.config.inference import LabelCrfConfig
 from wsss.config.section import Fault, Section
-from wsss.config.training import Crop, Optimisation, Trunk
+from wsss.config.training import BackboneConfig, CropConfig, OptimizationConfig
 
 #: pixels of the image per pixel of AffinityNet's edge map
 EDGE_STRIDE = 4
 
 
-class AffinityLabels(LabelCrf):
+class AffinityLabelsConfig(LabelCrfConfig):
     """What is sure enough to learn affinities from; the rest is ignored."""
 
     fg_threshold: float = Field(0.4, ge=0, le=1, description="greatest CAM value that is no class")
@@ -28,7 +28,7 @@ class AffinityLabels(LabelCrf):
     )
 
 
-class AffinityOptimisation(Optimisation):
+class AffinityOptimizationConfig(OptimizationConfig):
     """As published: one learning rate and one decay for all that learns."""
 
     bias_decay: bool = Field(True, description="whether biases decay, too; weights always do")
@@ -39,12 +39,12 @@ class AffinityOptimisation(Optimisation):
     epochs: int = Field(3, ge=1, description="passes over the training images")
 
 
-class AffinityTraining(Section):
+class AffinityTrainingConfig(Section):
     """Training of AffinityNet (IRNet's boundary branch, Ahn et al., 2019) on a frozen backbone."""
 
-    network: Trunk = Trunk()
-    optimisation: AffinityOptimisation = AffinityOptimisation()
-    augmentation: Crop = Crop()
+    network: BackboneConfig = BackboneConfig()
+    optimisation: AffinityOptimizationConfig = AffinityOptimizationConfig()
+    augmentation: CropConfig = CropConfig()
     radius: int = Field(
         10, ge=2, description="pairs of pixels nearer than this are compared, in pixels of the edge map"
     )
@@ -57,7 +57,7 @@ class AffinityTraining(Section):
             yield Fault("augmentation.crop", f"at least {least}, to hold a pair of radius {self.radius}")
 
 
-class Walk(Section):
+class WalkConfig(Section):
     """The random walk of the CAMs between the edges."""
 
     beta: float = Field(10.0, gt=0, description="exponent that sharpens the affinities")
@@ -73,9 +73,9 @@ class Walk(Section):
     )
 
 
-class Affinity(Section):
+class AffinityConfig(Section):
     """Affinity labels, AffinityNet, random walk."""
 
-    labels: AffinityLabels = AffinityLabels()
-    training: AffinityTraining = AffinityTraining()
-    walk: Walk = Walk()
+    labels: AffinityLabelsConfig = AffinityLabelsConfig()
+    training: AffinityTrainingConfig = AffinityTrainingConfig()
+    walk: WalkConfig = WalkConfig()

@@ -143,4 +143,6 @@ class ShapesDataset(Section):
     size: int = Field(128, ge=32, le=1024, description="mean side of an image, px")
 
 
-Dataset = Annotated[VocDataset | CocoDataset | FolderDataset | ShapesDataset, Field(discriminator="kind")]
+DatasetConfig = Annotated[
+    VocDataset | CocoDataset | FolderDataset | ShapesDataset, Field(discriminator="kind")
+]

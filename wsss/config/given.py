@@ -14,7 +14,7 @@ from wsss.config.section import Section
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 
 
-class Given(Section):
+class GivenConfig(Section):
     """By stage, the network or maps that take its place: it is not made then, nor what is for it alone."""
 
     oc: Fingerprint | None = Field(None, description="ordinary classifier, see `wsss import-weights`")

@@ -14,7 +14,7 @@ Scales = Annotated[
 ]
 
 
-class TestTime(Section):
+class TestTimeConfig(Section):
     """Inference with test-time augmentation."""
 
     scales: Scales = (0.5, 1.0, 1.5, 2.0)
@@ -25,20 +25,20 @@ class TestTime(Section):
         yield from repeated("scales", self.scales)
 
 
-class Cams(TestTime):
+class CamsConfig(TestTimeConfig):
     """Inference of CAMs with test-time augmentation."""
 
     shards: int = Field(16, ge=1, le=999, description="files, and jobs, that a split's CAMs are divided into")
 
 
-class LabelCrf(Section):
+class LabelCrfConfig(Section):
     """The dense CRF over hard labels (`wsss.crf.refine_labels`)."""
 
     iterations: int = Field(10, ge=0, description="mean-field steps of the dense CRF; 0: none")
     gt_prob: float = Field(0.7, gt=0, lt=1, description="how far the CRF trusts the label it is given")
 
 
-class Evaluation(Section):
+class EvaluationConfig(Section):
     """The sweep over background thresholds that CAMs are scored with (published: 0.05 to 0.80)."""
 
     threshold_from: float = Field(0.05, ge=0, le=1, description="least background score")

@@ -10,7 +10,15 @@ from typing import Literal
 from pydantic import Field
 
 from wsss.config.section import Fault, Section, repeated
-from wsss.config.training import Accumulate, Augmentation, Batch, Color, Optimisation, Precision, Training
+from wsss.config.training import (
+    Accumulate,
+    AugmentationConfig,
+    Batch,
+    ClassifierConfig,
+    Color,
+    OptimizationConfig,
+    Precision,
+)
 
 Method = Literal["vanilla", "puzzle", "occse", "poc", "pnoc"]
 
@@ -24,7 +32,7 @@ REGULARISERS: dict[Method, tuple[str, ...]] = {
 }
 
 
-class Ramp(Section):
+class RampConfig(Section):
     """A loss weight that rises linearly over the first part of the training."""
 
     weight_from: float = Field(0.0, ge=0, description="weight of the loss at the first step")
@@ -38,7 +46,7 @@ class Ramp(Section):
             yield Fault("weight_from", f"at most weight, which is {self.weight}")
 
 
-class Puzzle(Ramp):
+class PuzzleConfig(RampConfig):
     """Puzzle-CAM (Jo and Yu, 2021): the CAMs of an image's tiles, put together, match the image's CAMs."""
 
     weight: float = Field(4.0, ge=0, description="weight of the loss at the end of the ramp and after")
@@ -66,7 +74,7 @@ class Puzzle(Ramp):
         yield from repeated("terms", self.terms)
 
 
-class Erasing(Ramp):
+class ErasingConfig(RampConfig):
     """OC-CSE (Kweon et al., 2021): where the CAM erases a class, the OC sees the other classes only."""
 
     weight_from: float = Field(0.3, ge=0, description="weight of the loss at the first step")
@@ -80,7 +88,7 @@ class Erasing(Ramp):
     )
 
 
-class Noc(Ramp):
+class NocConfig(RampConfig):
     """P-NOC (David et al., 2024): the OC is trained on, with the erased images and all their classes."""
 
     mask: Literal["hard", "soft"] = Field(
@@ -105,11 +113,11 @@ class Noc(Ramp):
     keep_oc: bool = Field(False, description="save the trained OC beside the generator")
 
 
-class Oc(Training):
+class OcConfig(ClassifierConfig):
     """The ordinary classifier: plain classification, its CAMs are the vanilla ones."""
 
 
-class PriorsOptimisation(Optimisation):
+class PriorsOptimizationConfig(OptimizationConfig):
     """As the OC's, with the batch and precision published for P-NOC: 2 × 16 images, mixed precision."""
 
     batch: Batch = 16
@@ -117,13 +125,13 @@ class PriorsOptimisation(Optimisation):
     precision: Precision = "fp16"
 
 
-class PriorsAugmentation(Augmentation):
+class PriorsAugmentationConfig(AugmentationConfig):
     """As the OC's, with the colours published for P-NOC."""
 
     color: Color = ("colorjitter",)
 
 
-class Priors(Training):
+class PriorsConfig(ClassifierConfig):
     """The generator, whose CAMs are the priors of all later stages."""
 
     method: Method = Field(
@@ -131,11 +139,11 @@ class Priors(Training):
         description="`vanilla` classification; `puzzle` Puzzle-CAM; `occse` OC-CSE; `poc` both; "
         "`pnoc` both and the OC trained along",
     )
-    optimisation: PriorsOptimisation = PriorsOptimisation()
-    augmentation: PriorsAugmentation = PriorsAugmentation()
-    puzzle: Puzzle = Puzzle()
-    erasing: Erasing = Erasing()
-    noc: Noc = Noc()
+    optimisation: PriorsOptimizationConfig = PriorsOptimizationConfig()
+    augmentation: PriorsAugmentationConfig = PriorsAugmentationConfig()
+    puzzle: PuzzleConfig = PuzzleConfig()
+    erasing: ErasingConfig = ErasingConfig()
+    noc: NocConfig = NocConfig()
 
     @property
     def regularisers(self) -> tuple[str, ...]:

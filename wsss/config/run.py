@@ -5,17 +5,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from wsss.config.affinity import Affinity
-from wsss.config.dataset import Dataset
-from wsss.config.given import Given
-from wsss.config.inference import Cams, Evaluation
-from wsss.config.priors import Oc, Priors
-from wsss.config.saliency import Saliency
+from wsss.config.affinity import AffinityConfig
+from wsss.config.dataset import DatasetConfig
+from wsss.config.given import GivenConfig
+from wsss.config.inference import CamsConfig, EvaluationConfig
+from wsss.config.priors import OcConfig, PriorsConfig
+from wsss.config.saliency import SaliencyConfig
 from wsss.config.section import Fault, Section
-from wsss.config.segmentation import Segmentation
+from wsss.config.segmentation import SegmentationConfig
 
 
-class Machine(Section):
+class MachineConfig(Section):
     """What the machine is and what it shall show: no result depends on it, nothing is made again."""
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes a GPU if there is one")
@@ -51,16 +51,16 @@ class RunConfig(Section):
     """A run, as described by `config/<run>.yaml` on top of the run that it extends."""
 
     extends: str | None = Field(None, description="run whose keys hold where this file sets none")
-    dataset: Dataset
-    oc: Oc = Oc()
-    priors: Priors = Priors()
-    cams: Cams = Cams()
-    evaluation: Evaluation = Evaluation()
-    saliency: Saliency = Saliency()
-    affinity: Affinity = Affinity()
-    segmentation: Segmentation = Segmentation()
-    given: Given = Given()
-    machine: Machine = Machine()
+    dataset: DatasetConfig
+    oc: OcConfig = OcConfig()
+    priors: PriorsConfig = PriorsConfig()
+    cams: CamsConfig = CamsConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    saliency: SaliencyConfig = SaliencyConfig()
+    affinity: AffinityConfig = AffinityConfig()
+    segmentation: SegmentationConfig = SegmentationConfig()
+    given: GivenConfig = GivenConfig()
+    machine: MachineConfig = MachineConfig()
 
     def faults(self) -> Iterable[Fault]:
         labels = self.affinity.labels

@@ -10,14 +10,22 @@ from typing import Literal
 
 from pydantic import Field
 
-from wsss.config.inference import Evaluation, LabelCrf, Scales, TestTime
+from wsss.config.inference import EvaluationConfig, LabelCrfConfig, Scales, TestTimeConfig
 from wsss.config.section import Fault, Section
-from wsss.config.training import Accumulate, Batch, LabelSmoothing, Network, Optimisation, Precision, Trunk
+from wsss.config.training import (
+    Accumulate,
+    BackboneConfig,
+    Batch,
+    LabelSmoothing,
+    NetworkConfig,
+    OptimizationConfig,
+    Precision,
+)
 
 SaliencyMethod = Literal["none", "c2am", "c2am_h"]
 
 
-class C2amOptimisation(Optimisation):
+class C2amOptimizationConfig(OptimizationConfig):
     """As published for C2AM-H on VOC. Features are contrasted within a step's batch, so it must be large."""
 
     lr: float = Field(1e-3, gt=0, description="learning rate of pretrained weights at the first step")
@@ -27,7 +35,7 @@ class C2amOptimisation(Optimisation):
     precision: Precision = "fp16"
 
 
-class SquareCrop(Section):
+class SquareCropConfig(Section):
     """How a training image is changed before the network sees it: made a square, cut, mirrored."""
 
     size: int = Field(512, ge=16, description="side of the square that the image is resized to, px")
@@ -38,7 +46,7 @@ class SquareCrop(Section):
             yield Fault("crop", f"at most size, which is {self.size}")
 
 
-class Hints(Section):
+class HintsConfig(Section):
     """C2AM-H (David et al., 2024): where a CAM is sure of an object, the activation must be foreground."""
 
     weight: float = Field(1.0, ge=0, description="weight of the hints' loss")
@@ -48,29 +56,29 @@ class Hints(Section):
     label_smoothing: LabelSmoothing = 0.1
 
 
-class C2am(Section):
+class C2amConfig(Section):
     """Training of C2AM (Xie et al., 2022), the contrast between foreground and background features."""
 
-    network: Network = Network()
-    optimisation: C2amOptimisation = C2amOptimisation()
-    augmentation: SquareCrop = SquareCrop()
+    network: NetworkConfig = NetworkConfig()
+    optimisation: C2amOptimizationConfig = C2amOptimizationConfig()
+    augmentation: SquareCropConfig = SquareCropConfig()
     rank_alpha: float = Field(
         0.25, ge=0, description="α: weights of pairs fall as exp(-α·rank), most similar first"
     )
-    hints: Hints = Hints()
+    hints: HintsConfig = HintsConfig()
 
 
-class C2amMaps(TestTime):
+class C2amMapsConfig(TestTimeConfig):
     """Inference of C2AM's activation maps with test-time augmentation."""
 
 
-class SaliencyCrf(LabelCrf):
+class SaliencyCrfConfig(LabelCrfConfig):
     """From C2AM's maps to masks."""
 
     threshold: float = Field(0.2, ge=0, le=1, description="greatest map value that is background")
 
 
-class PoolNetwork(Trunk):
+class PoolnetBackboneConfig(BackboneConfig):
     """PoolNet's backbone, whose batch norm is fixed."""
 
     backbone: str = Field(
@@ -81,7 +89,7 @@ class PoolNetwork(Trunk):
     )
 
 
-class PoolnetOptimisation(Optimisation):
+class PoolnetOptimizationConfig(OptimizationConfig):
     """As published: Adam, one learning rate that stays, the mean gradient of ten images."""
 
     optimizer: Literal["sgd", "momentum", "adam", "adamw"] = Field(
@@ -103,27 +111,27 @@ class PoolnetOptimisation(Optimisation):
     )
 
 
-class Poolnet(Section):
+class PoolnetConfig(Section):
     """Training of PoolNet (Liu et al., 2019) on the masks of the CRF, as if they were annotations."""
 
-    network: PoolNetwork = PoolNetwork()
-    optimisation: PoolnetOptimisation = PoolnetOptimisation()
+    network: PoolnetBackboneConfig = PoolnetBackboneConfig()
+    optimisation: PoolnetOptimizationConfig = PoolnetOptimizationConfig()
 
 
-class PoolnetMaps(TestTime):
+class PoolnetMapsConfig(TestTimeConfig):
     """Inference of PoolNet, by default as published: once, at the images' own size."""
 
     scales: Scales = (1.0,)
     flip: bool = Field(False, description="see each image mirrored, too")
 
 
-class SaliencyEvaluation(Evaluation):
+class SaliencyEvaluationConfig(EvaluationConfig):
     """The sweep over thresholds that saliency maps are scored with (published: 0.05 to 0.50)."""
 
     threshold_to: float = Field(0.5, ge=0, le=1, description="greatest background score")
 
 
-class Saliency(Section):
+class SaliencyConfig(Section):
     """Saliency maps, and how they are made."""
 
     method: SaliencyMethod = Field(
@@ -133,12 +141,12 @@ class Saliency(Section):
     refine: Literal["none", "poolnet"] = Field(
         "poolnet", description="`poolnet` learns from the masks of the CRF; `none` passes them on"
     )
-    c2am: C2am = C2am()
-    maps: C2amMaps = C2amMaps()
-    crf: SaliencyCrf = SaliencyCrf()
-    poolnet: Poolnet = Poolnet()
-    predictions: PoolnetMaps = PoolnetMaps()
-    evaluation: SaliencyEvaluation = SaliencyEvaluation()
+    c2am: C2amConfig = C2amConfig()
+    maps: C2amMapsConfig = C2amMapsConfig()
+    crf: SaliencyCrfConfig = SaliencyCrfConfig()
+    poolnet: PoolnetConfig = PoolnetConfig()
+    predictions: PoolnetMapsConfig = PoolnetMapsConfig()
+    evaluation: SaliencyEvaluationConfig = SaliencyEvaluationConfig()
 
     @property
     def uses_hints(self) -> bool:

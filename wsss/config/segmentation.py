@@ -7,14 +7,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from wsss.config.inference import LabelCrf, TestTime
+from wsss.config.inference import LabelCrfConfig, TestTimeConfig
 from wsss.config.section import Section
-from wsss.config.training import Color, ColorCrop, Network, Optimisation
+from wsss.config.training import Color, ColorCropConfig, NetworkConfig, OptimizationConfig
 
 Selection = Literal["auto", "best", "last"]
 
 
-class PseudoLabels(LabelCrf):
+class PseudoLabelsConfig(LabelCrfConfig):
     """From the walked CAMs to a label for every pixel."""
 
     threshold: float = Field(0.3, ge=0, le=1, description="greatest walk value that is background")
@@ -22,7 +22,7 @@ class PseudoLabels(LabelCrf):
     gt_prob: float = Field(0.9, gt=0, lt=1, description="how far the CRF trusts the label it is given")
 
 
-class SegmentationNetwork(Network):
+class SegmentationNetworkConfig(NetworkConfig):
     """DeepLabV3+ (Chen et al., 2018)."""
 
     head_norm: Literal["group", "batch"] = Field(
@@ -30,7 +30,7 @@ class SegmentationNetwork(Network):
     )
 
 
-class SegmentationOptimisation(Optimisation):
+class SegmentationOptimizationConfig(OptimizationConfig):
     """As published in 2023: 50 epochs of plain SGD."""
 
     lr: float = Field(0.007, gt=0, description="learning rate of pretrained weights at the first step")
@@ -38,7 +38,7 @@ class SegmentationOptimisation(Optimisation):
     epochs: int = Field(50, ge=1, description="passes over the training images")
 
 
-class SegmentationCrop(ColorCrop):
+class SegmentationCropConfig(ColorCropConfig):
     """As published in 2023: small and large, no change of colours."""
 
     min_side: int = Field(256, ge=16, description="random resizing: least length of the longer side, px")
@@ -46,12 +46,12 @@ class SegmentationCrop(ColorCrop):
     color: Color = ()
 
 
-class SegmentationTraining(Section):
+class SegmentationTrainingConfig(Section):
     """Training of DeepLabV3+."""
 
-    network: SegmentationNetwork = SegmentationNetwork()
-    optimisation: SegmentationOptimisation = SegmentationOptimisation()
-    augmentation: SegmentationCrop = SegmentationCrop()
+    network: SegmentationNetworkConfig = SegmentationNetworkConfig()
+    optimisation: SegmentationOptimizationConfig = SegmentationOptimizationConfig()
+    augmentation: SegmentationCropConfig = SegmentationCropConfig()
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="share of a pixel's target that is spread evenly over all classes"
     )
@@ -63,7 +63,7 @@ class SegmentationTraining(Section):
     evaluate_every: int = Field(1, ge=1, description="`best`: epochs between two looks at `val`")
 
 
-class MaskCrf(Section):
+class MaskCrfConfig(Section):
     """The dense CRF over the network's probabilities."""
 
     iterations: int = Field(10, ge=0, description="mean-field steps of the dense CRF; 0: none")
@@ -78,13 +78,13 @@ class MaskCrf(Section):
         return frozenset({"gt_prob"} if self.kind == "deeplab" else ())
 
 
-class Masks(TestTime):
+class MasksConfig(TestTimeConfig):
     """Inference of the segmentation network with test-time augmentation."""
 
-    crf: MaskCrf = MaskCrf()
+    crf: MaskCrfConfig = MaskCrfConfig()
 
 
-class Segmentation(Section):
+class SegmentationConfig(Section):
     """Pseudo labels, the network that learns from them, and its masks."""
 
     labels: Literal["pseudo", "ground_truth"] = Field(
@@ -92,6 +92,6 @@ class Segmentation(Section):
         description="what the network learns from: `pseudo` labels, or the data set's own masks, for the "
         "upper bound; then the run has no other stage before",
     )
-    pseudo: PseudoLabels = PseudoLabels()
-    training: SegmentationTraining = SegmentationTraining()
-    masks: Masks = Masks()
+    pseudo: PseudoLabelsConfig = PseudoLabelsConfig()
+    training: SegmentationTrainingConfig = SegmentationTrainingConfig()
+    masks: MasksConfig = MasksConfig()

@@ -24,7 +24,7 @@ Color = Annotated[
 LabelSmoothing = Annotated[float, Field(ge=0, lt=1, description="α of the smoothed label (1 − α)·y + α/2")]
 
 
-class Trunk(Section):
+class BackboneConfig(Section):
     """A pretrained backbone."""
 
     backbone: str = Field("resnest269e", min_length=1, description="timm's name of the network")
@@ -39,7 +39,7 @@ class Trunk(Section):
     )
 
 
-class Network(Trunk):
+class NetworkConfig(BackboneConfig):
     """A backbone that learns, and what stands on it."""
 
     norm: Literal["normal", "fix"] = Field(
@@ -51,7 +51,7 @@ class Network(Trunk):
     )
 
 
-class Ema(Section):
+class EmaConfig(Section):
     """A moving average of the weights, which is what the training saves."""
 
     decay: float = Field(0.99, gt=0, lt=1, description="decay of the average, per update")
@@ -59,7 +59,7 @@ class Ema(Section):
     warmup_epochs: float = Field(1.0, ge=0, description="epochs before the average starts")
 
 
-class Optimisation(Section):
+class OptimizationConfig(Section):
     """How the weights are fitted (reference: 15 epochs of plain SGD with polynomial decay)."""
 
     optimizer: Literal["sgd", "momentum", "adam", "adamw"] = Field(
@@ -83,11 +83,13 @@ class Optimisation(Section):
     max_grad_norm: float | None = Field(
         None, gt=0, description="norm that the gradient is clipped to; null: none"
     )
-    ema: Ema | None = Field(None, description="average the weights; `{}` averages with the defaults below")
+    ema: EmaConfig | None = Field(
+        None, description="average the weights; `{}` averages with the defaults below"
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of new layers, order and augmentation")
 
 
-class Crop(Section):
+class CropConfig(Section):
     """Where a training image is seen: resized, mirrored, cut."""
 
     crop: int = Field(512, ge=16, description="side of the square crop, px; smaller images are padded")
@@ -99,7 +101,7 @@ class Crop(Section):
             yield Fault("min_side", f"at most max_side, which is {self.max_side}")
 
 
-class ColorCrop(Crop):
+class ColorCropConfig(CropConfig):
     """How a training image is changed before the network sees it, its label map with it."""
 
     color: Color = ("randaugment",)
@@ -109,7 +111,7 @@ class ColorCrop(Crop):
         yield from repeated("color", self.color)
 
 
-class Augmentation(ColorCrop):
+class AugmentationConfig(ColorCropConfig):
     """How a training image is changed before the network sees it."""
 
     mix: Literal["none", "mixup", "cutmix", "cutormixup"] = Field(
@@ -118,10 +120,10 @@ class Augmentation(ColorCrop):
     mix_probability: float = Field(1.0, ge=0, le=1, description="share of the images that are mixed")
 
 
-class Training(Section):
+class ClassifierConfig(Section):
     """A classifier's training: what `oc` and `priors` share."""
 
-    network: Network = Network()
-    optimisation: Optimisation = Optimisation()
-    augmentation: Augmentation = Augmentation()
+    network: NetworkConfig = NetworkConfig()
+    optimisation: OptimizationConfig = OptimizationConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     label_smoothing: LabelSmoothing = 0.1

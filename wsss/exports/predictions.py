@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from wsss.config import Masks
+from wsss.config import MasksConfig
 from wsss.data.index import Index, Record
 from wsss.data.palette import voc_palette
 from wsss.data.photos import Photo, enlarged, within
@@ -36,7 +36,7 @@ class Looks:
     that a GPU sees at once. workers: processes that load them for it. threads: processes for the CRF.
     """
 
-    masks: Masks
+    masks: MasksConfig
     side: int
     batch: int = 1
     workers: int = 0

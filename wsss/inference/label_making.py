@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from wsss.config import AffinityLabels, PseudoLabels
+from wsss.config import AffinityLabelsConfig, PseudoLabelsConfig
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
@@ -24,7 +24,7 @@ def affinity_labels(
     cams: Mapping[str, MapShard],
     saliency: Mapping[str, LabelShard] | None,
     index: Index,
-    settings: AffinityLabels,
+    settings: AffinityLabelsConfig,
     *,
     shard: tuple[int, int] = (0, 1),
     progress: bool = True,
@@ -55,7 +55,7 @@ def affinity_labels(
 def pseudo_labels(
     walks: Mapping[str, MapShard],
     index: Index,
-    settings: PseudoLabels,
+    settings: PseudoLabelsConfig,
     *,
     shard: tuple[int, int] = (0, 1),
     progress: bool = True,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wsss.config import MaskCrf
+from wsss.config import MaskCrfConfig
 from wsss.crf import refine_deeplab, refine_mixed
 from wsss.data.images import read_image
 from wsss.data.index import Index
@@ -77,7 +77,7 @@ def segmented(
 
 
 def masks_of(
-    images: Iterable[Segmented], crf: MaskCrf, *, processes: int
+    images: Iterable[Segmented], crf: MaskCrfConfig, *, processes: int
 ) -> Iterator[tuple[str, np.ndarray]]:
     """(id, uint8 (H, W) of mask values) of each, in order.
 
@@ -99,7 +99,7 @@ def masks_of(
             yield image_id, mask.result()
 
 
-def mask_of(image: Path, probabilities: np.ndarray, crf: MaskCrf) -> np.ndarray:
+def mask_of(image: Path, probabilities: np.ndarray, crf: MaskCrfConfig) -> np.ndarray:
     """The most probable class of every pixel after the CRF, uint8 (H, W). probabilities: (C, H, W)."""
     if crf.iterations:
         pixels = np.asarray(read_image(image))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from wsss.config import SaliencyCrf
+from wsss.config import SaliencyCrfConfig
 from wsss.crf import refine_labels
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
@@ -56,7 +56,7 @@ def c2am_maps(
 def saliency_masks(
     maps: Mapping[str, MapShard],
     index: Index,
-    settings: SaliencyCrf,
+    settings: SaliencyCrfConfig,
     *,
     shard: tuple[int, int] = (0, 1),
     progress: bool = True,
@@ -105,7 +105,7 @@ def poolnet_maps(
     return track(named, label=shard_label("saliency", index, shard), total=len(part), enabled=progress)
 
 
-def _mask(record: Record, maps: ScoreMaps, settings: SaliencyCrf, *, empty: bool) -> np.ndarray:
+def _mask(record: Record, maps: ScoreMaps, settings: SaliencyCrfConfig, *, empty: bool) -> np.ndarray:
     image = np.asarray(read_image(record.image))
     if maps.size != image.shape[:2]:
         raise UserError(

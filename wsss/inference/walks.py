@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wsss.config import Walk
+from wsss.config import WalkConfig
 from wsss.data.index import Index
 from wsss.errors import UserError
 from wsss.inference.device_network import DeviceNetwork
@@ -56,7 +56,7 @@ def walk_maps(
     network: EdgeNetwork,
     index: Index,
     cams: Mapping[str, MapShard],
-    settings: Walk,
+    settings: WalkConfig,
     *,
     batch: int,
     workers: int,
@@ -74,7 +74,7 @@ def walk_maps(
 
 
 def _walked(
-    network: EdgeNetwork, stack: Stack, cams: Mapping[str, MapShard], settings: Walk
+    network: EdgeNetwork, stack: Stack, cams: Mapping[str, MapShard], settings: WalkConfig
 ) -> list[ScoreMaps]:
     given = [cams[record.id][record.id] for record in stack.records]
     for maps, size in zip(given, stack.sizes, strict=True):

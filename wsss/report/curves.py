@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wsss.config import Priors
+from wsss.config import PriorsConfig
 from wsss.losses import ramp
 from wsss.report.charts import Chart, Line, Mark
 from wsss.report.numbers import Source
@@ -81,7 +81,7 @@ def _columns(source: Source, prefix: str) -> list[Line]:
     return lines
 
 
-def _weights(section: Priors) -> list[Line]:
+def _weights(section: PriorsConfig) -> list[Line]:
     """How the weights of the regularisers grow over the training."""
     epochs = section.optimisation.epochs
     places = [epochs * point / POINTS for point in range(POINTS + 1)]

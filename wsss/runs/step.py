@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wsss.config import Machine
+from wsss.config import MachineConfig
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.machine.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
 from wsss.machine.nodes import this_node
@@ -49,7 +49,7 @@ class Step:
         return self.run.digest(self.stage)
 
     @property
-    def machine(self) -> Machine:
+    def machine(self) -> MachineConfig:
         """How the run uses this machine; changes no result. The command line's `threads` go first.
 
         Of several processes that share a training on a machine, each has its part of the threads.

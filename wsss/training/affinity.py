@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from wsss.config import AffinityTraining
+from wsss.config import AffinityTrainingConfig
 from wsss.data.index import Index
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.stage import read_index
@@ -27,7 +27,7 @@ def train_affinity(step: Step, index: Path, labels: Sequence[Path], out: Path, m
     course.
     """
     distributed.join()
-    section: AffinityTraining = step.section
+    section: AffinityTrainingConfig = step.section
     images = read_index(step, index)
     labelled = labelled_images(step, images)
     shards = open_shards(step, "affinity_labels", LabelShard, labels, labelled)
@@ -39,7 +39,7 @@ def train_affinity(step: Step, index: Path, labels: Sequence[Path], out: Path, m
     keep(step, trained, header, out, metrics)
 
 
-def new_affinity_net(section: AffinityTraining) -> AffinityNet:
+def new_affinity_net(section: AffinityTrainingConfig) -> AffinityNet:
     """The network that a section describes, with its pretrained weights; the head starts from the seed."""
     network = section.network
     torch.manual_seed(section.optimisation.seed)
@@ -47,7 +47,7 @@ def new_affinity_net(section: AffinityTraining) -> AffinityNet:
 
 
 def affinity_samples(
-    section: AffinityTraining, index: Index, network: AffinityNet, shards: Mapping[str, LabelShard]
+    section: AffinityTrainingConfig, index: Index, network: AffinityNet, shards: Mapping[str, LabelShard]
 ) -> PairedImages:
     """Images, and the affinity labels at a quarter of their resolution with them."""
     look, crop = network.normalization, section.augmentation

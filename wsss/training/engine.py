@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from wsss.config import Machine, Optimisation
+from wsss.config import MachineConfig, OptimizationConfig
 from wsss.data.samples import Batches, collate
 from wsss.errors import Preempted, UserError
 from wsss.machine import distributed
@@ -49,12 +49,12 @@ class Training:
         self,
         task: Task,
         samples: Dataset,
-        settings: Optimisation,
+        settings: OptimizationConfig,
         *,
         name: str,
         checkpoints: Checkpoints,
         curves: Path,
-        machine: Machine,
+        machine: MachineConfig,
         device: torch.device,
         selection: Selection | None = None,
         pictures: Callable[[torch.nn.Module, int], Path] | None = None,

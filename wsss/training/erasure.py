@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wsss.config import Erasing
+from wsss.config import ErasingConfig
 from wsss.machine import distributed
 
 
@@ -18,7 +18,7 @@ class ErasureChoice:
     on a class. All processes of a training draw for the whole batch, so that they remember the same.
     """
 
-    def __init__(self, settings: Erasing, classes: int) -> None:
+    def __init__(self, settings: ErasingConfig, classes: int) -> None:
         self.settings = settings
         self.chosen = np.ones(classes)
         self.difficulty = np.ones(classes)

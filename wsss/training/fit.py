@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 from torch.utils.data import Dataset
 
-from wsss.config import Optimisation
+from wsss.config import OptimizationConfig
 from wsss.data.index import Index
 from wsss.data.samples import with_labels
 from wsss.errors import UserError
@@ -44,7 +44,7 @@ def fit(
     step: Step,
     task: Task,
     samples: Dataset,
-    optimisation: Optimisation,
+    optimisation: OptimizationConfig,
     *,
     selection: Selection | None = None,
     pictures: Callable[[nn.Module, int], Path] | None = None,

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from wsss.config import Optimisation
+from wsss.config import OptimizationConfig
 from wsss.machine import distributed
 from wsss.training import optim
 from wsss.training.task import Player
@@ -13,7 +13,9 @@ from wsss.training.task import Player
 class Learner:
     """A player with what is needed to update it. steps: optimiser steps of the whole training."""
 
-    def __init__(self, player: Player, settings: Optimisation, steps: int, device: torch.device) -> None:
+    def __init__(
+        self, player: Player, settings: OptimizationConfig, steps: int, device: torch.device
+    ) -> None:
         self.player, self.settings, self.steps = player, settings, max(1, steps)
         self.network = player.network.to(device)
         groups = optim.parameter_groups(self.network, player.fresh, settings, player.lr_mult)

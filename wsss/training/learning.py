@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wsss.config import Optimisation
+from wsss.config import OptimizationConfig
 from wsss.machine import distributed
 from wsss.machine.precision import autocast
 from wsss.training.ema import MovingAverage
@@ -29,7 +29,9 @@ class Learning:
     per_epoch: micro-steps of an epoch. device: where the networks are.
     """
 
-    def __init__(self, task: Task, settings: Optimisation, per_epoch: int, device: torch.device) -> None:
+    def __init__(
+        self, task: Task, settings: OptimizationConfig, per_epoch: int, device: torch.device
+    ) -> None:
         self.task, self.settings, self.device = task, settings, device
         self.step, self.steps = 0, per_epoch * settings.epochs
         updates = self.steps // settings.accumulate

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wsss.config import Machine
+from wsss.config import MachineConfig
 from wsss.data.images import read_image
 from wsss.errors import UserError
 from wsss.store.files import atomic
@@ -21,7 +21,14 @@ class Logbook:
     """
 
     def __init__(
-        self, path: Path, *, after: int, curves: Path, machine: Machine, name: str, config: dict[str, Any]
+        self,
+        path: Path,
+        *,
+        after: int,
+        curves: Path,
+        machine: MachineConfig,
+        name: str,
+        config: dict[str, Any],
     ) -> None:
         self.path = path
         self.columns: list[str] = []
@@ -83,7 +90,7 @@ class Logbook:
             writer.writerows(rows)
 
 
-def _open_wandb(machine: Machine, directory: Path, name: str, config: dict[str, Any]) -> Any:
+def _open_wandb(machine: MachineConfig, directory: Path, name: str, config: dict[str, Any]) -> Any:
     wandb = _optional("wandb", "machine.wandb")
     directory.mkdir(parents=True, exist_ok=True)
     try:

@@ -9,14 +9,14 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from wsss.config import Optimisation
+from wsss.config import OptimizationConfig
 
 #: learning rate of a group is the base rate times its multiplier; this key keeps it through the decay
 BASE_RATE = "base_lr"
 
 
 def parameter_groups(
-    network: nn.Module, fresh: Iterable[nn.Module], settings: Optimisation, lr_mult: float = 1.0
+    network: nn.Module, fresh: Iterable[nn.Module], settings: OptimizationConfig, lr_mult: float = 1.0
 ) -> list[dict]:
     """Group the trainable parameters: learning rates ×1 and, of biases, ×2; of fresh layers ×10 and ×20.
 
@@ -39,7 +39,7 @@ def parameter_groups(
     return groups
 
 
-def make_optimizer(groups: list[dict], settings: Optimisation) -> torch.optim.Optimizer:
+def make_optimizer(groups: list[dict], settings: OptimizationConfig) -> torch.optim.Optimizer:
     """`sgd` has no momentum, as published; `momentum` is SGD 0.9 with Nesterov; `adam`, `adamw` as in torch.
 
     Adam adds the weight decay to the gradient, AdamW keeps the two apart.

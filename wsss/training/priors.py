@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from wsss.config import Oc, Priors, Training
+from wsss.config import ClassifierConfig, OcConfig, PriorsConfig
 from wsss.data.index import Index
 from wsss.data.samples import TrainingImages
 from wsss.data.stage import read_index
@@ -21,7 +21,7 @@ from wsss.training.pictures import CamPictures
 from wsss.training.tasks import PRIOR_TASKS
 
 
-def new_classifier(section: Training, classes: int, *, norm: NormMode | None = None) -> Classifier:
+def new_classifier(section: ClassifierConfig, classes: int, *, norm: NormMode | None = None) -> Classifier:
     """The network that a section describes, with its pretrained weights; the head starts from the seed."""
     network = section.network
     torch.manual_seed(section.optimisation.seed)
@@ -43,8 +43,8 @@ def train_prior(step: Step, index: Path, out: Path, metrics: Path, *, oc: Path |
     classifier, for the methods that erase.
     """
     distributed.join()
-    section: Oc | Priors = step.section
-    settings = section if isinstance(section, Priors) else _plain(section)
+    section: OcConfig | PriorsConfig = step.section
+    settings = section if isinstance(section, PriorsConfig) else _plain(section)
     images = read_index(step, index)
     labelled = labelled_images(step, images)
     judge, about = _judge(step, settings, images, oc) if oc is not None else (None, None)
@@ -68,7 +68,7 @@ def train_prior(step: Step, index: Path, out: Path, metrics: Path, *, oc: Path |
     keep(step, trained, header, out, metrics)
 
 
-def _judge(step: Step, settings: Priors, images: Index, model: Path) -> tuple[Classifier, Header]:
+def _judge(step: Step, settings: PriorsConfig, images: Index, model: Path) -> tuple[Classifier, Header]:
     norm = settings.noc.oc_norm if settings.method == "pnoc" else "fix"
     judge, about = load_classifier(model, norm=norm, freeze=settings.network.freeze)
     step.require("oc", about.digest, model)
@@ -76,11 +76,11 @@ def _judge(step: Step, settings: Priors, images: Index, model: Path) -> tuple[Cl
     return judge, about
 
 
-def _plain(section: Oc) -> Priors:
-    return Priors.model_validate({**section.model_dump(), "method": "vanilla"})
+def _plain(section: OcConfig) -> PriorsConfig:
+    return PriorsConfig.model_validate({**section.model_dump(), "method": "vanilla"})
 
 
-def _samples(section: Training, index: Index, network: Classifier) -> TrainingImages:
+def _samples(section: ClassifierConfig, index: Index, network: Classifier) -> TrainingImages:
     augmentation = section.augmentation
     transform = ClassificationTransform(
         augmentation.crop,

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from wsss.config import C2am, Poolnet
+from wsss.config import C2amConfig, PoolnetConfig
 from wsss.data.index import Index
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.samples import TrainingImages
@@ -34,7 +34,7 @@ def train_c2am(step: Step, index: Path, out: Path, metrics: Path, *, cams: Seque
     training's course.
     """
     distributed.join()
-    section: C2am = step.section
+    section: C2amConfig = step.section
     method = step.run.config.saliency.method
     if step.run.config.saliency.uses_hints != bool(cams):
         raise UserError(f"saliency.method {method}: {'give no' if cams else 'give the shards of the'} CAMs")
@@ -66,7 +66,7 @@ def train_poolnet(step: Step, index: Path, masks: Sequence[Path], out: Path, met
     course.
     """
     distributed.join()
-    section: Poolnet = step.section
+    section: PoolnetConfig = step.section
     images = read_index(step, index)
     shards = open_shards(step, "saliency_crf", LabelShard, masks, images)
     network = new_poolnet(section)
@@ -88,7 +88,7 @@ class CamHints:
         return hint
 
 
-def new_c2am(section: C2am) -> C2AM:
+def new_c2am(section: C2amConfig) -> C2AM:
     """The network that a section describes, with its pretrained weights; the head starts from the seed."""
     network = section.network
     torch.manual_seed(section.optimisation.seed)
@@ -101,14 +101,14 @@ def new_c2am(section: C2am) -> C2AM:
     )
 
 
-def new_poolnet(section: Poolnet) -> PoolNet:
+def new_poolnet(section: PoolnetConfig) -> PoolNet:
     """The network that a section describes, with its pretrained weights; the head starts from the seed."""
     network = section.network
     torch.manual_seed(section.optimisation.seed)
     return PoolNet(network.backbone, output_stride=network.output_stride, weights=network.weights)
 
 
-def c2am_samples(section: C2am, index: Index, network: C2AM, hints: CamHints | None) -> Dataset:
+def c2am_samples(section: C2amConfig, index: Index, network: C2AM, hints: CamHints | None) -> Dataset:
     """Square images, cut and mirrored, and their hints with them."""
     look, seed = network.normalization, section.optimisation.seed
     bounds = section.augmentation.crop, section.augmentation.size, section.augmentation.size
@@ -122,7 +122,7 @@ def c2am_samples(section: C2am, index: Index, network: C2AM, hints: CamHints | N
 
 
 def poolnet_samples(
-    section: Poolnet, index: Index, network: PoolNet, shards: Mapping[str, LabelShard]
+    section: PoolnetConfig, index: Index, network: PoolNet, shards: Mapping[str, LabelShard]
 ) -> PairedImages:
     """Images at their own size, mirrored or not, and their masks with them."""
     transform = NativeTransform(network.normalization)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wsss.config import SegmentationTraining
+from wsss.config import SegmentationTrainingConfig
 from wsss.data.index import Index
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.palette import read_mask
@@ -45,7 +45,7 @@ def train_segmentation(
     the epoch; without an index the last one is kept.
     """
     distributed.join()
-    section: SegmentationTraining = step.section
+    section: SegmentationTrainingConfig = step.section
     lesson = labelled_images(step, index, labels)
     network = new_segmenter(section, len(lesson.index.classes) + 1)
     selection = None
@@ -112,7 +112,7 @@ class Annotations:
         return read_mask(self.paths[image_id])
 
 
-def new_segmenter(section: SegmentationTraining, classes: int) -> DeepLabV3Plus:
+def new_segmenter(section: SegmentationTrainingConfig, classes: int) -> DeepLabV3Plus:
     """The network that a section describes, with its pretrained weights; the head starts from the seed.
 
     classes: with background.
@@ -131,7 +131,7 @@ def new_segmenter(section: SegmentationTraining, classes: int) -> DeepLabV3Plus:
 
 
 def segmentation_samples(
-    section: SegmentationTraining, lesson: Lesson, network: DeepLabV3Plus
+    section: SegmentationTrainingConfig, lesson: Lesson, network: DeepLabV3Plus
 ) -> PairedImages:
     """Images, resized, cut, mirrored and their colours changed, and their label maps with them."""
     look, crop = network.normalization, section.augmentation

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from wsss import losses
-from wsss.config import AffinityTraining
+from wsss.config import AffinityTrainingConfig
 from wsss.machine import distributed
 from wsss.models import AffinityNet
 from wsss.training.task import Batch, Moment, Objective, Player, Task
@@ -17,7 +17,7 @@ class AffinityTask(Task):
 
     result = "affinity"
 
-    def __init__(self, network: AffinityNet, settings: AffinityTraining) -> None:
+    def __init__(self, network: AffinityNet, settings: AffinityTrainingConfig) -> None:
         self.network, self.radius = network, settings.radius
         norm = settings.optimisation.max_grad_norm
         self.players = {"affinity": Player(network, network.head_modules(), max_grad_norm=norm)}

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from wsss import losses
-from wsss.config import C2am
+from wsss.config import C2amConfig
 from wsss.machine import distributed
 from wsss.models import C2AM
 from wsss.training.task import Batch, Moment, Objective, Player, Task
@@ -22,7 +22,7 @@ class C2amTask(Task):
 
     result = "c2am"
 
-    def __init__(self, network: C2AM, settings: C2am, *, hints: bool) -> None:
+    def __init__(self, network: C2AM, settings: C2amConfig, *, hints: bool) -> None:
         self.network, self.settings, self.hints = network, settings, hints
         norm = settings.optimisation.max_grad_norm
         self.players = {"c2am": Player(network, network.head_modules(), max_grad_norm=norm)}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from wsss import losses
-from wsss.config import Priors
+from wsss.config import PriorsConfig
 from wsss.models import Classifier
 from wsss.training.task import Batch, Moment, Objective, Player
 from wsss.training.tasks.prior import Erased, PriorTask, View
@@ -23,7 +23,7 @@ class Pnoc(PriorTask):
     code does, so that the OC's next step follows both.
     """
 
-    def __init__(self, generator: Classifier, settings: Priors, oc: Classifier | None = None) -> None:
+    def __init__(self, generator: Classifier, settings: PriorsConfig, oc: Classifier | None = None) -> None:
         super().__init__(generator, settings, oc)
         assert oc is not None
         noc = settings.noc

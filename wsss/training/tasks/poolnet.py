@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wsss import losses
-from wsss.config import Poolnet
+from wsss.config import PoolnetConfig
 from wsss.models import PoolNet
 from wsss.training.task import Batch, Moment, Objective, Player, Task
 
@@ -16,7 +16,7 @@ class PoolnetTask(Task):
 
     result = "poolnet"
 
-    def __init__(self, network: PoolNet, settings: Poolnet) -> None:
+    def __init__(self, network: PoolNet, settings: PoolnetConfig) -> None:
         self.network = network
         norm = settings.optimisation.max_grad_norm
         self.players = {"poolnet": Player(network, network.head_modules(), max_grad_norm=norm)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from wsss import losses
-from wsss.config import Priors
+from wsss.config import PriorsConfig
 from wsss.machine import distributed
 from wsss.models import Classifier
 from wsss.training.erasure import ErasureChoice
@@ -48,7 +48,7 @@ class PriorTask(Task):
     that erase.
     """
 
-    def __init__(self, generator: Classifier, settings: Priors, oc: Classifier | None = None) -> None:
+    def __init__(self, generator: Classifier, settings: PriorsConfig, oc: Classifier | None = None) -> None:
         self.generator, self.settings = generator, settings
         self.players = {
             "generator": Player(
