@@ -13,7 +13,7 @@ from wsss.config import AffinityTrainingConfig
 from wsss.errors import UserError
 from wsss.models import AffinityNet
 from wsss.store.label_maps import LabelShard, write_label_shard
-from wsss.store.networks import load_affinity_net
+from wsss.store.networks import load_network
 from wsss.training.affinity import affinity_samples, new_affinity_net, train_affinity
 from wsss.training.learning import Learning
 from wsss.training.optim import parameter_groups
@@ -96,7 +96,7 @@ def test_a_trained_network_is_in_its_file(toy: Toy, tmp_path: Path) -> None:
     out, metrics = tmp_path / "affinity.safetensors", tmp_path / "affinity.csv"
     step = toy.step("affinity")
     train_affinity(step, toy.index_path, [toy.truth("affinity_labels")], out, metrics)
-    network, about = load_affinity_net(out)
+    network, about = load_network(out, AffinityNet)
     assert about.digest == step.digest and about.classes == CLASSES and not network.training
     first, *rows = metrics.read_text().splitlines()
     assert "loss/affinity" in first and len(rows) == 4, "five of six images have labels: two batches of two"

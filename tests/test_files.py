@@ -27,7 +27,7 @@ from wsss.store.files import (
     write_png,
     write_text,
 )
-from wsss.store.networks import HEADER, Header, load_classifier, read_header, save_model
+from wsss.store.networks import HEADER, Header, load_network, read_header, save_model
 
 
 def names(directory: Path) -> list[str]:
@@ -224,7 +224,7 @@ def test_a_model_comes_back(tmp_path: Path) -> None:
     saved = Classifier(HEAD.backbone, 2)
     save_model(tmp_path / "a.safetensors", saved, HEAD)
     assert read_header(tmp_path / "a.safetensors") == HEAD
-    loaded, header = load_classifier(tmp_path / "a.safetensors", norm="fix")
+    loaded, header = load_network(tmp_path / "a.safetensors", Classifier, norm="fix")
     assert header == HEAD and header.classes == ("cat", "dog")
     assert not loaded.training and not loaded.train().backbone.net.bn1.training
     ours, theirs = saved.state_dict(), loaded.state_dict()
@@ -271,6 +271,6 @@ def test_a_header_that_lies_is_found_out(tmp_path: Path, change: dict[str, Any],
     header = Header(**{**fields, "classes": HEAD.classes, "digest": "", **change})
     save_model(path, Classifier(HEAD.backbone, 2), header)
     with pytest.raises(UserError, match=says) as error:
-        load_classifier(path)
+        load_network(path, Classifier)
     assert str(path) in str(error.value)
     assert len(str(error.value)) < 600

@@ -94,7 +94,7 @@ def test_released_checkpoints_give_the_published_outputs(
         assert run.model(stage) == Path("results", release, "given", f"{stage}.safetensors")
     assert len(prints) == 1 and prints != {None}
     path = run.model(stage)
-    loaded, header = load_network(path, type(new_network(read_header(path))), new_network)
+    loaded, header = load_network(path, type(new_network(read_header(path))))
     assert header.digest == run.digest(stage) and len(header.classes) == 20
     meta = json.loads(golden(shared, network).read_text())
     published = np.load(golden(shared, network).with_suffix(".npz"))

@@ -29,7 +29,7 @@ from wsss.models import C2AM, PoolNet
 from wsss.store.files import write_json
 from wsss.store.label_maps import LabelShard, write_label_shard
 from wsss.store.maps import MapShard, ScoreMaps, write_shard
-from wsss.store.networks import Header, load_c2am, load_poolnet, save_model
+from wsss.store.networks import Header, load_network, save_model
 
 THRESHOLDS = (0.1, 0.3, 0.5)
 
@@ -209,15 +209,15 @@ def test_saliency_that_is_not_finite_is_refused(index: Index) -> None:
 def test_the_polarity_is_kept_with_the_model(tmp_path: Path, c2am: C2AM, poolnet: PoolNet) -> None:
     save_model(tmp_path / "c2am.safetensors", c2am, Header("C2AM", BACKBONE, 16, ("a",), "d", flip=True))
     save_model(tmp_path / "poolnet.safetensors", poolnet, Header("PoolNet", BACKBONE, 16, ("a",), "d"))
-    found, about = load_c2am(tmp_path / "c2am.safetensors")
+    found, about = load_network(tmp_path / "c2am.safetensors", C2AM)
     assert about.flip and about.digest == "d" and not found.training
-    other, header = load_poolnet(tmp_path / "poolnet.safetensors")
+    other, header = load_network(tmp_path / "poolnet.safetensors", PoolNet)
     assert not header.flip
     x = torch.rand(1, 3, 48, 64)
     with torch.no_grad():
         assert torch.equal(found(x)[2], c2am(x)[2]) and torch.equal(other(x), poolnet(x))
     with pytest.raises(UserError, match="holds a PoolNet; needed is a C2AM"):
-        load_c2am(tmp_path / "poolnet.safetensors")
+        load_network(tmp_path / "poolnet.safetensors", C2AM)
 
 
 def test_given_shards_hold_all_images_and_are_of_this_run(tmp_path: Path, index: Index) -> None:

@@ -20,7 +20,8 @@ from wsss.data.images import read_image
 from wsss.data.palette import read_mask
 from wsss.errors import Preempted, UserError
 from wsss.metrics import ConfusionMatrix
-from wsss.store.networks import load_segmenter
+from wsss.models import DeepLabV3Plus
+from wsss.store.networks import load_network
 from wsss.training.learning import Learning
 from wsss.training.optim import parameter_groups
 from wsss.training.segmentation import (
@@ -199,7 +200,7 @@ def course_of(out: Path) -> list[str]:
 def test_a_trained_network_is_in_its_file(toy: Toy, tmp_path: Path) -> None:
     out = tmp_path / "a.safetensors"
     train(toy, out)
-    network, about = load_segmenter(out)
+    network, about = load_network(out, DeepLabV3Plus)
     assert about.digest == toy.run.digest("segmentation") and about.classes == CLASSES
     assert network(torch.rand(1, 3, 40, 48)).shape == (1, 4, 40, 48)
     assert course_of(out) == [], "no index, no choice"
@@ -209,7 +210,7 @@ def test_head_norm_is_part_of_the_file(tmp_path: Path) -> None:
     toy = Toy(tmp_path, segmentation={"training": {"network": {"head_norm": "batch"}}})
     out = tmp_path / "a.safetensors"
     train(toy, out)
-    network, about = load_segmenter(out)
+    network, about = load_network(out, DeepLabV3Plus)
     assert about.head_norm == "batch"
     assert any("running_mean" in name for name in network.aspp.state_dict())
 

@@ -7,10 +7,11 @@ from wsss.data.stage import read_index
 from wsss.inference.masks import IMAGES_PER_PROCESS, SegmentationNetwork, masks_of, segmented
 from wsss.inference.shards import require_classes, shard_label, shard_of
 from wsss.machine.devices import torch_device
+from wsss.models import DeepLabV3Plus
 from wsss.progress import track
 from wsss.runs.step import Step
 from wsss.store.label_maps import write_label_shard
-from wsss.store.networks import load_segmenter
+from wsss.store.networks import load_network
 
 
 def infer_masks(step: Step, index: Path, model: Path, shard: int, out: Path) -> None:
@@ -22,7 +23,7 @@ def infer_masks(step: Step, index: Path, model: Path, shard: int, out: Path) -> 
     part = shard_of(step, shard, out)
     images = read_index(step, index)
     records = images.shard(*part)
-    model_of, about = load_segmenter(model)
+    model_of, about = load_network(model, DeepLabV3Plus)
     step.require("segmentation", about.digest, model)
     require_classes(images, about.classes, model)
     section, machine = step.section, step.machine

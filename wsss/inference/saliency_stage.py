@@ -7,12 +7,13 @@ from wsss.data.stage import read_index
 from wsss.evaluation.saliency import evaluate_saliency
 from wsss.inference.saliency import c2am_maps, poolnet_maps, saliency_masks
 from wsss.inference.shards import keep_to_threads, on_this_machine, open_shards, shard_of
+from wsss.models import C2AM, PoolNet
 from wsss.progress import LOGGER
 from wsss.runs.step import Step
 from wsss.store.files import write_csv, write_json
 from wsss.store.label_maps import LabelShard, write_label_shard
 from wsss.store.maps import MapShard, write_shard
-from wsss.store.networks import load_c2am, load_poolnet
+from wsss.store.networks import load_network
 
 
 def infer_c2am(step: Step, index: Path, model: Path, shard: int, out: Path) -> None:
@@ -22,7 +23,7 @@ def infer_c2am(step: Step, index: Path, model: Path, shard: int, out: Path) -> N
     """
     part = shard_of(step, shard, out)
     images = read_index(step, index)
-    network, about = load_c2am(model)
+    network, about = load_network(model, C2AM)
     step.require("c2am", about.digest, model)
     maps = c2am_maps(
         network,
@@ -57,7 +58,7 @@ def infer_saliency(step: Step, index: Path, model: Path, shard: int, out: Path) 
     """
     part = shard_of(step, shard, out)
     images = read_index(step, index)
-    network, about = load_poolnet(model)
+    network, about = load_network(model, PoolNet)
     step.require("poolnet", about.digest, model)
     maps = poolnet_maps(
         network,

@@ -5,9 +5,10 @@ from pathlib import Path
 from wsss.data.stage import read_index
 from wsss.inference.cams import cam_maps
 from wsss.inference.shards import on_this_machine, require_classes, shard_of
+from wsss.models import Classifier
 from wsss.runs.step import Step
 from wsss.store.maps import write_shard
-from wsss.store.networks import load_classifier
+from wsss.store.networks import load_network
 
 
 def infer_cams(step: Step, index: Path, model: Path, shard: int, out: Path) -> None:
@@ -18,7 +19,7 @@ def infer_cams(step: Step, index: Path, model: Path, shard: int, out: Path) -> N
     """
     part = shard_of(step, shard, out)
     images = read_index(step, index)
-    network, about = load_classifier(model)
+    network, about = load_network(model, Classifier)
     step.require("priors", about.digest, model)
     require_classes(images, about.classes, model)
     maps = cam_maps(

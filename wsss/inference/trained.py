@@ -3,7 +3,7 @@
 from wsss.errors import UserError
 from wsss.models import DeepLabV3Plus
 from wsss.runs.run import Run
-from wsss.store.networks import Header, load_segmenter
+from wsss.store.networks import Header, load_network
 
 
 def trained_segmenter(run: Run) -> tuple[DeepLabV3Plus, Header]:
@@ -16,7 +16,7 @@ def trained_segmenter(run: Run) -> tuple[DeepLabV3Plus, Header]:
         other = f"wsss import-weights FILE --run {run.name} --stage segmentation"
         make = other if run.given("segmentation") else f"snakemake --cores all {path}"
         raise UserError(f"{path}: no such file; to have it: {make}")
-    network, about = load_segmenter(path)
+    network, about = load_network(path, DeepLabV3Plus)
     if about.digest != run.digest("segmentation"):
         raise UserError(
             f"{path}: made from another configuration than config/{run.name}.yaml now describes (digest "

@@ -6,10 +6,11 @@ from wsss.data.stage import read_index
 from wsss.inference.shards import keep_to_threads, open_shards, shard_label, shard_of
 from wsss.inference.walks import EdgeNetwork, walk_maps
 from wsss.machine.devices import torch_device
+from wsss.models import AffinityNet
 from wsss.progress import track
 from wsss.runs.step import Step
 from wsss.store.maps import MapShard, write_shard
-from wsss.store.networks import load_affinity_net
+from wsss.store.networks import load_network
 
 
 def walk_shard(step: Step, index: Path, cams: Path, model: Path, shard: int, out: Path) -> None:
@@ -23,7 +24,7 @@ def walk_shard(step: Step, index: Path, cams: Path, model: Path, shard: int, out
     images = read_index(step, index)
     records = images.shard(*part)
     scores = open_shards(step, "cams", MapShard, [cams], records)
-    network, about = load_affinity_net(model)
+    network, about = load_network(model, AffinityNet)
     step.require("affinity", about.digest, model)
     machine = step.machine
     edges = EdgeNetwork(network, torch_device(threads=machine.threads), step.section.side)

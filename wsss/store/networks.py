@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -17,9 +17,7 @@ from torch import nn
 from wsss import __version__
 from wsss.errors import UserError
 from wsss.models import C2AM, AffinityNet, Classifier, DeepLabV3Plus, PoolNet
-from wsss.models.backbone import FreezeLevel
 from wsss.models.deeplab import HeadNorm
-from wsss.models.norm import NormMode
 from wsss.store.files import atomic
 
 HEADER = "wsss"
@@ -75,51 +73,25 @@ def read_header(path: Path) -> Header:
 
 
 def new_network(header: Header) -> nn.Module:
-    """The network that a header describes, its weights still to be loaded."""
-    return NETWORKS[header.architecture](header)
+    """The network that a header describes, its weights still to be loaded.
 
-
-def load_classifier(
-    path: Path, *, norm: NormMode = "normal", freeze: FreezeLevel = "none"
-) -> tuple[Classifier, Header]:
-    """The CAM network in a file, in evaluation mode. Raises UserError naming what does not fit.
-
-    norm, freeze: of its backbone, for a network that is trained on.
+    Raises UserError when the header names an architecture that this package does not have.
     """
-    return load_network(path, Classifier, lambda header: _classifier(header, norm, freeze))
+    return ARCHITECTURES[_architecture(header)](header)
 
 
-def load_c2am(path: Path) -> tuple[C2AM, Header]:
-    """C2AM in a file, in evaluation mode; for `flip` see `Header`. Raises UserError as `load_network`."""
-    return load_network(path, C2AM, _c2am)
-
-
-def load_poolnet(path: Path) -> tuple[PoolNet, Header]:
-    """PoolNet in a file, in evaluation mode. Raises UserError as `load_network`."""
-    return load_network(path, PoolNet, _poolnet)
-
-
-def load_affinity_net(path: Path) -> tuple[AffinityNet, Header]:
-    """AffinityNet in a file, in evaluation mode. Raises UserError as `load_network`."""
-    return load_network(path, AffinityNet, _affinity_net)
-
-
-def load_segmenter(path: Path) -> tuple[DeepLabV3Plus, Header]:
-    """DeepLabV3+ in a file, in evaluation mode. Raises UserError as `load_network`."""
-    return load_network(path, DeepLabV3Plus, _segmenter)
-
-
-def load_network(path: Path, architecture: type[Net], build: Callable[[Header], Net]) -> tuple[Net, Header]:
+def load_network(path: Path, architecture: type[Net], **options: Any) -> tuple[Net, Header]:
     """The network in a file, in evaluation mode, and its header.
 
-    build: makes the network that the header describes, its weights not yet loaded. Raises UserError naming
-    the file, and what does not fit, when it holds another architecture or other tensors.
+    architecture: its class in `wsss.models`. options: further arguments of the class, such as a classifier's
+    `norm` and `freeze` where it is trained on. Raises UserError naming the file, and what does not fit, when
+    it holds another architecture or other tensors.
     """
     header = read_header(path)
     if header.architecture != architecture.__name__:
         raise UserError(f"{path}: holds a {header.architecture}; needed is a {architecture.__name__}")
     try:
-        network = build(header)
+        network: Net = ARCHITECTURES[architecture](header, **options)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     with safe_open(path, framework="pt") as file:
@@ -132,33 +104,35 @@ def load_network(path: Path, architecture: type[Net], build: Callable[[Header], 
     return network.eval(), header
 
 
-def _classifier(header: Header, norm: NormMode = "normal", freeze: FreezeLevel = "none") -> Classifier:
+def _architecture(header: Header) -> type[nn.Module]:
+    for architecture in ARCHITECTURES:
+        if architecture.__name__ == header.architecture:
+            return architecture
+    known = ", ".join(architecture.__name__ for architecture in ARCHITECTURES)
+    raise UserError(f"no architecture is called {header.architecture!r}; known are {known}")
+
+
+def _classifier(header: Header, **options: Any) -> Classifier:
     classes, stride = len(header.classes), header.output_stride
-    return Classifier(header.backbone, classes, output_stride=stride, norm=norm, freeze=freeze)
+    return Classifier(header.backbone, classes, output_stride=stride, **options)
 
 
-def _c2am(header: Header) -> C2AM:
-    return C2AM(header.backbone, output_stride=header.output_stride)
-
-
-def _poolnet(header: Header) -> PoolNet:
-    return PoolNet(header.backbone, output_stride=header.output_stride)
-
-
-def _affinity_net(header: Header) -> AffinityNet:
-    return AffinityNet(header.backbone, output_stride=header.output_stride)
-
-
-def _segmenter(header: Header) -> DeepLabV3Plus:
+def _deeplab(header: Header, **options: Any) -> DeepLabV3Plus:
     classes, stride = len(header.classes) + 1, header.output_stride
-    return DeepLabV3Plus(header.backbone, classes, norm=header.head_norm, output_stride=stride)
+    return DeepLabV3Plus(header.backbone, classes, norm=header.head_norm, output_stride=stride, **options)
 
 
-#: by name of the architecture, what makes the network that a header describes
-NETWORKS: dict[str, Callable[[Header], nn.Module]] = {
-    "Classifier": _classifier,
-    "C2AM": _c2am,
-    "PoolNet": _poolnet,
-    "AffinityNet": _affinity_net,
-    "DeepLabV3Plus": _segmenter,
+def _without_classes(architecture: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    return lambda header, **options: architecture(
+        header.backbone, output_stride=header.output_stride, **options
+    )
+
+
+#: every architecture, and the function that builds the network that a header describes
+ARCHITECTURES: dict[type[nn.Module], Callable[..., Any]] = {
+    Classifier: _classifier,
+    C2AM: _without_classes(C2AM),
+    PoolNet: _without_classes(PoolNet),
+    AffinityNet: _without_classes(AffinityNet),
+    DeepLabV3Plus: _deeplab,
 }

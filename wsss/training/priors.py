@@ -15,7 +15,7 @@ from wsss.machine import distributed
 from wsss.models import Classifier
 from wsss.models.norm import NormMode
 from wsss.runs.step import Step
-from wsss.store.networks import Header, load_classifier, save_model
+from wsss.store.networks import Header, load_network, save_model
 from wsss.training.fit import fit, keep, labelled_images
 from wsss.training.pictures import CamPictures
 from wsss.training.tasks import PRIOR_TASKS
@@ -70,7 +70,7 @@ def train_prior(step: Step, index: Path, out: Path, metrics: Path, *, oc: Path |
 
 def _judge(step: Step, settings: PriorsConfig, images: Index, model: Path) -> tuple[Classifier, Header]:
     norm = settings.noc.oc_norm if settings.method == "pnoc" else "fix"
-    judge, about = load_classifier(model, norm=norm, freeze=settings.network.freeze)
+    judge, about = load_network(model, Classifier, norm=norm, freeze=settings.network.freeze)
     step.require("oc", about.digest, model)
     require_classes(images, about.classes, model)
     return judge, about
