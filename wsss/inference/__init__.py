@@ -1,5 +1,30 @@
-"""From networks and images to maps, and from maps to scores: test-time augmentation, CAMs, random walk."""
+"""From networks and images to maps: test-time augmentation, CAMs, random walk, refinement, region votes."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from wsss.inference.random_walk import random_walk
 
-__all__ = ["random_walk"]
+if TYPE_CHECKING:
+    from wsss.inference.clip_cams import clip_es
+    from wsss.inference.pixel_adaptive import pamr, par
+    from wsss.inference.regions import vote_sams, vote_sepl
+    from wsss.inference.transport import sinkhorn
+
+__all__ = ["clip_es", "pamr", "par", "random_walk", "sinkhorn", "vote_sams", "vote_sepl"]
+
+#: modules that are imported when a name of theirs is first used
+_MODULES = {
+    "clip_es": "clip_cams",
+    "pamr": "pixel_adaptive",
+    "par": "pixel_adaptive",
+    "sinkhorn": "transport",
+    "vote_sams": "regions",
+    "vote_sepl": "regions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
