@@ -10,9 +10,9 @@ import wsss  # noqa: F401  before torch: it says how torch's threads wait
 
 # isort: split
 import torch
-from fault_table import fault, rows_of, table
-from loose_module import module_of
-from toy_chain import Toy
+from support.chain import Toy
+from support.fault_table import fault, rows_of, table
+from support.loose_module import module_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -20,7 +20,7 @@ __all__ = ["fault"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """See tests/fault_table.py."""
+    """See tests/support/fault_table.py."""
     what = "run the tests of faults only, and write what they saw as a table"
     parser.addoption("--faults", type=Path, metavar="FILE", help=what)
 

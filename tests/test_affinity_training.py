@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from toy_chain import CLASSES, Toy
+from support.chain import CLASSES, Toy
 
 from wsss import losses
 from wsss.config import AffinityTrainingConfig

@@ -4,7 +4,6 @@ Snakemake says what they are and in which order; they are run in one process, be
 each would be busy with its imports.
 """
 
-import csv
 import json
 import os
 import re
@@ -12,13 +11,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from test_workflow import AUGMENTATION, NETWORK, REPOSITORY, TINY, snakemake, write_run
-from toy_report import Page, origin
+from support.report import Page, origin
+from support.workflow import REPOSITORY, WHOLE, make, rows, write_run
 
 from wsss.data.index import Index
 from wsss.data.palette import voc_palette
@@ -26,26 +24,6 @@ from wsss.runs.run import load_run, stages
 from wsss.store.label_maps import LabelShard
 from wsss.store.maps import MapShard
 
-OPTIMISATION = {"epochs": 2, "batch": 8}
-WHOLE: dict[str, Any] = {
-    **TINY,
-    "saliency": {**TINY["saliency"], "refine": "none"},
-    "affinity": {
-        "labels": {"iterations": 1},
-        "training": {
-            "network": NETWORK,
-            "optimisation": OPTIMISATION,
-            "augmentation": AUGMENTATION,
-            "radius": 3,
-        },
-        "walk": {"side": 48},
-    },
-    "segmentation": {
-        "training": {"network": NETWORK, "optimisation": OPTIMISATION, "augmentation": AUGMENTATION},
-        "masks": {"scales": [1.0], "crf": {"iterations": 1}},
-    },
-    "machine": {**TINY["machine"], "progress": False},
-}
 FIGURES = ("affinity_labels.train", "walks", "pseudo_labels.train", "masks.val", "segmentation_training")
 TARGETS = (
     *(
@@ -59,28 +37,6 @@ TARGETS = (
 UPPER = ("results/upper/val_miou.txt", "results/upper/metrics/chain.csv", "results/upper/report.html")
 
 
-def commands(directory: Path, *targets: str) -> list[str]:
-    """What Snakemake would run, in order."""
-    status, printed = snakemake(directory, "--dry-run", *targets)
-    assert status == 0, printed
-    return re.findall(r"^Shell command: (.*)$", printed, re.MULTILINE)
-
-
-def make(directory: Path, *targets: str) -> None:
-    """Run it all."""
-    (directory / "commands").write_text("\n".join(commands(directory, *targets)), encoding="utf-8")
-    alone = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
-    ended = subprocess.run(
-        [sys.executable, str(REPOSITORY / "tests" / "commands_in_one_process.py"), "commands"],
-        cwd=directory,
-        env=alone,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-3000:]
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a whole chain, and its upper bound."""
@@ -90,12 +46,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make(directory, *TARGETS)
     make(directory, *UPPER)
     return directory
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    """Of a CSV."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def test_the_miou_stands_in_the_first_line(made: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
-from toy_coco import CLASSES, HEIGHT, WIDTH, box, make_coco
+from support.coco import CLASSES, HEIGHT, WIDTH, box, make_coco
 
 from wsss.data.coco import coco_index, read_annotations
 from wsss.data.coco_masks import paint, painted

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from toy_chain import Toy
-from toy_report import HOME, Page, report_files, resolved
+from support.chain import Toy
+from support.report import HOME, Page, report_files, resolved
 
 from wsss import cli
 from wsss.errors import UserError

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import yaml
 from scipy.io import savemat
-from test_workflow import planned, snakemake, write_run
-from toy_coco import CLASSES, make_coco
-from toy_server import Server, serving
+from support.coco import CLASSES, make_coco
+from support.server import Server, serving
+from support.workflow import planned, snakemake, write_run
 
 from wsss.data.archives import fetch_archives, read_archives
 from wsss.data.index import Index

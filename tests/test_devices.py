@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from toy_training import wait_for
+from support.training import wait_for
 
 from wsss.errors import UserError
 from wsss.machine import devices

@@ -6,28 +6,19 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
-from multiprocessing import get_context
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import toy_training
-from toy_training import build, newest_step, train, wait_for, weights
+from support import training
+from support.processes import FIXED, forked, results
+from support.training import build, newest_step, train, wait_for, weights
 
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.machine import distributed, launch
 from wsss.machine.launch import in_processes, launched_rank
-
-#: no part of this depends on how the batch is shared out
-FIXED: dict[str, Any] = {
-    "norm": "fix",
-    "dropout": 0.0,
-    "blocks": {"erasing": {"choice": "balanced"}, "optimisation": {"accumulate": 2}},
-}
 
 
 @pytest.fixture(autouse=True)
@@ -40,12 +31,7 @@ def command(*trainings: tuple[Path, dict[str, Any]]) -> list[str]:
     for directory, _ in trainings:
         directory.mkdir(parents=True, exist_ok=True)
     asked = [word for directory, keywords in trainings for word in (str(directory), json.dumps(keywords))]
-    return [sys.executable, toy_training.__file__, *asked]
-
-
-def results(directory: Path) -> list[dict[str, torch.Tensor]]:
-    """The weights of each of two processes."""
-    return [torch.load(directory / f"{rank}-{toy_training.RESULT}", weights_only=True) for rank in (0, 1)]
+    return [sys.executable, training.__file__, *asked]
 
 
 def assert_close(ours: dict[str, torch.Tensor], one_process: dict[str, torch.Tensor]) -> None:
@@ -144,19 +130,6 @@ def test_what_one_process_finds_ends_both(tmp_path: Path) -> None:
     assert lines[0] == lines[1] and lines[0][0].startswith("UserError: toy: the loss of the generator is not")
     images = lines[0][1].removeprefix("Images of this step: ").rstrip(".").split(", ")
     assert len(images) == 4 and "image7" in images
-
-
-def forked(said: Path, work: Callable[[], int]) -> BaseProcess:
-    """A process that does the work and exits with what it gives; what it says goes to a file."""
-
-    def begin() -> None:
-        os.dup2(os.open(said, os.O_CREAT | os.O_WRONLY | os.O_APPEND), 2)
-        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115 until the process ends
-        sys.exit(work())
-
-    process = get_context("fork").Process(target=begin)
-    process.start()
-    return process
 
 
 # ---- the launcher alone ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_server import Server, serving
+from support.server import Server, serving
 
 from wsss.data.download import ATTEMPTS, Download, download
 from wsss.errors import UserError

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fault_table import Contents, Fault, contents
 from safetensors.torch import load_file
-from toy_faults import Malicious, malicious
-from toy_run import make_run, step_of
-from toy_training import IMAGES, build, in_pieces, newest_step, start, wait_for, weights
+from support.fault_table import Contents, Fault, contents
+from support.odd_data import Malicious, malicious
+from support.tiny_run import make_run, step_of
+from support.training import IMAGES, build, in_pieces, newest_step, start, wait_for, weights
 
 from wsss.config import MachineConfig
 from wsss.data.index import Index

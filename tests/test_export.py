@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.chain import CLASSES, Toy
 from torch import Tensor, nn
-from toy_chain import CLASSES, Toy
 
 import wsss.exports.network
 from wsss.cli import main

@@ -21,13 +21,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from commands_in_one_process import status_of
-from fault_table import Contents, Fault, contents
 from PIL import Image
 from safetensors.torch import save_file
-from test_chain import WHOLE, make
-from test_workflow import command, snakemake, write_run
-from toy_faults import LARGE, ODD, make_odd_data, malicious, said_by, save_mask
+from support.commands_in_one_process import status_of
+from support.fault_table import Contents, Fault, contents
+from support.odd_data import LARGE, ODD, make_odd_data, malicious, said_by, save_mask
+from support.workflow import WHOLE, command, make, snakemake, write_run
 
 from wsss.data.index import Index
 from wsss.errors import UserError

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from support.networks import NETWORKS
 from torch import Tensor, nn
-from toy_networks import NETWORKS
 
 from wsss.models import Classifier
 from wsss.models.fused import FusedConvolution, fused

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from test_golden_networks import TOLERANCE, outputs
+from support.chain import BACKBONE, CLASSES, Toy
+from support.golden import TOLERANCE, outputs
+from support.odd_data import Malicious
 from torch import Tensor
-from toy_chain import BACKBONE, CLASSES, Toy
-from toy_faults import Malicious
 
 from wsss.cli import main
 from wsss.config.edit import with_key

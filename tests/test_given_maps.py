@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_workflow import planned, write_run
-from toy_chain import BACKBONE, CLASSES, Toy
-from toy_faults import Malicious
+from support.chain import BACKBONE, CLASSES, Toy
+from support.odd_data import Malicious
+from support.workflow import planned, write_run
 
 from wsss.cli import main
 from wsss.data.index import Index, Record

@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from support.golden import TOLERANCE, outputs
 from torch import Tensor, nn
 
 from wsss.errors import UserError
@@ -20,8 +21,6 @@ BUILD: dict[str, Callable[[], nn.Module]] = {
     "affinitynet_resnest50": lambda: AffinityNet("resnest50d"),
     "poolnet_resnet50": PoolNet,
 }
-#: relative to the largest value, as between two builds of the published code
-TOLERANCE = 1e-4
 
 
 @pytest.fixture(autouse=True)
@@ -33,19 +32,6 @@ def built(name: str) -> nn.Module:
     """The network with memory for its parameters, but none of the time that initialising them takes."""
     with torch.device("meta"):
         return BUILD[name]().eval().to_empty(device="cpu")
-
-
-@torch.inference_mode()
-def outputs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """The outputs of a network under the names of the golden files."""
-    if isinstance(model, Classifier):
-        logits, cam = model.forward_cam(x)
-        return {"logits": logits, "cam": cam, "logits_plain": model(x)}
-    if isinstance(model, C2AM):
-        return dict(zip(("foreground", "background", "ccam"), model(x), strict=True))
-    if isinstance(model, AffinityNet):
-        return {"edge": model(x)}
-    return {"logits": model(x)[..., ::4, ::4] if isinstance(model, DeepLabV3Plus) else model(x)}
 
 
 @pytest.mark.parametrize("name", BUILD)

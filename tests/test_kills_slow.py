@@ -10,10 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from fault_table import Contents, Fault, contents
-from test_chain import WHOLE, make
-from test_workflow import command, snakemake, write_run
-from toy_faults import said_by
+from support.fault_table import Contents, Fault, contents
+from support.odd_data import said_by
+from support.workflow import WHOLE, command, make, snakemake, write_run
 
 pytestmark = pytest.mark.slow
 

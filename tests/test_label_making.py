@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from toy_chain import CLASSES, Toy, classes_of
+from support.chain import CLASSES, Toy, classes_of
 
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record

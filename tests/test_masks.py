@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.chain import BACKBONE, CLASSES, SIZES, Toy
 from torch.nn import functional
-from toy_chain import BACKBONE, CLASSES, SIZES, Toy
 
 from wsss.config import MaskCrfConfig
 from wsss.crf import refine_deeplab, refine_mixed

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.networks import NETWORKS
 from torch import Tensor, nn
-from toy_networks import NETWORKS
 
 from wsss.errors import UserError
 from wsss.models import C2AM, AffinityNet, Backbone, Classifier, DeepLabV3Plus, Normalization, PoolNet

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import toy_training
-from test_distributed import FIXED, forked, results
-from toy_training import wait_for
+from support import training
+from support.processes import FIXED, forked, results
+from support.training import wait_for
 
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.machine.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
@@ -78,7 +78,7 @@ open({str(tmp_path)!r} + f"/{{rank}}", "w").write(" ".join(os.environ[name] for 
 def test_two_nodes_train_as_two_processes_do(tmp_path: Path) -> None:
     def trains(directory: Path) -> list[str]:
         directory.mkdir()
-        return [sys.executable, toy_training.__file__, str(directory), json.dumps(FIXED)]
+        return [sys.executable, training.__file__, str(directory), json.dumps(FIXED)]
 
     assert started(trains(tmp_path / "nodes"), 1, 1) == 0
     assert in_processes(trains(tmp_path / "node"), 2) == 0

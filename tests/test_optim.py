@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.training import ToyClassifier, settings
 from torch import Tensor, nn
-from toy_training import ToyClassifier, settings
 
 from wsss.config import OptimizationConfig
 from wsss.models import Classifier

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_chain import WHOLE, make, rows
-from test_workflow import planned, snakemake, write_run
+from support.workflow import WHOLE, make, planned, rows, snakemake, write_run
 
 from wsss import cli
 from wsss.commands import init

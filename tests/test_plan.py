@@ -4,8 +4,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from loose_module import module_of
-from test_rules import RULES
+from support.loose_module import module_of
+from support.rules import RULES
 
 
 @pytest.fixture(scope="module")

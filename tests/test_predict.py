@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from toy_chain import BACKBONE, CLASSES, Toy
+from support.chain import BACKBONE, CLASSES, Toy
 
 import wsss.exports.predictions
 from wsss.cli import main

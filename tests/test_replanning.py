@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_workflow import REPOSITORY, planned, snakemake, write_run
-from toy_plans import coco_sized, plan, voc_sized
+from support.plans import coco_sized, plan, voc_sized
+from support.workflow import REPOSITORY, planned, snakemake, write_run
 
 CHAIN: dict[str, Any] = {
     "dataset": {"kind": "shapes"},

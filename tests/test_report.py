@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_chain import Toy
-from toy_report import HOME, Page, report_files, report_page
+from support.chain import Toy
+from support.report import HOME, Page, report_files, report_page
 
 from wsss.errors import UserError
 from wsss.report import pictures

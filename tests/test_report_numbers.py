@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_chain import Toy
-from toy_report import HOME, RESULTS, Page, origin, report_files, report_page, resolved, series
-from toy_saliency import CLASSES
+from support.chain import Toy
+from support.images import CLASSES
+from support.report import HOME, RESULTS, Page, origin, report_files, report_page, resolved, series
 
 from wsss.data.palette import read_mask
 from wsss.progress import duration

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_chain import Toy
-from toy_report import report_page
+from support.chain import Toy
+from support.report import report_page
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright, which drives the browser, is not installed"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from fault_table import Fault, contents
 from safetensors.torch import load_file
-from toy_run import make_run, train_priors
-from toy_training import wait_for
+from support.fault_table import Fault, contents
+from support.tiny_run import make_run, train_priors
+from support.training import wait_for
 
 KILLS = 10
 EPOCHS, PER_EPOCH = 16, 3

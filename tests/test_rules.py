@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.rules import RULES
 
 from wsss.runs.stages import STAGES
 
@@ -15,19 +16,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((REPOSITORY / "workflow" / "scripts").glob("*.py"))
 #: scripts that no rule runs: before all rules, and after
 BESIDE_RULES = {"check_weights", "tabulate_benchmarks"}
-
-
-def rules() -> dict[str, str]:
-    """Text of every rule that runs a command, by name."""
-    found = {}
-    for path in sorted((REPOSITORY / "rules").glob("*.smk")):
-        for block in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
-            name, _, text = block.partition(":")
-            found[name] = text
-    return found
-
-
-RULES = rules()
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from toy_saliency import BACKBONE, SIZES, make_cams, make_images, make_masks
+from support.images import BACKBONE, SIZES, make_cams, make_images, make_masks
 
 from wsss.config import SaliencyCrfConfig
 from wsss.crf import refine_labels

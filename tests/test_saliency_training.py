@@ -1,9 +1,5 @@
 """The trainings of C2AM and PoolNet: what they minimise, on what, and that they can be gone on with."""
 
-import os
-import socket
-from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
-from torch.utils.data import Dataset
-from toy_saliency import (
+from support.images import (
     SIZES,
     c2am_section,
     make_cams,
@@ -21,7 +15,10 @@ from toy_saliency import (
     make_masks,
     poolnet_section,
 )
-from toy_training import in_pieces, machine
+from support.processes import in_two_processes
+from support.training import in_pieces, machine
+from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from wsss import losses
 from wsss.config import C2amConfig, PoolnetConfig
@@ -167,27 +164,6 @@ def test_plain_c2am_finds_its_polarity_by_the_borders(border: float, flip: bool)
     terms(resumed, batch, Moment(7, 8, 7))
     assert resumed.looks == 2 and resumed.flip == flip
     assert resumed.border / 2 == pytest.approx(torch.tensor(border).sigmoid().item())
-
-
-def in_two_processes(directory: Path, work: Callable[[int], Any]) -> list[Any]:
-    """What work gives in each of two processes of a group."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
-
-    def begin(rank: int) -> None:
-        os.environ.update(shared, RANK=str(rank))
-        torch.set_num_threads(1)
-        distributed.join()
-        torch.save(work(rank), directory / f"{rank}.pt")
-        distributed.leave()
-
-    processes = [get_context("fork").Process(target=begin, args=(rank,)) for rank in (0, 1)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    return [torch.load(directory / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
 
 
 def test_two_processes_contrast_the_whole_batch(tmp_path: Path, index: Index, hints: CamHints) -> None:

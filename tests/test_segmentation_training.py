@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_saliency_training import in_two_processes
+from support.chain import CLASSES, SIZES, Toy
+from support.processes import in_two_processes
 from torch.nn import functional
-from toy_chain import CLASSES, SIZES, Toy
 
 from wsss import losses
 from wsss.data.images import read_image

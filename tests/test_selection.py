@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from toy_training import build
+from support.training import build
 
 from wsss.errors import Preempted
 from wsss.training.selection import Selection

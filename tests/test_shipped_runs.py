@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
-from test_workflow import REPOSITORY
-from toy_plans import coco_sized, plan, voc_sized
+from support.plans import coco_sized, plan, voc_sized
+from support.workflow import REPOSITORY
 
 from wsss.config import OptimizationConfig
 from wsss.runs.run import Run, load_run, run_names, stages

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_chain import WHOLE, make
-from test_workflow import write_run
-from toy_slurm import OnSlurm, Slurm, missing, said, wait_until
+from support.slurm import OnSlurm, Slurm, missing, said, wait_until
+from support.workflow import WHOLE, make, write_run
 
 pytestmark = pytest.mark.slurm
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from toy_chain import Toy
+from support.chain import Toy
 
 from wsss import cli
 from wsss.report.chain import RULES

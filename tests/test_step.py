@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_run import make_run, script
+from support.tiny_run import make_run, script
 
 from wsss.config import PriorsConfig
 from wsss.errors import PeerLost, Preempted, UserError

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.training import CLASSES, SIDE, ToyClassifier, ToyImages, settings
 from torch import Tensor
-from toy_training import CLASSES, SIDE, ToyClassifier, ToyImages, settings
 
 from wsss import losses
 from wsss.config import ErasingConfig, PriorsConfig

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from toy_run import make_run, step_of
+from support.tiny_run import make_run, step_of
 
 from wsss.config import MachineConfig
 from wsss.training.logbook import Logbook

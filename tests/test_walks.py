@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.chain import SIZES, Toy
 from torch import Tensor
-from toy_chain import SIZES, Toy
 
 from wsss.config import WalkConfig
 from wsss.data.images import read_image

@@ -18,9 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from PIL import Image
-from toy_training import wait_for
+from support.training import wait_for
+from support.workflow import (
+    FIGURES,
+    NETWORK,
+    REPOSITORY,
+    TARGETS,
+    TINY,
+    command,
+    planned,
+    snakemake,
+    write_run,
+)
 
 from wsss.errors import UserError
 from wsss.inference.stage import infer_cams
@@ -28,37 +38,7 @@ from wsss.runs.jobs import read_jobs
 from wsss.runs.run import load_run
 from wsss.runs.step import Step
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-NETWORK = {"backbone": "mobilenetv3_small_050", "weights": "none"}
-AUGMENTATION = {"crop": 32, "min_side": 32, "max_side": 48}
-TINY: dict[str, Any] = {
-    "dataset": {"kind": "shapes", "train_images": 24, "val_images": 8, "size": 40},
-    "oc": {"network": NETWORK, "optimisation": {"epochs": 1, "batch": 8}, "augmentation": AUGMENTATION},
-    "priors": {
-        "network": NETWORK,
-        "optimisation": {"epochs": 1, "batch": 8, "accumulate": 1, "precision": "float32"},
-        "augmentation": AUGMENTATION,
-    },
-    "cams": {"scales": [1.0], "shards": 2},
-    "saliency": {
-        "c2am": {
-            "network": NETWORK,
-            "optimisation": {"epochs": 1, "batch": 8, "accumulate": 1, "precision": "float32"},
-            "augmentation": {"size": 40, "crop": 32},
-        },
-        "maps": {"scales": [1.0]},
-        "crf": {"iterations": 1},
-        "poolnet": {"network": NETWORK, "optimisation": {"epochs": 1, "accumulate": 8}},
-    },
-    "machine": {"device": "cpu", "threads": 1, "workers": 0, "checkpoint_minutes": 0},
-}
 CHILD = {"extends": "tiny", "priors": {"puzzle": {"weight": 2.0}}}
-FIGURES = ("cams", "oc_training", "priors_training", "saliency", "c2am_training", "poolnet_training")
-TARGETS = (
-    "results/tiny/metrics/cams.json",
-    *(f"results/tiny/figures/{name}.png" for name in FIGURES),
-    "results/tiny/metrics/saliency.json",
-)
 
 #: jobs of each rule, in order, if all of tiny is made
 EVERYTHING = {
@@ -78,46 +58,6 @@ EVERYTHING = {
     "draw_saliency": 1,
     "draw_training": 4,
 }
-
-
-def command(*arguments: str, checkout: Path = REPOSITORY) -> list[str]:
-    """A call of Snakemake with this checkout's rules; the working directory is the caller's."""
-    # Without --profile, Snakemake reads the checkout's profiles/default.
-    return [sys.executable, "-m", "snakemake", "--snakefile", str(checkout / "Snakefile"), *arguments]
-
-
-def snakemake(directory: Path, *arguments: str, **options: Any) -> tuple[int, str]:
-    """Run it and return its exit status and what it printed."""
-    checkout = options.pop("checkout", REPOSITORY)
-    call = command(*arguments, checkout=checkout)
-    ended = subprocess.run(
-        call,
-        cwd=directory,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=900,
-        **options,
-    )
-    return ended.returncode, ended.stdout
-
-
-def planned(directory: Path, *targets: str, **options: Any) -> dict[str, int]:
-    """Jobs of each rule that Snakemake would run."""
-    status, printed = snakemake(directory, "--dry-run", *(targets or TARGETS), **options)
-    assert status == 0, printed
-    table = printed.partition("Job stats:")[2].partition("total")[0]
-    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
-    assert jobs or "Nothing to be done" in printed, printed
-    return jobs
-
-
-def write_run(directory: Path, name: str, config: dict[str, Any]) -> None:
-    """Write config/<name>.yaml."""
-    (directory / "config").mkdir(exist_ok=True)
-    (directory / "config" / f"{name}.yaml").write_text(
-        yaml.safe_dump(config, sort_keys=False), encoding="utf-8"
-    )
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:

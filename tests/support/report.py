@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from toy_chain import Toy
-from toy_saliency import CLASSES, SIZES, make_cams, make_masks
+from support.chain import Toy
+from support.images import CLASSES, SIZES, make_cams, make_masks
 
 from wsss.data.palette import read_mask, voc_palette
 from wsss.evaluation.labels import evaluate_labels

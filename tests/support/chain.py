@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from toy_saliency import BACKBONE, CLASSES, LABELS, SIZES, make_cams, make_images, make_masks
+from support.images import BACKBONE, CLASSES, LABELS, SIZES, make_cams, make_images, make_masks
 
 from wsss.data.index import Index
 from wsss.data.palette import read_mask, voc_palette

@@ -19,7 +19,7 @@ from wsss.runs.step import Step
 from wsss.store.files import write_png, write_text
 from wsss.store.networks import Header, save_model
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "workflow" / "scripts"
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 BACKBONE, SIDE, CLASSES = "mobilenetv3_small_050", 64, ("a", "b", "c")
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from test_workflow import REPOSITORY, command
+from support.workflow import REPOSITORY, command
 
 from wsss.data.index import Index, Record
 from wsss.data.voc import VOC_CLASSES

@@ -1,7 +1,7 @@
 """A training of two layers on made-up images: what the tests of the engine train, in this process or another.
 
 As a command it trains until the end, or until it is asked to leave, and writes the weights:
-`python toy_training.py DIRECTORY JSON [DIRECTORY JSON ...]`, the JSON being `build`'s keywords.
+`python training.py DIRECTORY JSON [DIRECTORY JSON ...]`, the JSON being `build`'s keywords.
 """
 
 import json
