@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsss.data.palette import IGNORE, read_mask, voc_palette
+from wsss.data.palette import read_mask, voc_palette
 from wsss.errors import UserError
+from wsss.metrics import IGNORE
 from wsss.store.files import write_png
 
 

@@ -11,10 +11,11 @@ import pytest
 import wsss.data.shapes
 from wsss.data.images import read_image
 from wsss.data.index import Index
-from wsss.data.palette import IGNORE, read_mask
+from wsss.data.palette import read_mask
 from wsss.data.shapes import CLASSES, Picture, picture, write_shapes
 from wsss.data.shapes.draws import Draws
 from wsss.data.voc import voc_index
+from wsss.metrics import IGNORE
 
 DIGEST = "db4ab2901e508f4d0e1f57485c0a59b240311c8b2cc483f69b66feda68ba4b45"
 

@@ -13,8 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from wsss.data.images import image_size
-from wsss.data.palette import IGNORE, read_mask
+from wsss.data.palette import read_mask
 from wsss.errors import UserError
+from wsss.metrics import IGNORE
 from wsss.store.files import atomic, read_json, write_json
 
 COLUMNS = ("id", "image", "mask", "labels")

@@ -8,9 +8,6 @@ from PIL import Image
 from wsss.data.sbd import MAT, read_sbd
 from wsss.errors import UserError
 
-IGNORE = 255
-"""Mask value of pixels that count nowhere (VOC's void border)."""
-
 
 def voc_palette() -> np.ndarray:
     """The PASCAL VOC colour table: uint8 (256, 3), RGB, row v is the colour of mask value v.

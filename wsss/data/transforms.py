@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from wsss.data.augment import augment, check_augmentations
-from wsss.data.palette import IGNORE
 from wsss.errors import UserError
+from wsss.metrics import IGNORE
 
 Resampling = Image.Resampling
 

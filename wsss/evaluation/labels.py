@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from wsss.data.index import Index
-from wsss.data.palette import IGNORE, read_mask
+from wsss.data.palette import read_mask
 from wsss.errors import UserError
-from wsss.metrics import ConfusionMatrix
+from wsss.metrics import IGNORE, ConfusionMatrix
 from wsss.progress import track
 from wsss.store.label_maps import LabelShard
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from wsss.data.index import Index, Record
-from wsss.data.palette import IGNORE, read_mask
+from wsss.data.palette import read_mask
 from wsss.errors import UserError
 from wsss.inference.saliency_maps import open_saliency, saliency_of
 from wsss.inference.tta import full
 from wsss.machine.fanout import CHUNK, fan_out
-from wsss.metrics import ConfusionMatrix, SaliencyScore, ThresholdSweep
+from wsss.metrics import IGNORE, ConfusionMatrix, SaliencyScore, ThresholdSweep
 from wsss.progress import Progress
 from wsss.store.maps import MapShard
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
-from wsss.data.palette import IGNORE, read_mask
+from wsss.data.palette import read_mask
 from wsss.figures.overlay import coloured, hatched, legend
 from wsss.figures.sheet import Row, resize, resize_labels, size_within, write_sheet
+from wsss.metrics import IGNORE
 from wsss.store.label_maps import LabelShard
 
 #: images on a sheet, and the longest side of one picture, px

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from wsss.data.index import Index
-from wsss.data.palette import IGNORE, voc_palette
+from wsss.data.palette import voc_palette
 from wsss.figures.sheet import Colour
+from wsss.metrics import IGNORE
 
 #: share of the colours that are laid over an image
 COVER = 0.65

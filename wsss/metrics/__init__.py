@@ -7,7 +7,8 @@ and no part in a mean, instead of a 0 that would punish a class that was not the
 """
 
 from wsss.metrics.confusion import ConfusionMatrix
+from wsss.metrics.pixels import IGNORE
 from wsss.metrics.saliency import SaliencyScore
 from wsss.metrics.sweep import ThresholdSweep
 
-__all__ = ["ConfusionMatrix", "SaliencyScore", "ThresholdSweep"]
+__all__ = ["IGNORE", "ConfusionMatrix", "SaliencyScore", "ThresholdSweep"]

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from wsss.data.palette import IGNORE
+#: value of a mask pixel that is not counted (VOC's convention)
+IGNORE = 255
 
 
 def check_num_classes(num_classes: int) -> None:

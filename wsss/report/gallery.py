@@ -8,9 +8,10 @@ import numpy as np
 
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
-from wsss.data.palette import IGNORE, read_mask
+from wsss.data.palette import read_mask
 from wsss.inference.tta import full
 from wsss.inference.walk_scores import walk_scores
+from wsss.metrics import IGNORE
 from wsss.report import pictures
 from wsss.report.numbers import Number, Source
 from wsss.store.label_maps import LabelShard

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wsss.data.index import Index
-from wsss.data.palette import IGNORE, voc_palette
+from wsss.data.palette import voc_palette
+from wsss.metrics import IGNORE
 from wsss.report import provenance
 from wsss.report.curves import threshold_charts, training_charts
 from wsss.report.gallery import Row

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from wsss.data.palette import IGNORE, voc_palette
+from wsss.data.palette import voc_palette
 from wsss.figures.sheet import resize, resize_labels, size_within
+from wsss.metrics import IGNORE
 
 #: longest side of a picture and of a map of scores, px
 SIDE, SCORE_SIDE = 400, 144

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wsss.data.palette import IGNORE
 from wsss.data.shapes.canvas import Canvas, Window
 from wsss.data.shapes.draws import Draws
 from wsss.data.shapes.fields import frame
@@ -12,6 +11,7 @@ from wsss.data.shapes.foreground import KINDS, occluder
 from wsss.data.shapes.parts import Figure
 from wsss.data.shapes.scenes import Scene, scene
 from wsss.data.shapes.staging import CLASSES, cast, draw, landscape, stand
+from wsss.metrics import IGNORE
 
 REACH = 1.5
 """No figure reaches farther than this from its centre, in units."""
