@@ -123,9 +123,8 @@ def main() -> int:
         memory = max(int(path.read_text()) for path in root.glob("*/*.mb"))
     equal = one.keys() == many.keys() and all(np.array_equal(one[name], many[name]) for name in one)
     pixels = sum(mask.size for mask in one.values()) / len(one) / 1e6
-    print(
-        f"{len(index)} images of {pixels:.2f} megapixels on average, {SaliencyCrfConfig().iterations} iterations"
-    )
+    steps = SaliencyCrfConfig().iterations
+    print(f"{len(index)} images of {pixels:.2f} megapixels on average, {steps} iterations")
     print("processes  seconds  images/s  (best of the turns)")
     for count, seconds in taken.items():
         print(f"{count:9d}  {min(seconds):7.1f}  {len(index) / min(seconds):8.3f}")

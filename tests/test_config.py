@@ -98,7 +98,7 @@ FAULTS = {
     ),
     "unknown section": (
         "prior: {}",
-        "prior: unknown key; did you mean priors? (known: extends, dataset, oc, priors,",
+        "prior: unknown key; did you mean priors? (known: extends, seed, dataset, network, oc,",
     ),
     "unknown key": (
         "evaluation: {treshold_to: 1}",
@@ -145,23 +145,23 @@ FAULTS = {
     ),
     "repeated": (
         "cams: {scales: [1, 1.0]}",
-        "cams.scales = [1, 1.0]: must be a list that names nothing twice",
+        "cams.scales = [1, 1.0]: must be a list without repeated values",
     ),
     "repeated colour": (
         "oc: {augmentation: {color: [clahe, clahe]}}",
-        'oc.augmentation.color = ["clahe", "clahe"]: must be a list that',
+        'oc.augmentation.color = ["clahe", "clahe"]: must be a list without',
     ),
     "repeated term": (
         "priors: {puzzle: {terms: [tiles, tiles]}}",
-        'priors.puzzle.terms = ["tiles", "tiles"]: must be a list that',
+        'priors.puzzle.terms = ["tiles", "tiles"]: must be a list without',
     ),
     "crop of no whole edges": (
         "affinity: {training: {augmentation: {crop: 510}}}",
-        "affinity.training.augmentation.crop = 510: must be a multiple of 4, for edges of whole pixels",
+        "affinity.training.augmentation.crop = 510: must be a multiple of 4, the stride of the edge map",
     ),
     "crop without pairs": (
         "affinity: {training: {augmentation: {crop: 64}}}",
-        "affinity.training.augmentation.crop = 64: must be at least 76, to hold a pair of radius 10",
+        "affinity.training.augmentation.crop = 64: must be at least 76, to contain a pair of radius 10",
     ),
     "affinity labels that leave nothing open": (
         "affinity: {labels: {bg_threshold: 0.4}}\nsaliency: {method: none}",
@@ -316,7 +316,7 @@ def test_sections_are_immutable_and_checked_from_python() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "regularisers", "uses_oc"),
+    ("method", "regularizers", "uses_oc"),
     [
         ("vanilla", (), False),
         ("puzzle", ("puzzle",), False),
@@ -325,11 +325,11 @@ def test_sections_are_immutable_and_checked_from_python() -> None:
         ("pnoc", ("puzzle", "erasing", "noc"), True),
     ],
 )
-def test_what_a_method_reads(method: str, regularisers: tuple[str, ...], uses_oc: bool) -> None:
+def test_what_a_method_reads(method: str, regularizers: tuple[str, ...], uses_oc: bool) -> None:
     priors = PriorsConfig.model_validate({"method": method})
-    assert priors.regularisers == regularisers
+    assert priors.regularizers == regularizers
     assert priors.uses_oc is uses_oc
-    assert priors.unread() == {"puzzle", "erasing", "noc"} - set(regularisers)
+    assert priors.unread() == {"puzzle", "erasing", "noc"} - set(regularizers)
 
 
 def test_published_sweep() -> None:
@@ -358,7 +358,7 @@ def test_published_values() -> None:
         assert training.label_smoothing == 0.1
     assert (oc.optimisation.batch, oc.optimisation.accumulate) == (32, 1)
     assert oc.augmentation.color == ("randaugment",)
-    ramps = {name: getattr(priors, name) for name in priors.regularisers}
+    ramps = {name: getattr(priors, name) for name in priors.regularizers}
     assert {name: (ramp.weight_from, ramp.weight, ramp.ramp) for name, ramp in ramps.items()} == {
         "puzzle": (0, 4, 0.5),
         "erasing": (0.3, 1, 1),

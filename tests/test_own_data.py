@@ -190,7 +190,7 @@ def test_mistakes_are_named(
 @pytest.mark.parametrize("side", [40, 128, 300, 500, 1000, 1900])
 def test_settings_fit_any_number_and_size(images: int, side: int) -> None:
     data = {"kind": "folder", "images": "a", "labels": "b"}
-    config = RunConfig.model_validate({"dataset": data, **recipe(images, side)})
+    config = RunConfig.from_values({"dataset": data, **recipe(images, side)})
     trainings = (
         *(config.oc, config.priors, config.saliency.c2am, config.saliency.poolnet),
         *(config.affinity.training, config.segmentation.training),

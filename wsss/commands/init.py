@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     splits = {split: folder_index(data, split) for split in ("train", "val")}
     side = _checked(splits)
     config = {"dataset": section, **recipe(len(splits["train"]), side), "machine": _machine()}
-    RunConfig.model_validate(config)
+    RunConfig.from_values(config)
     sizes = {split: len(index) for split, index in splits.items()}
     style: dict[str, Any] = {"default_flow_style": None, "width": 110, "allow_unicode": True}
     text = yaml.dump(config, Dumper=_Plain, sort_keys=False, **style)

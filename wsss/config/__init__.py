@@ -27,12 +27,15 @@ from wsss.config.segmentation import (
     SegmentationConfig,
     SegmentationTrainingConfig,
 )
+from wsss.config.shared import SharedNetworkConfig
 from wsss.config.training import (
     AugmentationConfig,
+    BackboneConfig,
     ClassifierConfig,
     EmaConfig,
     NetworkConfig,
     OptimizationConfig,
+    TrainingConfig,
 )
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "AffinityLabelsConfig",
     "AffinityTrainingConfig",
     "AugmentationConfig",
+    "BackboneConfig",
     "C2amConfig",
     "CamsConfig",
     "ClassifierConfig",
@@ -71,7 +75,9 @@ __all__ = [
     "SegmentationConfig",
     "SegmentationTrainingConfig",
     "ShapesDataset",
+    "SharedNetworkConfig",
     "TestTimeConfig",
+    "TrainingConfig",
     "VocDataset",
     "WalkConfig",
 ]

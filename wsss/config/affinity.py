@@ -1,76 +1,98 @@
-"""The third stage: from CAMs to maps that follow the objects' borders, by a random walk between its edges.
+"""The third stage: CAMs are propagated up to the objects' borders, by a random walk that edges stop.
 
-What CAMs and saliency agree on becomes labels; AffinityNet learns from them where classes change; the CAMs
-walk wherever no such edge is in the way. Published values: P-NOC's runner for VOC 2012, after IRNet.
+Confident pixels of CAMs and saliency become affinity labels; AffinityNet learns from them where classes
+change; the random walk propagates the CAMs where it predicts no edge. Published values: P-NOC's runner for
+VOC 2012, after IRNet.
 """
 
 from collections.abc import Iterable
+from typing import Annotated
 
 from pydantic import Field
 
 from wsss.config.inference import LabelCrfConfig
 from wsss.config.section import Fault, Section
-from wsss.config.training import BackboneConfig, CropConfig, OptimizationConfig
+from wsss.config.training import (
+    BackboneConfig,
+    BiasDecay,
+    BiasLrMult,
+    CropConfig,
+    Epochs,
+    HeadLrMult,
+    OptimizationConfig,
+    TrainingConfig,
+)
 
 #: pixels of the image per pixel of AffinityNet's edge map
 EDGE_STRIDE = 4
 
 
 class AffinityLabelsConfig(LabelCrfConfig):
-    """What is sure enough to learn affinities from; the rest is ignored."""
+    """Affinity labels: pixels with a confident label; the others are ignored."""
 
-    fg_threshold: float = Field(0.4, ge=0, le=1, description="greatest CAM value that is no class")
-    bg_threshold: float = Field(
-        0.1,
-        ge=0,
-        le=1,
-        description="greatest saliency that is background; without saliency, greatest CAM value",
-    )
+    fg_threshold: Annotated[
+        float, Field(ge=0, le=1, description="a pixel has a class where its CAM value is greater than this")
+    ] = 0.4
+    bg_threshold: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="a pixel is background where its saliency is at most this; without saliency, where "
+            "its CAM values are",
+        ),
+    ] = 0.1
 
 
 class AffinityOptimizationConfig(OptimizationConfig):
-    """As published: one learning rate and one decay for all that learns."""
+    """As published: one learning rate and one weight decay for all trained parameters."""
 
-    bias_decay: bool = Field(True, description="whether biases decay, too; weights always do")
-    head_lr_mult: float = Field(1.0, gt=0, description="learning rate of new layers, as a multiple of lr")
-    bias_lr_mult: float = Field(
-        1.0, gt=0, description="learning rate of biases, as a multiple of the weights'"
-    )
-    epochs: int = Field(3, ge=1, description="passes over the training images")
+    bias_decay: BiasDecay = True
+    head_lr_mult: HeadLrMult = 1.0
+    bias_lr_mult: BiasLrMult = 1.0
+    epochs: Epochs = 3
 
 
-class AffinityTrainingConfig(Section):
+class AffinityTrainingConfig(TrainingConfig):
     """Training of AffinityNet (IRNet's boundary branch, Ahn et al., 2019) on a frozen backbone."""
 
     network: BackboneConfig = BackboneConfig()
     optimisation: AffinityOptimizationConfig = AffinityOptimizationConfig()
     augmentation: CropConfig = CropConfig()
-    radius: int = Field(
-        10, ge=2, description="pairs of pixels nearer than this are compared, in pixels of the edge map"
-    )
+    radius: Annotated[
+        int,
+        Field(
+            ge=2,
+            description="pixels are paired up to a distance below this, in pixels of the edge map (stride 4)",
+        ),
+    ] = 10
 
     def faults(self) -> Iterable[Fault]:
+        yield from super().faults()
         least = EDGE_STRIDE * (2 * self.radius - 1)
         if self.augmentation.crop % EDGE_STRIDE:
-            yield Fault("augmentation.crop", f"a multiple of {EDGE_STRIDE}, for edges of whole pixels")
+            yield Fault("augmentation.crop", f"a multiple of {EDGE_STRIDE}, the stride of the edge map")
         elif self.augmentation.crop < least:
-            yield Fault("augmentation.crop", f"at least {least}, to hold a pair of radius {self.radius}")
+            yield Fault("augmentation.crop", f"at least {least}, to contain a pair of radius {self.radius}")
 
 
 class WalkConfig(Section):
-    """The random walk of the CAMs between the edges."""
+    """The random walk of the CAMs, which edges stop."""
 
-    beta: float = Field(10.0, gt=0, description="exponent that sharpens the affinities")
-    steps: int = Field(256, ge=0, description="steps of the walk (published: 2^8)")
-    radius: int = Field(
-        5, ge=2, description="a step leads to pixels nearer than this, in pixels of the edge map"
-    )
-    side: int = Field(
-        512,
-        ge=16,
-        description="AffinityNet sees images padded on the right and bottom to at least this side, px, as in "
-        "its training",
-    )
+    beta: Annotated[float, Field(gt=0, description="exponent β of the affinities; greater is sharper")] = 10.0
+    steps: Annotated[int, Field(ge=0, description="steps of the random walk (published: 2^8)")] = 256
+    radius: Annotated[
+        int,
+        Field(ge=2, description="a step leads to pixels at a distance below this, in pixels of the edge map"),
+    ] = 5
+    side: Annotated[
+        int,
+        Field(
+            ge=16,
+            description="images are padded on the right and bottom to at least this side, in pixels, before "
+            "AffinityNet predicts their edges; use the training's crop",
+        ),
+    ] = 512
 
 
 class AffinityConfig(Section):

@@ -1,8 +1,7 @@
-"""Networks that a run is given instead of training them, and maps instead of making them: released ones, say.
+"""Networks that a run imports instead of training them, and maps that it imports instead of making them.
 
-A run's files depend on which ones they are, so the configuration names each by its fingerprint. What is given
-lies under `results/<run>/given/`; `wsss import-weights` and `wsss import-maps` put it there and write these
-keys.
+A run's files depend on what was imported, so the configuration names it by its fingerprint. The files are in
+`results/<run>/given/`. `wsss import-weights` and `wsss import-maps` write them and these keys.
 """
 
 from typing import Annotated
@@ -15,16 +14,36 @@ Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 
 
 class GivenConfig(Section):
-    """By stage, the network or maps that take its place: it is not made then, nor what is for it alone."""
+    """By stage, the fingerprint of the imported network or maps.
 
-    oc: Fingerprint | None = Field(None, description="ordinary classifier, see `wsss import-weights`")
-    priors: Fingerprint | None = Field(None, description="generator of the CAMs")
-    cams: Fingerprint | None = Field(None, description="CAMs, see `wsss import-maps`")
-    c2am: Fingerprint | None = Field(None, description="C2AM, with hints or without")
-    saliency_crf: Fingerprint | None = Field(None, description="saliency masks, in place of C2AM and its CRF")
-    poolnet: Fingerprint | None = Field(None, description="PoolNet")
-    saliency: Fingerprint | None = Field(None, description="saliency maps, in place of C2AM and PoolNet")
-    affinity: Fingerprint | None = Field(None, description="AffinityNet")
-    segmentation: Fingerprint | None = Field(
-        None, description="DeepLabV3+; the run then has no other stage before"
+    The stage, and stages that only it needs, are then no part of the run.
+    """
+
+    oc: Annotated[
+        Fingerprint | None, Field(description="imported ordinary classifier (`wsss import-weights`)")
+    ] = None
+    priors: Annotated[
+        Fingerprint | None, Field(description="imported generator of the CAMs (`wsss import-weights`)")
+    ] = None
+    cams: Annotated[Fingerprint | None, Field(description="imported CAMs (`wsss import-maps`)")] = None
+    c2am: Annotated[
+        Fingerprint | None, Field(description="imported C2AM, with or without hints (`wsss import-weights`)")
+    ] = None
+    saliency_crf: Annotated[
+        Fingerprint | None,
+        Field(description="imported saliency masks, which replace C2AM and its CRF (`wsss import-maps`)"),
+    ] = None
+    poolnet: Annotated[Fingerprint | None, Field(description="imported PoolNet (`wsss import-weights`)")] = (
+        None
     )
+    saliency: Annotated[
+        Fingerprint | None,
+        Field(description="imported saliency maps, which replace C2AM and PoolNet (`wsss import-maps`)"),
+    ] = None
+    affinity: Annotated[
+        Fingerprint | None, Field(description="imported AffinityNet (`wsss import-weights`)")
+    ] = None
+    segmentation: Annotated[
+        Fingerprint | None,
+        Field(description="imported DeepLabV3+, which replaces all stages before it (`wsss import-weights`)"),
+    ] = None

@@ -1,4 +1,4 @@
-"""What several stages that train nothing have in common: test-time augmentation, dense CRF, sweeps."""
+"""What several stages without a training share: test-time augmentation, dense CRF, threshold sweeps."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -8,17 +8,30 @@ from pydantic import Field
 from wsss.config.section import Fault, Section, repeated
 from wsss.config.training import Precision
 
+# Keys whose default another section changes.
 Scales = Annotated[
     tuple[Annotated[float, Field(gt=0, le=4)], ...],
-    Field(min_length=1, description="sizes that each image is seen at, as multiples of its own"),
+    Field(min_length=1, description="scales of the test-time augmentation, as multiples of the image's size"),
 ]
+Flip = Annotated[bool, Field(description="test-time augmentation with the horizontally flipped image")]
+Iterations = Annotated[int, Field(ge=0, description="mean-field iterations of the dense CRF; 0: no CRF")]
+GtProb = Annotated[
+    float,
+    Field(
+        gt=0.5,
+        lt=1,
+        description="probability that the CRF assigns to the initial label; above 1/labels, which is 0.5 for "
+        "one class and background: below, the CRF would prefer the other labels",
+    ),
+]
+ThresholdTo = Annotated[float, Field(ge=0, le=1, description="largest background threshold of the sweep")]
 
 
 class TestTimeConfig(Section):
     """Inference with test-time augmentation."""
 
     scales: Scales = (0.5, 1.0, 1.5, 2.0)
-    flip: bool = Field(True, description="see each image mirrored, too")
+    flip: Flip = True
     precision: Precision = "float32"
 
     def faults(self) -> Iterable[Fault]:
@@ -28,22 +41,28 @@ class TestTimeConfig(Section):
 class CamsConfig(TestTimeConfig):
     """Inference of CAMs with test-time augmentation."""
 
-    shards: int = Field(16, ge=1, le=999, description="files, and jobs, that a split's CAMs are divided into")
+    shards: Annotated[
+        int, Field(ge=1, le=999, description="number of shards (files and jobs) that a split is divided into")
+    ] = 16
 
 
 class LabelCrfConfig(Section):
     """The dense CRF over hard labels (`wsss.crf.refine_labels`)."""
 
-    iterations: int = Field(10, ge=0, description="mean-field steps of the dense CRF; 0: none")
-    gt_prob: float = Field(0.7, gt=0, lt=1, description="how far the CRF trusts the label it is given")
+    iterations: Iterations = 10
+    gt_prob: GtProb = 0.7
 
 
 class EvaluationConfig(Section):
     """The sweep over background thresholds that CAMs are scored with (published: 0.05 to 0.80)."""
 
-    threshold_from: float = Field(0.05, ge=0, le=1, description="least background score")
-    threshold_to: float = Field(0.8, ge=0, le=1, description="greatest background score")
-    threshold_step: float = Field(0.05, ge=0.001, le=1, description="distance of two background scores")
+    threshold_from: Annotated[
+        float, Field(ge=0, le=1, description="smallest background threshold of the sweep")
+    ] = 0.05
+    threshold_to: ThresholdTo = 0.8
+    threshold_step: Annotated[
+        float, Field(ge=0.001, le=1, description="distance between two background thresholds")
+    ] = 0.05
 
     def faults(self) -> Iterable[Fault]:
         if self.threshold_from > self.threshold_to:
@@ -51,6 +70,6 @@ class EvaluationConfig(Section):
 
     @property
     def thresholds(self) -> tuple[float, ...]:
-        """All background scores of the sweep, ascending; the last is `threshold_to` if the steps meet it."""
+        """All thresholds, ascending; the last is `threshold_to` if it is a whole number of steps away."""
         steps = int((self.threshold_to - self.threshold_from) / self.threshold_step + 1e-6)
         return tuple(round(self.threshold_from + step * self.threshold_step, 6) for step in range(steps + 1))

@@ -5,11 +5,11 @@ Published values: P-NOC (David et al., 2024), its runner for VOC 2012.
 
 import math
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wsss.config.section import Fault, Section, repeated
+from wsss.config.section import Fault, ReadWhen, Section, repeated
 from wsss.config.training import (
     Accumulate,
     AugmentationConfig,
@@ -22,24 +22,21 @@ from wsss.config.training import (
 
 Method = Literal["vanilla", "puzzle", "occse", "poc", "pnoc"]
 
-#: what each method adds to the classification loss: the blocks of keys under `priors` that it reads
-REGULARISERS: dict[Method, tuple[str, ...]] = {
-    "vanilla": (),
-    "puzzle": ("puzzle",),
-    "occse": ("erasing",),
-    "poc": ("puzzle", "erasing"),
-    "pnoc": ("puzzle", "erasing", "noc"),
-}
+# Keys whose default another section changes.
+WeightFrom = Annotated[float, Field(ge=0, description="weight of the loss at the first step")]
+Weight = Annotated[float, Field(ge=0, description="weight of the loss at the end of the ramp and after it")]
+RampLength = Annotated[
+    float,
+    Field(ge=0, le=1, description="share of the training over which the weight rises linearly; 0: no ramp"),
+]
 
 
 class RampConfig(Section):
     """A loss weight that rises linearly over the first part of the training."""
 
-    weight_from: float = Field(0.0, ge=0, description="weight of the loss at the first step")
-    weight: float = Field(1.0, ge=0, description="weight of the loss at the end of the ramp and after")
-    ramp: float = Field(
-        1.0, ge=0, le=1, description="share of the training over which the weight rises; 0: final at once"
-    )
+    weight_from: WeightFrom = 0.0
+    weight: Weight = 1.0
+    ramp: RampLength = 1.0
 
     def faults(self) -> Iterable[Fault]:
         if self.weight_from > self.weight:
@@ -47,27 +44,27 @@ class RampConfig(Section):
 
 
 class PuzzleConfig(RampConfig):
-    """Puzzle-CAM (Jo and Yu, 2021): the CAMs of an image's tiles, put together, match the image's CAMs."""
+    """Puzzle-CAM (Jo and Yu, 2021): the merged CAMs of an image's tiles match the CAMs of the image."""
 
-    weight: float = Field(4.0, ge=0, description="weight of the loss at the end of the ramp and after")
-    ramp: float = Field(
-        0.5, ge=0, le=1, description="share of the training over which the weight rises; 0: final at once"
-    )
-    pieces: Literal[4, 9, 16] = Field(4, description="tiles per image, a square number")
-    loss: Literal["l1", "l2"] = Field("l1", description="distance between the two CAMs")
-    over: Literal["masking", "selection", "none"] = Field(
-        "masking",
-        description="mean over all classes with absent ones as 0 (`masking`), over the image's classes "
-        "(`selection`), or over all classes (`none`)",
-    )
-    level: Literal["feature", "cam"] = Field(
-        "feature", description="compare the maps as the network gives them, or as normalised CAMs"
-    )
-    terms: tuple[Literal["classification", "tiles", "reconstruction", "confidence"], ...] = Field(
-        ("classification", "tiles", "reconstruction"),
-        min_length=1,
-        description="losses that are summed (published: cl, pcl, re, conf)",
-    )
+    weight: Weight = 4.0
+    ramp: RampLength = 0.5
+    pieces: Annotated[Literal[4, 9, 16], Field(description="tiles per image, a square number")] = 4
+    loss: Annotated[Literal["l1", "l2"], Field(description="distance between the two CAMs")] = "l1"
+    over: Annotated[
+        Literal["masking", "selection", "none"],
+        Field(
+            description="the loss is averaged over all classes with absent ones set to 0 (`masking`), over "
+            "the image's classes (`selection`), or over all classes (`none`)",
+        ),
+    ] = "masking"
+    level: Annotated[
+        Literal["feature", "cam"],
+        Field(description="compare the network's maps (`feature`) or normalized CAMs (`cam`)"),
+    ] = "feature"
+    terms: Annotated[
+        tuple[Literal["classification", "tiles", "reconstruction", "confidence"], ...],
+        Field(min_length=1, description="losses that are summed (published names: cl, pcl, re, conf)"),
+    ] = ("classification", "tiles", "reconstruction")
 
     def faults(self) -> Iterable[Fault]:
         yield from super().faults()
@@ -75,46 +72,62 @@ class PuzzleConfig(RampConfig):
 
 
 class ErasingConfig(RampConfig):
-    """OC-CSE (Kweon et al., 2021): where the CAM erases a class, the OC sees the other classes only."""
+    """OC-CSE (Kweon et al., 2021): once a class is erased by its CAM, the OC predicts only the others."""
 
-    weight_from: float = Field(0.3, ge=0, description="weight of the loss at the first step")
-    choice: Literal["random", "balanced", "least_chosen", "focal"] = Field(
-        "random", description="how the class to erase is drawn among an image's classes"
-    )
-    focal_momentum: float = Field(0.9, ge=0, lt=1, description="`focal`: momentum of a class's difficulty")
-    focal_gamma: float = Field(2.0, ge=0, description="`focal`: exponent γ of the difficulty (1 − p)^γ")
-    normalize: Literal["batch", "image"] = Field(
-        "batch", description="the soft mask is 1 at the greatest CAM value of the batch, or of each image"
-    )
+    weight_from: WeightFrom = 0.3
+    choice: Annotated[
+        Literal["random", "balanced", "least_chosen", "focal"],
+        Field(description="how the class to erase is drawn from an image's classes"),
+    ] = "random"
+    focal_momentum: Annotated[
+        float, Field(ge=0, lt=1, description="`focal`: momentum of a class's difficulty")
+    ] = 0.9
+    focal_gamma: Annotated[
+        float, Field(ge=0, description="`focal`: exponent γ of the difficulty (1 − p)^γ")
+    ] = 2.0
+    normalize: Annotated[
+        Literal["batch", "image"],
+        Field(description="the soft mask is the CAM divided by the maximum of the batch, or of each image"),
+    ] = "batch"
 
 
 class NocConfig(RampConfig):
-    """P-NOC (David et al., 2024): the OC is trained on, with the erased images and all their classes."""
+    """P-NOC (David et al., 2024): the OC is trained, too, on the erased images with all their classes."""
 
-    mask: Literal["hard", "soft"] = Field(
-        "hard",
-        description="erase where the CAM is above `threshold`, or by the generator's soft mask "
-        "(published: cams, features)",
-    )
-    threshold: float = Field(
-        0.2, ge=0, le=1, description="δ: greatest CAM value that `hard` keeps, 1 is the maximum"
-    )
-    every: int = Field(1, ge=1, description="steps of the generator per step of the OC")
-    oc_gradient: Literal["none", "published"] = Field(
-        "none",
-        description="gradient that the generator's step leaves in the OC: `none` as in the paper; "
-        "`published` as in the published code, which adds it to the OC's next step",
-    )
-    oc_norm: Literal["fix", "normal"] = Field("fix", description="batch norm of the OC, as `network.norm`")
-    lr_mult: float = Field(1.0, gt=0, description="learning rate of the OC, as a multiple of the generator's")
-    max_grad_norm: float | None = Field(
-        None, gt=0, description="norm that the OC's gradient is clipped to; null: none"
-    )
-    keep_oc: bool = Field(False, description="save the trained OC beside the generator")
+    mask: Annotated[
+        Literal["hard", "soft"],
+        Field(
+            description="`hard` erases pixels whose CAM is above `threshold`; `soft` multiplies by the "
+            "generator's soft mask (published names: cams, features)",
+        ),
+    ] = "hard"
+    threshold: Annotated[
+        float,
+        Field(ge=0, le=1, description="`hard`: largest CAM value that is not erased (δ); the maximum is 1"),
+    ] = 0.2
+    every: Annotated[int, Field(ge=1, description="optimizer steps of the generator per step of the OC")] = 1
+    oc_gradient: Annotated[
+        Literal["none", "published"],
+        Field(
+            description="gradient that the generator's step leaves in the OC: `none`, as in the paper, or "
+            "added to the OC's next step, as in the `published` code",
+        ),
+    ] = "none"
+    oc_norm: Annotated[
+        Literal["fix", "normal"], Field(description="batch norm of the OC, as `network.norm`")
+    ] = "fix"
+    lr_mult: Annotated[
+        float, Field(gt=0, description="learning rate of the OC, as a multiple of the generator's")
+    ] = 1.0
+    max_grad_norm: Annotated[
+        float | None,
+        Field(gt=0, description="gradient clipping of the OC: largest norm; null: no clipping"),
+    ] = None
+    keep_oc: Annotated[bool, Field(description="save the trained OC beside the generator")] = False
 
 
 class OcConfig(ClassifierConfig):
-    """The ordinary classifier: plain classification, its CAMs are the vanilla ones."""
+    """The ordinary classifier: plain classification; its CAMs are the vanilla ones."""
 
 
 class PriorsOptimizationConfig(OptimizationConfig):
@@ -126,40 +139,53 @@ class PriorsOptimizationConfig(OptimizationConfig):
 
 
 class PriorsAugmentationConfig(AugmentationConfig):
-    """As the OC's, with the colours published for P-NOC."""
+    """As the OC's, with the color augmentation published for P-NOC."""
 
     color: Color = ("colorjitter",)
 
 
 class PriorsConfig(ClassifierConfig):
-    """The generator, whose CAMs are the priors of all later stages."""
+    """The generator, whose CAMs are the priors of all later stages.
 
-    method: Method = Field(
-        "pnoc",
-        description="`vanilla` classification; `puzzle` Puzzle-CAM; `occse` OC-CSE; `poc` both; "
-        "`pnoc` both and the OC trained along",
-    )
+    A regularizer is a block of keys, annotated with the methods that read it. A new method is a name in
+    `Method` and, if it has keys, such a block.
+    """
+
+    method: Annotated[
+        Method,
+        Field(
+            description="`vanilla`: classification only; `puzzle`: Puzzle-CAM; `occse`: OC-CSE; `poc`: both; "
+            "`pnoc`: both, and the OC is trained, too",
+        ),
+    ] = "pnoc"
     optimisation: PriorsOptimizationConfig = PriorsOptimizationConfig()
     augmentation: PriorsAugmentationConfig = PriorsAugmentationConfig()
-    puzzle: PuzzleConfig = PuzzleConfig()
-    erasing: ErasingConfig = ErasingConfig()
-    noc: NocConfig = NocConfig()
+    puzzle: Annotated[PuzzleConfig, ReadWhen("method", ("puzzle", "poc", "pnoc"))] = PuzzleConfig()
+    erasing: Annotated[ErasingConfig, ReadWhen("method", ("occse", "poc", "pnoc"))] = ErasingConfig()
+    noc: Annotated[NocConfig, ReadWhen("method", ("pnoc",))] = NocConfig()
 
     @property
-    def regularisers(self) -> tuple[str, ...]:
-        """Names of the regularisers, of `puzzle`, `erasing` and `noc`, that the method has."""
-        return REGULARISERS[self.method]
+    def regularizers(self) -> tuple[str, ...]:
+        """Names of the blocks that the method reads, of those that only some methods do."""
+        return tuple(name for name in self.conditions() if name not in self.unread())
 
     @property
     def uses_oc(self) -> bool:
         """Whether the method needs a trained ordinary classifier."""
-        return "erasing" in self.regularisers
+        return "erasing" in self.regularizers
 
-    def unread(self) -> frozenset[str]:
-        return frozenset(REGULARISERS["pnoc"]) - frozenset(self.regularisers)
+    @property
+    def trains_oc_norm(self) -> bool:
+        """Whether the batch norm of the ordinary classifier is trained, too."""
+        return "noc" in self.regularizers and self.noc.oc_norm == "normal"
+
+    @property
+    def images_per_process(self) -> int:
+        return 2 if self.trains_oc_norm else super().images_per_process
 
     def faults(self) -> Iterable[Fault]:
-        if "puzzle" in self.regularisers:
+        yield from super().faults()
+        if "puzzle" in self.regularizers:
             step = math.isqrt(self.puzzle.pieces) * self.network.output_stride
             if self.augmentation.crop % step:
                 must = f"a multiple of {step} (√pieces × output_stride), for tiles of whole CAM pixels"

@@ -1,30 +1,27 @@
-"""Settings for photographs of one's own: what differs from the published values, by their number and size.
+"""Settings for a user's own photographs: the keys that differ from the published values, by number and size.
 
-The published schedules are made for thousands of images and several GPUs. Few images need more epochs, so
-that the steps suffice, and a backbone that keeps what it knows of ImageNet; small ones need crops of
-enlarged images. The values are those of the shipped run `shapes` (300 images of 128 px) and of a run of 26
-photographs of VOC 2012, and what lies between is set by the number of steps. They are a beginning, chosen
-on no masks of the user's.
+The published schedules are for thousands of images and several GPUs. With few images, trainings need more
+epochs and a frozen backbone; with small ones, crops of enlarged images. The values are those of the shipped
+run `shapes` (300 images of 128 px) and of a run on 26 photographs of VOC 2012; in between, the number of
+epochs follows from the number of steps. They are a starting point and were not tuned on the user's masks.
 """
 
 from typing import Any
 
-#: from here on an image is cut, and below it is enlarged; so many px of the longer side
+#: images whose longer side has at least so many pixels are cropped, smaller ones are enlarged first
 LARGE = 320
-#: fewer images than this teach a backbone nothing that it would not forget more by
+#: with fewer images the backbone is frozen
 FEW = 200
-#: the sides, in px, that images are seen at when they are larger than what the published scales are for
-SEEN, HUGE = (500, 1000), 1000
+#: longer sides, in pixels, of the test-time augmentation for images above `HUGE`
+TEST_SIDES, HUGE = (500, 1000), 1000
 
 
 def recipe(images: int, side: int) -> dict[str, Any]:
-    """Sections of a run's file for so many training images, whose longer side is `side` px in the median."""
+    """Sections of a run's file. images: of training. side: the median of their longer sides, in pixels."""
     few, small = images < FEW, side < LARGE
     crop = max(64, 32 * round(side / 32)) if small else LARGE
     half, batch = max(1, images // 2), 4 if images < FEW // 2 else 8
-    network = {"backbone": "tf_efficientnet_lite0", "weights": "package", "norm": "fix"}
-    classifier = {**network, "freeze": "all"} if few else network
-    trunk = {key: network[key] for key in ("backbone", "weights")}
+    backbone = {"backbone": "tf_efficientnet_lite0", "weights": "package"}
     lr = 0.001 if few else 0.0003
 
     def adamw(lr: float, batch: int, steps: int, least: int, most: int) -> dict[str, Any]:
@@ -39,10 +36,10 @@ def recipe(images: int, side: int) -> dict[str, Any]:
     whole = {"accumulate": 1, "precision": "float32"}
     seen = {**cut(1.125, 1.875, (224, 448)), "color": ["colorjitter"]}
     found: dict[str, Any] = {
-        "oc": {"network": classifier, "optimisation": adamw(lr, 8, 150, 4, 25), "augmentation": seen},
+        "network": {**backbone, "norm": "fix", **({"freeze": "all"} if few else {})},
+        "oc": {"optimisation": adamw(lr, 8, 150, 4, 25), "augmentation": seen},
         "priors": {
             "method": "pnoc",
-            "network": classifier,
             "optimisation": {**adamw(lr, 8, 260, 5, 25), **whole},
             "augmentation": seen,
             "puzzle": {"weight": 0.1 if few else 0.3},
@@ -50,18 +47,16 @@ def recipe(images: int, side: int) -> dict[str, Any]:
         "cams": {"shards": min(16, max(2, images // 100))},
         "saliency": {
             "c2am": {
-                "network": classifier,
                 "optimisation": {**adamw(lr if few else 0.0001, 8 if few else 16, 56, 3, 10), **whole},
                 "augmentation": {"size": crop * 9 // 8 if small else 352, "crop": crop},
             },
             "poolnet": {
-                "network": trunk,
+                "network": backbone,
                 "optimisation": {"lr": 0.0002, "epochs": 2 if few else 1, "accumulate": 2},
             },
         },
         "affinity": {
             "training": {
-                "network": trunk,
                 "optimisation": adamw(0.001, batch, 220, 3, 20),
                 "augmentation": cut(0.875, 1.25, (256, 480)),
                 "radius": 5 if small else 10,
@@ -69,7 +64,7 @@ def recipe(images: int, side: int) -> dict[str, Any]:
         },
         "segmentation": {
             "training": {
-                "network": {**network, "freeze": "stem"} if few else network,
+                **({"network": {"freeze": "stem"}} if few else {}),
                 "optimisation": adamw(0.0001, batch, 250, 5, 20),
                 "augmentation": cut(0.875, 1.5, (224, 512)),
                 "selection": "last",
@@ -81,7 +76,7 @@ def recipe(images: int, side: int) -> dict[str, Any]:
         found["affinity"]["walk"] = {"side": crop, "beta": 5, "steps": max(8, round(128 * (side / 512) ** 2))}
         found["segmentation"]["masks"] = {"scales": [0.75, 1.0, 1.25]}
     if side > HUGE:
-        scales = [round(seen_at / side, 3) for seen_at in SEEN]
+        scales = [round(test_side / side, 3) for test_side in TEST_SIDES]
         found["cams"]["scales"] = scales
         found["saliency"]["maps"] = {"scales": scales}
         found["segmentation"]["masks"] = {"scales": scales}

@@ -1,7 +1,8 @@
 """The whole configuration of a run: one section per stage, and `machine`, which changes no result."""
 
+import json
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -13,45 +14,76 @@ from wsss.config.priors import OcConfig, PriorsConfig
 from wsss.config.saliency import SaliencyConfig
 from wsss.config.section import Fault, Section
 from wsss.config.segmentation import SegmentationConfig
+from wsss.config.shared import SharedNetworkConfig, with_shared
+from wsss.config.training import SEVERAL
 
 
 class MachineConfig(Section):
-    """What the machine is and what it shall show: no result depends on it, nothing is made again."""
+    """The machine and what it displays. No result depends on it: a change re-runs nothing."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes a GPU if there is one")
-    gpus: int = Field(1, ge=1, description="GPUs per training; each takes its part of the batch")
-    nodes: int = Field(
-        1, ge=1, description="nodes per training, each with `gpus` (or `processes`) of its own; needs Slurm"
-    )
-    processes: int = Field(
-        1,
-        ge=1,
-        description="processes per training on a CPU; each takes its part of the batch and of `threads`",
-    )
-    threads: int = Field(4, ge=1, description="CPU threads of a training or an inference")
-    workers: int = Field(4, ge=0, description="processes that load images; 0: the training loads them itself")
-    inference_batch: int = Field(8, ge=1, description="images of one size that inference sees at once")
-    checkpoint_minutes: float = Field(
-        10.0, ge=0, description="minutes between two checkpoints of a training; 0: one after every step"
-    )
-    progress: bool = Field(True, description="show progress bars")
-    pictures: bool = Field(
-        False,
-        description="draw the CAMs of eight training images after every epoch of `oc` and `priors`, to "
-        "`curves/` and to W&B and TensorBoard where they are on",
-    )
-    tensorboard: bool = Field(False, description="write the curves for TensorBoard, too")
-    wandb: Literal["disabled", "offline", "online"] = Field(
-        "disabled", description="log to Weights & Biases; `offline` keeps the log on this machine"
-    )
-    wandb_project: str = Field("wsss", min_length=1, description="project of Weights & Biases")
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], Field(description="`auto` uses a GPU if there is one")
+    ] = "auto"
+    gpus: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="GPUs per training and node, which share each batch; a batch that cannot be divided "
+            "equally is trained on fewer",
+        ),
+    ] = 1
+    nodes: Annotated[
+        int,
+        Field(ge=1, description="nodes per training, each with `gpus` GPUs (or `processes`); needs Slurm"),
+    ] = 1
+    processes: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="processes per training on a CPU, which share each batch and the `threads`; a batch "
+            "that cannot be divided equally is trained in fewer",
+        ),
+    ] = 1
+    threads: Annotated[int, Field(ge=1, description="CPU threads of a training or an inference job")] = 4
+    workers: Annotated[
+        int, Field(ge=0, description="processes that load images; 0: the training process loads them")
+    ] = 4
+    inference_batch: Annotated[int, Field(ge=1, description="batch size of the inference")] = 8
+    checkpoint_minutes: Annotated[
+        float,
+        Field(ge=0, description="minutes between two checkpoints of a training; 0: after every step"),
+    ] = 10.0
+    progress: Annotated[bool, Field(description="show progress bars")] = True
+    pictures: Annotated[
+        bool,
+        Field(
+            description="draw the CAMs of eight training images after every epoch of `oc` and `priors`, in "
+            "`curves/` and, where enabled, in W&B and TensorBoard",
+        ),
+    ] = False
+    tensorboard: Annotated[bool, Field(description="log the training curves to TensorBoard, too")] = False
+    wandb: Annotated[
+        Literal["disabled", "offline", "online"],
+        Field(description="log to Weights & Biases; `offline` keeps the log on this machine"),
+    ] = "disabled"
+    wandb_project: Annotated[str, Field(min_length=1, description="project in Weights & Biases")] = "wsss"
 
 
 class RunConfig(Section):
-    """A run, as described by `config/<run>.yaml` on top of the run that it extends."""
+    """A run, as described by `config/<run>.yaml` on top of the run that it extends.
 
-    extends: str | None = Field(None, description="run whose keys hold where this file sets none")
+    `seed` and `network` are passed on to the trainings by `from_values`.
+    """
+
+    extends: Annotated[
+        str | None, Field(description="run that provides the keys that this file does not set")
+    ] = None
+    seed: Annotated[
+        int,
+        Field(ge=0, lt=2**32, description="seed of all trainings; a training's own `seed` takes precedence"),
+    ] = 0
     dataset: DatasetConfig
+    network: SharedNetworkConfig = SharedNetworkConfig()
     oc: OcConfig = OcConfig()
     priors: PriorsConfig = PriorsConfig()
     cams: CamsConfig = CamsConfig()
@@ -62,6 +94,11 @@ class RunConfig(Section):
     given: GivenConfig = GivenConfig()
     machine: MachineConfig = MachineConfig()
 
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> Self:
+        """The configuration of a run's file. Raises pydantic's ValidationError."""
+        return cls.model_validate_json(json.dumps(with_shared(cls, values)[0], default=str), strict=True)
+
     def faults(self) -> Iterable[Fault]:
         labels = self.affinity.labels
         if self.saliency.method == "none" and labels.bg_threshold >= labels.fg_threshold:
@@ -69,3 +106,6 @@ class RunConfig(Section):
             yield Fault("affinity.labels.bg_threshold", must)
         if self.segmentation.labels == "ground_truth" and not self.dataset.has_masks:
             yield Fault("segmentation.labels", "pseudo, where the data set has no masks (dataset.masks)")
+        pooled = self.priors.trains_oc_norm and self.oc.network.pools_before_batch_norm
+        if pooled and self.priors.optimisation.batch == 1:
+            yield Fault("priors.optimisation.batch", f"{SEVERAL}; or set priors.noc.oc_norm to fix")

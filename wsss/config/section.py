@@ -1,10 +1,13 @@
-"""What every section of a run's configuration has in common.
+"""What all sections of a run's configuration have in common.
 
-A section is a frozen pydantic model: it refuses unknown keys, and checks that need several keys at once are
-reported like those of a single key, all together.
+A section is a frozen pydantic model. It refuses unknown keys. Checks that need several keys are reported like
+those of a single key, all together. A key is declared in one way, `name: Annotated[type, Field(bounds and
+description)] = default`; where a section changes the default of a key that it inherits, the key's annotation
+has a name of its own, so that bounds and description are written once.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -15,10 +18,24 @@ FAULTS = "faults"
 
 
 class Fault(NamedTuple):
-    """A key whose value does not go with others: dotted name within the section, and what it must be."""
+    """A key whose value does not go with others: dotted name within the section, and what it must be.
+
+    `{section}` in `must` stands for the name of the section, with a dot behind it.
+    """
 
     key: str
     must: str
+
+
+@dataclass(frozen=True)
+class ReadWhen:
+    """Annotates a key that is read only while another key of its section has one of these values.
+
+    While it has another value, the annotated key changes no digest: nothing is trained again for it.
+    """
+
+    key: str
+    values: tuple[str, ...]
 
 
 class Section(BaseModel):
@@ -33,15 +50,22 @@ class Section(BaseModel):
     def unread(self) -> frozenset[str]:
         """Keys that no stage reads, given the values of the others. They must not re-train anything.
 
-        Dotted where they are of a section within this one.
+        Dotted where they are of a section within this one. By default those whose `ReadWhen` does not hold.
         """
-        return frozenset()
+        conditions = self.conditions().items()
+        return frozenset(name for name, when in conditions if getattr(self, when.key) not in when.values)
+
+    @classmethod
+    def conditions(cls) -> dict[str, ReadWhen]:
+        """The keys that are annotated with `ReadWhen`."""
+        marks = ((name, mark) for name, field in cls.model_fields.items() for mark in field.metadata)
+        return {name: mark for name, mark in marks if isinstance(mark, ReadWhen)}
 
     def differences(self) -> dict[str, Any]:
-        """The keys that are read and are not at their shipped default, as JSON types, recursively.
+        """The keys that are read and differ from their shipped default, as JSON types, recursively.
 
-        The model itself can be made again from this, and a key that is added later with a default leaves it
-        as it is: no digest changes, nothing is trained again.
+        The model can be rebuilt from this. A key that is added later with a default leaves it unchanged: no
+        digest changes, nothing is trained again.
         """
         values = self.model_dump(mode="json", exclude_defaults=True)
         for name in self._all_unread():
@@ -57,13 +81,13 @@ class Section(BaseModel):
     @model_validator(mode="after")
     def _raise_faults(self) -> Self:
         if faults := tuple(self.faults()):
-            text = "; ".join(f"{key} must be {must}" for key, must in faults)
+            text = "; ".join(f"{key} must be {must}" for key, must in faults).replace("{section}", "")
             raise PydanticCustomError(FAULTS, "{text}", {"text": text, "faults": faults})
         return self
 
 
 def _remove(values: dict[str, Any], path: list[str]) -> None:
-    """Remove a key, and the sections around it that are left with nothing."""
+    """Remove a key, and the sections around it that are then empty."""
     name, *inner = path
     if inner and name in values:
         _remove(values[name], inner)
@@ -72,6 +96,6 @@ def _remove(values: dict[str, Any], path: list[str]) -> None:
 
 
 def repeated(key: str, values: tuple[Any, ...]) -> Iterable[Fault]:
-    """A fault if a list names a value twice."""
+    """A fault if a list contains a value twice."""
     if len(set(values)) < len(values):
-        yield Fault(key, "a list that names nothing twice")
+        yield Fault(key, "a list without repeated values")

@@ -1,81 +1,110 @@
-"""The last stage: a segmentation network that learns from the walked CAMs as if they were annotations.
+"""The last stage: a segmentation network trained on pseudo labels, which the propagated CAMs give.
 
 Published values: P-NOC's first release (2023), which its README describes; of its inference, the later one's.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wsss.config.inference import LabelCrfConfig, TestTimeConfig
-from wsss.config.section import Section
-from wsss.config.training import Color, ColorCropConfig, NetworkConfig, OptimizationConfig
+from wsss.config.inference import GtProb, Iterations, LabelCrfConfig, TestTimeConfig
+from wsss.config.section import ReadWhen, Section
+from wsss.config.training import (
+    Color,
+    ColorCropConfig,
+    Epochs,
+    LearningRate,
+    MaxSide,
+    MinSide,
+    NetworkConfig,
+    OptimizationConfig,
+    TrainingConfig,
+    WeightDecay,
+)
 
 Selection = Literal["auto", "best", "last"]
 
 
 class PseudoLabelsConfig(LabelCrfConfig):
-    """From the walked CAMs to a label for every pixel."""
+    """Pseudo labels: a label for every pixel, from the propagated CAMs."""
 
-    threshold: float = Field(0.3, ge=0, le=1, description="greatest walk value that is background")
-    iterations: int = Field(1, ge=0, description="mean-field steps of the dense CRF; 0: none")
-    gt_prob: float = Field(0.9, gt=0, lt=1, description="how far the CRF trusts the label it is given")
+    threshold: Annotated[
+        float,
+        Field(
+            ge=0, le=1, description="a pixel is background where its propagated CAM values are at most this"
+        ),
+    ] = 0.3
+    iterations: Iterations = 1
+    gt_prob: GtProb = 0.9
 
 
 class SegmentationNetworkConfig(NetworkConfig):
     """DeepLabV3+ (Chen et al., 2018)."""
 
-    head_norm: Literal["group", "batch"] = Field(
-        "group", description="normalisation of the new layers: in 4 groups of channels, or over the batch"
-    )
+    head_norm: Annotated[
+        Literal["group", "batch"],
+        Field(description="normalization of the new layers: group norm with 4 groups, or batch norm"),
+    ] = "group"
+
+    @property
+    def single_image_remedies(self) -> dict[str, str]:
+        head = {"head_norm": "group"} if self.head_norm == "batch" else {}
+        return super().single_image_remedies | head
 
 
 class SegmentationOptimizationConfig(OptimizationConfig):
     """As published in 2023: 50 epochs of plain SGD."""
 
-    lr: float = Field(0.007, gt=0, description="learning rate of pretrained weights at the first step")
-    weight_decay: float = Field(4e-5, ge=0, description="weight decay")
-    epochs: int = Field(50, ge=1, description="passes over the training images")
+    lr: LearningRate = 0.007
+    weight_decay: WeightDecay = 4e-5
+    epochs: Epochs = 50
 
 
 class SegmentationCropConfig(ColorCropConfig):
-    """As published in 2023: small and large, no change of colours."""
+    """As published in 2023: strong random resizing, no color augmentation."""
 
-    min_side: int = Field(256, ge=16, description="random resizing: least length of the longer side, px")
-    max_side: int = Field(1024, ge=16, description="random resizing: greatest length of the longer side, px")
+    min_side: MinSide = 256
+    max_side: MaxSide = 1024
     color: Color = ()
 
 
-class SegmentationTrainingConfig(Section):
+class SegmentationTrainingConfig(TrainingConfig):
     """Training of DeepLabV3+."""
 
     network: SegmentationNetworkConfig = SegmentationNetworkConfig()
     optimisation: SegmentationOptimizationConfig = SegmentationOptimizationConfig()
     augmentation: SegmentationCropConfig = SegmentationCropConfig()
-    label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="share of a pixel's target that is spread evenly over all classes"
-    )
-    selection: Selection = Field(
-        "auto",
-        description="the network that is kept: of the `last` epoch, of the `best` on the labels of `val` - "
-        "pseudo labels, unless `labels` is ground_truth - or `auto`: best where `val` has such labels",
-    )
-    evaluate_every: int = Field(1, ge=1, description="`best`: epochs between two looks at `val`")
+    label_smoothing: Annotated[
+        float,
+        Field(ge=0, lt=1, description="label smoothing: share of the target spread evenly over all classes"),
+    ] = 0.0
+    selection: Annotated[
+        Selection,
+        Field(
+            description="epoch whose network is saved: `last`; `best` by the mIoU on the labels of `val`, "
+            "which are pseudo labels unless `segmentation.labels` is ground_truth; `auto`: `best` where "
+            "`val` has such labels, else `last`",
+        ),
+    ] = "auto"
+    evaluate_every: Annotated[int, Field(ge=1, description="`best`: epochs between two validations")] = 1
 
 
 class MaskCrfConfig(Section):
     """The dense CRF over the network's probabilities."""
 
-    iterations: int = Field(10, ge=0, description="mean-field steps of the dense CRF; 0: none")
-    kind: Literal["deeplab", "mixed"] = Field(
-        "deeplab",
-        description="`deeplab`: DeepLab-v2's kernels; `mixed`: probabilities mixed with a uniform guess, as "
-        "published in 2023",
-    )
-    gt_prob: float = Field(0.7, gt=0, lt=1, description="`mixed`: part of the probabilities in the mixture")
-
-    def unread(self) -> frozenset[str]:
-        return frozenset({"gt_prob"} if self.kind == "deeplab" else ())
+    iterations: Iterations = 10
+    kind: Annotated[
+        Literal["deeplab", "mixed"],
+        Field(
+            description="`deeplab`: kernels of DeepLab-v2; `mixed`: probabilities mixed with a uniform "
+            "distribution, as published in 2023",
+        ),
+    ] = "deeplab"
+    gt_prob: Annotated[
+        float,
+        Field(gt=0, lt=1, description="`mixed`: weight of the network's probabilities in the mixture"),
+        ReadWhen("kind", ("mixed",)),
+    ] = 0.7
 
 
 class MasksConfig(TestTimeConfig):
@@ -85,13 +114,15 @@ class MasksConfig(TestTimeConfig):
 
 
 class SegmentationConfig(Section):
-    """Pseudo labels, the network that learns from them, and its masks."""
+    """Pseudo labels, the segmentation network, and its masks."""
 
-    labels: Literal["pseudo", "ground_truth"] = Field(
-        "pseudo",
-        description="what the network learns from: `pseudo` labels, or the data set's own masks, for the "
-        "upper bound; then the run has no other stage before",
-    )
+    labels: Annotated[
+        Literal["pseudo", "ground_truth"],
+        Field(
+            description="labels that the network is trained on: `pseudo` labels, or the data set's own masks "
+            "(`ground_truth`), as an upper bound; the run then has no earlier stage but the index",
+        ),
+    ] = "pseudo"
     pseudo: PseudoLabelsConfig = PseudoLabelsConfig()
     training: SegmentationTrainingConfig = SegmentationTrainingConfig()
     masks: MasksConfig = MasksConfig()

@@ -1,7 +1,8 @@
-"""Makes the typed configuration of a file's values, and says all that is wrong with them at once."""
+"""Validates the values of a run's file, and reports all faults at once."""
 
 import difflib
 import json
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from wsss.config.document import Document, KeyPath, Wrong
 from wsss.config.keys import keys
 from wsss.config.run import RunConfig
 from wsss.config.section import FAULTS
+from wsss.config.shared import with_shared
 from wsss.errors import UserError
 
 #: types of the pydantic errors that say that a key is not there
@@ -20,12 +22,19 @@ MISSING = ("missing", "union_tag_not_found")
 def validate(document: Document) -> RunConfig:
     """Make the typed configuration. Raises UserError that lists all that is wrong with the document."""
     wrong = list(document.wrong)
+    values, shared = with_shared(RunConfig, document.values)
+    document = replace(
+        document,
+        values=values,
+        places=document.places | {path: document.place(key) for path, key in shared.items()},
+    )
     config = None
     try:
-        config = RunConfig.model_validate_json(json.dumps(document.values, default=str), strict=True)
+        config = RunConfig.from_values(document.values)
     except ValidationError as error:
         for details in error.errors(include_url=False):
-            if not (document.orphan and details["type"] in MISSING):
+            absent = document.orphan and details["type"] in MISSING
+            if not absent and details["loc"] not in shared:  # a shared key is reported once, where it is
                 wrong.extend(_explain(details, document))
     if config is None or wrong:
         count = f"{len(wrong)} faults" if len(wrong) > 1 else "1 fault"
@@ -59,6 +68,7 @@ def _explain(details: ErrorDetails, document: Document) -> list[Wrong]:
 
 
 def _across(path: KeyPath, key: str, must: str, document: Document) -> Wrong:
+    must = must.replace("{section}", "".join(f"{part}." for part in path))
     path = (*path, *key.split("."))
     name = ".".join(path)
     value: Any = document.values

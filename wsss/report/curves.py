@@ -82,11 +82,11 @@ def _columns(source: Source, prefix: str) -> list[Line]:
 
 
 def _weights(section: PriorsConfig) -> list[Line]:
-    """How the weights of the regularisers grow over the training."""
+    """How the weights of the regularizers grow over the training."""
     epochs = section.optimisation.epochs
     places = [epochs * point / POINTS for point in range(POINTS + 1)]
     lines = []
-    for name in section.regularisers:
+    for name in section.regularizers:
         part = getattr(section, name)
         values = [
             ramp(point, POINTS, part.weight_from, part.weight, part.ramp) for point in range(POINTS + 1)
