@@ -36,9 +36,9 @@ from torch.nn.functional import interpolate
 
 from wsss.data.index import Index, Record
 from wsss.inference.cams import SCALES, cam_maps
-from wsss.inference.tta import full
 from wsss.models import Classifier
-from wsss.store.maps import MapShard, write_shard
+from wsss.store.cams import CamShard
+from wsss.store.maps import write_shard
 
 CLASSES = tuple(f"class{c}" for c in range(20))
 TOLERANCE = 1e-4
@@ -137,9 +137,9 @@ def megabytes(directory: Path) -> float:
 def largest_difference(plain: Path, shards: Path) -> float:
     """Over all images and classes, of the full-resolution maps (which lie in 0..1)."""
     return max(
-        float(np.abs(full(maps) - np.load(plain / f"{maps.id}.npy")).max())
+        float(np.abs(maps.full() - np.load(plain / f"{maps.id}.npy")).max())
         for path in sorted(shards.iterdir())
-        for maps in MapShard(path)
+        for maps in CamShard(path)
     )
 
 

@@ -27,8 +27,9 @@ from wsss.config import SaliencyCrfConfig
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.inference.saliency import saliency_masks
+from wsss.store.cams import ActivationMaps, ActivationShard
 from wsss.store.label_maps import LabelShard, write_label_shard
-from wsss.store.maps import MapShard, ScoreMaps, write_shard
+from wsss.store.maps import write_shard
 
 
 def copied_images(source: Path, target: Path, limit: int, size: tuple[int, int] | None) -> Index:
@@ -44,7 +45,7 @@ def copied_images(source: Path, target: Path, limit: int, size: tuple[int, int] 
     return Index(tuple(records), ("object",), source.name, "")
 
 
-def blobs(index: Index) -> list[ScoreMaps]:
+def blobs(index: Index) -> list[ActivationMaps]:
     """A smooth map at stride 16 for each image."""
     rng = np.random.default_rng(0)
     maps = []
@@ -53,7 +54,7 @@ def blobs(index: Index) -> list[ScoreMaps]:
             width, height = image.size
         coarse = rng.normal(0, 1, (5, 5)).astype(np.float32)
         array = cv2.resize(coarse, (-(-width // 16), -(-height // 16)), interpolation=cv2.INTER_CUBIC)
-        maps.append(ScoreMaps(record.id, (height, width), np.array([0, 1]), {1.0: array.clip(0)[None]}))
+        maps.append(ActivationMaps(record.id, (height, width), np.array([0, 1]), {1.0: array.clip(0)[None]}))
     return maps
 
 
@@ -61,7 +62,7 @@ def refine(index: Index, maps: Path, out: Path, shard: tuple[int, int], barrier:
     """One shard, in a process of one thread; the barrier stands between preparation and work."""
     try:
         cv2.setNumThreads(1)
-        opened = MapShard(maps)
+        opened = ActivationShard(maps)
         shards = dict.fromkeys(opened.ids, opened)
         barrier.wait()
         masks = saliency_masks(shards, index, SaliencyCrfConfig(), shard=shard, progress=False)

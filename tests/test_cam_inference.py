@@ -14,12 +14,12 @@ from wsss.inference import device_network
 from wsss.inference.cam_network import CamNetwork
 from wsss.inference.cams import cam_maps, labelled
 from wsss.inference.score_maps import score_maps
-from wsss.inference.tta import full, strided
 from wsss.machine import fanout
 from wsss.metrics import ThresholdSweep
 from wsss.models import Classifier, load_published
+from wsss.store.cams import CamMaps, CamShard
 from wsss.store.files import write_json, write_png
-from wsss.store.maps import MapShard, ScoreMaps, write_shard
+from wsss.store.maps import write_shard
 
 CLASSES = ("cat", "dog", "cow")
 SIZES = [(48, 64), (48, 64), (64, 48), (48, 64), (40, 40), (48, 64)]
@@ -80,7 +80,8 @@ def batched(model, index, *, batch, workers=0):
     """Maps as on a GPU: several images at once."""
     network = CamNetwork(model, torch.device("cpu"), "float32", flip=True)
     scales = (0.5, 1.0, 1.5, 2.0)
-    return list(score_maps(network, index.records, labelled(index), scales, batch=batch, workers=workers))
+    kept = labelled(index)
+    return list(score_maps(network, CamMaps, index.records, kept, scales, batch=batch, workers=workers))
 
 
 def assert_equal_maps(found, expected, tolerance=1e-5):
@@ -115,8 +116,8 @@ def test_maps_are_those_of_the_plain_loop(model, index, maps):
 
 
 def test_an_image_without_labels_has_empty_maps(maps):
-    assert full(maps[2]).shape == (0, 64, 48)
-    assert strided(maps[2]).shape == (0, 16, 12)
+    assert maps[2].full().shape == (0, 64, 48)
+    assert maps[2].strided().shape == (0, 16, 12)
 
 
 @pytest.mark.parametrize(("batch", "workers"), [(2, 0), (4, 2), (100, 0)])
@@ -214,7 +215,7 @@ def test_evaluation_is_that_of_a_plain_sweep(index, maps, shards):
     result = evaluate_scores(shards, index, thresholds=THRESHOLDS, progress=False)
     sweep = ThresholdSweep(4, THRESHOLDS)
     for item, record in zip(maps[:5], index.records[:5], strict=True):
-        sweep.update(full(item), item.keys, np.asarray(Image.open(record.mask)))
+        sweep.update(item.full(), item.keys, np.asarray(Image.open(record.mask)))
     best = sweep.confusion(sweep.best())
     assert result["threshold"] == THRESHOLDS[sweep.best()]
     assert result["miou"] == pytest.approx(100 * best.miou())
@@ -243,7 +244,7 @@ def test_evaluation_in_processes_gives_the_same(index, maps, shards, tmp_path, m
 def test_perfect_maps_score_100(index, tmp_path):
     masks = [np.asarray(Image.open(record.mask)) for record in index.records[:5]]
     perfect = [
-        ScoreMaps(
+        CamMaps(
             f"id{i}",
             mask.shape,
             np.arange(4),
@@ -273,7 +274,7 @@ def test_what_does_not_fit_together_is_refused(index, maps, shards, tmp_path):
     write_shard(shards[1], maps[1::2], digest="other")
     with pytest.raises(UserError, match="different configurations"):
         evaluate_scores(shards, index, thresholds=THRESHOLDS)
-    wrong = [ScoreMaps(item.id, (48, 65), item.keys, item.scales) for item in maps]
+    wrong = [CamMaps(item.id, (48, 65), item.keys, item.scales) for item in maps]
     write_shard(tmp_path / "wrong.safetensors", wrong, digest="d")
     with pytest.raises(UserError, match=r"id0: CAMs for 65 x 48 pixels .* has 64 x 48"):
         evaluate_scores([tmp_path / "wrong.safetensors"], index, thresholds=THRESHOLDS)
@@ -299,9 +300,9 @@ def test_published_cams(shared, fill):
     np.testing.assert_array_equal(found.keys, golden["keys"])
     for scale, array in found.scales.items():
         np.testing.assert_allclose(array, golden[f"scale_{scale}"], rtol=0, atol=1e-4)
-    np.testing.assert_allclose(strided(found), golden["strided"], rtol=0, atol=1e-4)
-    np.testing.assert_allclose(full(found)[:, ::5, ::5], golden["full"], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found.strided(), golden["strided"], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found.full()[:, ::5, ::5], golden["full"], rtol=0, atol=1e-4)
 
 
 def test_shards_of_maps_are_read_back(maps, shards):
-    assert_equal_maps([item for path in shards for item in MapShard(path)], maps[0::2] + maps[1::2], 0)
+    assert_equal_maps([item for path in shards for item in CamShard(path)], maps[0::2] + maps[1::2], 0)

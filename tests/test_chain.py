@@ -22,7 +22,7 @@ from wsss.data.index import Index
 from wsss.data.palette import voc_palette
 from wsss.runs.run import load_run, stages
 from wsss.store.label_maps import LabelShard
-from wsss.store.maps import MapShard
+from wsss.store.walks import WalkShard
 
 FIGURES = ("affinity_labels.train", "walks", "pseudo_labels.train", "masks.val", "segmentation_training")
 TARGETS = (
@@ -104,7 +104,7 @@ def test_every_image_has_its_label_map(made: Path, stage: str) -> None:
 
 def test_walks_are_kept_at_a_quarter_of_the_resolution(made: Path) -> None:
     for split in ("train", "val"):
-        maps = MapShard(made / "results" / "whole" / "walks" / split / "000.safetensors")
+        maps = WalkShard(made / "results" / "whole" / "walks" / split / "000.safetensors")
         for walk in maps:
             assert walk.scales[1.0].shape[1:] == tuple(-(-side // 4) for side in walk.size)
             assert np.isfinite(walk.scales[1.0]).all() and (walk.scales[1.0] >= 0).all()

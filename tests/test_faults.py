@@ -34,9 +34,10 @@ from wsss.inference import device_network
 from wsss.inference.device_network import DeviceNetwork
 from wsss.models import Classifier
 from wsss.runs.run import Run, load_run
+from wsss.store.cams import CamMaps, CamShard
 from wsss.store.files import atomic, write_csv, write_json, write_png, write_text
 from wsss.store.label_maps import write_label_shard
-from wsss.store.maps import MapShard, ScoreMaps, write_shard
+from wsss.store.maps import write_shard
 from wsss.store.networks import Header, read_header, save_model
 from wsss.store.retained import forget
 from wsss.training.checkpoint import Checkpoints
@@ -253,7 +254,7 @@ def test_a_very_large_image_has_cams(call: Call, run: Run, tmp_path: Path, fault
     before = contents(tmp_path)
     status, said = make_cams(call)
     assert status == 0, said
-    (maps,) = MapShard("cams/000.safetensors")
+    (maps,) = CamShard("cams/000.safetensors")
     assert maps.size == (4000, 6000) and maps.scales[1.0].shape == (1, 250, 375)
     fault("CAMs of an image of 6000 x 4000 pixels", status, said, before, contents(tmp_path))
 
@@ -449,7 +450,7 @@ def _noise(*shape: int) -> np.ndarray:
 
 
 def _write_shard(path: Path) -> None:
-    maps = ScoreMaps("large", (400, 400), np.array([0, 1]), {1.0: np.ones((1, 400, 400), np.float32)})
+    maps = CamMaps("large", (400, 400), np.array([0, 1]), {1.0: np.ones((1, 400, 400), np.float32)})
     write_shard(path, [maps], digest="d")
 
 

@@ -9,16 +9,18 @@ from PIL import Image
 from wsss.data.index import Index, Record
 from wsss.data.palette import voc_palette
 from wsss.errors import UserError
-from wsss.evaluation.scores import ScoreKind
+from wsss.evaluation.scores import WALKS
 from wsss.figures.curves import threshold_curve, training_curve
 from wsss.figures.labels import SIDE as LABEL_SIDE
 from wsss.figures.labels import label_sheet
 from wsss.figures.scores import SIDE, score_sheet
 from wsss.figures.sheet import INK, PAPER, Row, resize, resize_labels, size_within, write_sheet
 from wsss.report.costs import costs_table
+from wsss.store.cams import CamMaps
 from wsss.store.files import write_png
 from wsss.store.label_maps import write_label_shard
-from wsss.store.maps import ScoreMaps, write_shard
+from wsss.store.maps import write_shard
+from wsss.store.walks import WalkMaps
 
 METRICS = {
     "run": "made-up",
@@ -86,8 +88,8 @@ def cams(tmp_path: Path) -> tuple[Index, Path]:
     none = np.zeros((0, 4, 5), np.float32)
     shard = tmp_path / "000.safetensors"
     maps = [
-        ScoreMaps("right", (60, 80), np.array([0, 2]), {1.0: score}),
-        ScoreMaps("bare", (60, 80), np.array([0]), {1.0: none}),
+        CamMaps("right", (60, 80), np.array([0, 2]), {1.0: score}),
+        CamMaps("bare", (60, 80), np.array([0]), {1.0: none}),
     ]
     write_shard(shard, maps, digest="d")
     return Index(records, ("cat", "dog"), "train", "d"), shard
@@ -118,18 +120,17 @@ def test_a_cam_sheet_shows_so_many_images(tmp_path: Path, cams: tuple[Index, Pat
 
 
 def test_a_sheet_of_walks_says_so(tmp_path: Path, cams: tuple[Index, Path]) -> None:
-    index, shard = cams
-    halves = ScoreKind("halves", "", half)
-    score_sheet(tmp_path / "sheet.png", index, [shard], METRICS, kind=halves)
+    index, _ = cams
+    shard = tmp_path / "walks.safetensors"
+    low = np.full((1, 15, 20), 0.2, np.float32)
+    low[:, 0, 0] = 1
+    right = WalkMaps("right", (60, 80), np.array([0, 2]), {1.0: low})
+    write_shard(shard, [right, WalkMaps("bare", (60, 80), np.array([0]), {1.0: low[:0]})], digest="d")
+    score_sheet(tmp_path / "sheet.png", index, [shard], METRICS, kind=WALKS)
     dog = tuple(int(0.65 * part + 0.35 * 128) for part in voc_palette()[2].tolist())
     covered = (picture(tmp_path / "sheet.png") == dog).all(axis=-1).sum()
     height = size_within((60, 80), SIDE)[0]
-    assert 0.3 * SIDE * height < covered < 0.6 * SIDE * height, "the mask; no score exceeds the threshold"
-
-
-def half(maps: ScoreMaps) -> np.ndarray:
-    """A score of one half everywhere."""
-    return np.full((len(maps.keys) - 1, *maps.size), 0.5, np.float32)
+    assert 0.3 * SIDE * height < covered < 0.6 * SIDE * height, "the mask; one score exceeds the threshold"
 
 
 def test_a_label_sheet_hatches_what_is_open(tmp_path: Path, cams: tuple[Index, Path]) -> None:

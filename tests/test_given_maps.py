@@ -20,14 +20,14 @@ from wsss.imports.entry import has_maps, require_given
 from wsss.imports.maps import give_maps
 from wsss.inference.label_stage import label_affinities
 from wsss.inference.saliency_stage import score_saliency
-from wsss.inference.tta import full, strided
 from wsss.inference.walk_stage import walk_shard
 from wsss.report.status import states_of
 from wsss.runs.run import load_run, stages
+from wsss.store.cams import CamShard
 from wsss.store.files import read_json
 from wsss.store.label_maps import LabelShard
-from wsss.store.maps import MapShard
 from wsss.store.networks import Header, new_network, save_model
+from wsss.store.walks import WalkShard
 
 SHARD = Path("train", "000")
 LAST = {"segmentation": {"training": {"selection": "last"}}}
@@ -41,11 +41,11 @@ def made(toy: Toy) -> Toy:
     write_run(toy.root, "other", {"extends": "toy"})
     Path("cams").mkdir()
     Path("masks").mkdir()
-    shard = MapShard(toy.cams)
+    shard = CamShard(toy.cams)
     for record in toy.index:
         if record.labels:
             maps = shard[record.id]
-            save(record.id, keys=maps.keys, cam=torch.from_numpy(strided(maps)), hr_cam=full(maps))
+            save(record.id, keys=maps.keys, cam=torch.from_numpy(maps.strided()), hr_cam=maps.full())
             shutil.copy(f"crf/{record.id}.png", "masks")
     return toy
 
@@ -95,17 +95,17 @@ def test_what_follows_is_as_of_the_maps_themselves(made: Toy) -> None:
     cams = other.place("cams") / "cams" / SHARD.with_suffix(".safetensors")
     saliency = other.place("saliency_crf") / "saliency_crf" / SHARD
     assert cams.is_relative_to("results/other/given") and saliency.is_relative_to("results/other/given")
-    theirs, ours = MapShard(made.cams), MapShard(cams)
+    theirs, ours = CamShard(made.cams), CamShard(cams)
     assert theirs.ids == ours.ids and ours.digest == other.digest("cams")
     for one, two in zip(theirs, ours, strict=True):
         assert one.size == two.size and np.array_equal(one.keys, two.keys)
-        assert np.array_equal(full(one), full(two)) and np.array_equal(strided(one), strided(two))
+        assert np.array_equal(one.full(), two.full()) and np.array_equal(one.strided(), two.strided())
     label_affinities(made.step("affinity_labels"), made.index_path, cams, 0, Path("b"), saliency=saliency)
     for (name, label), (again, same) in zip(LabelShard("a"), LabelShard("b"), strict=True):
         assert name == again and np.array_equal(label, same)
     net = affinity_net(made, "b.safetensors")
     walk_shard(made.step("walks"), made.index_path, cams, net, 0, Path("v.safetensors"))
-    for one, two in zip(MapShard("w.safetensors"), MapShard("v.safetensors"), strict=True):
+    for one, two in zip(WalkShard("w.safetensors"), WalkShard("v.safetensors"), strict=True):
         assert np.array_equal(one.scales[1.0], two.scales[1.0])
     files = {"cams": [cams], "c2am": [], "crf": [saliency], "poolnet": []}
     step = made.step("saliency_metrics")

@@ -16,12 +16,12 @@ from wsss.errors import UserError
 from wsss.evaluation.labels import evaluate_labels
 from wsss.inference.label_stage import label_affinities, label_pixels
 from wsss.inference.scoring import score_labels, score_maps
-from wsss.inference.tta import full
-from wsss.inference.walk_scores import SCALE, walk_scores
 from wsss.labels import affinity_label, pseudo_label
+from wsss.store.cams import CamShard
 from wsss.store.files import write_png
 from wsss.store.label_maps import LabelShard, write_label_shard
-from wsss.store.maps import MapShard, ScoreMaps, write_shard
+from wsss.store.maps import write_shard
+from wsss.store.walks import SCALE, WalkMaps, WalkShard
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +38,13 @@ def walks_of(toy: Toy) -> Path:
     """Walks of the toy's CAMs that walked nowhere."""
     rng = np.random.default_rng(3)
     maps = [
-        ScoreMaps(
+        WalkMaps(
             each.id,
             each.size,
             each.keys,
             {SCALE: rng.random((len(each.keys) - 1, *(-(-side // 4) for side in each.size)), np.float32)},
         )
-        for each in MapShard(toy.cams)
+        for each in CamShard(toy.cams)
     ]
     path = toy.root / "walks.safetensors"
     write_shard(path, maps, digest=toy.run.digest("walks"))
@@ -65,12 +65,12 @@ def test_affinity_labels_follow_the_rule(tmp_path: Path, saliency: str, iteratio
     label_affinities(step, toy.index_path, toy.cams, 0, out, saliency=toy.saliency)
     made = LabelShard(out)
     assert made.digest == step.digest and made.ids == tuple(record.id for record in toy.index)
-    cams, salient = MapShard(toy.cams), None
+    cams, salient = CamShard(toy.cams), None
     for record in toy.index:
         maps = cams[record.id]
         if toy.saliency is not None:
             salient = LabelShard(toy.saliency)[record.id].astype(np.float32) / 255
-        expected = affinity_label(pixels(record), full(maps), salient, maps.keys, **labels)  # type: ignore[arg-type]
+        expected = affinity_label(pixels(record), maps.full(), salient, maps.keys, **labels)  # type: ignore[arg-type]
         assert np.array_equal(made[record.id], expected), record.id
     assert classes_of(made["id5"]) == {0}, "an image without labels is all background"
     assert 255 in classes_of(made["id0"]) | classes_of(made["id1"]) | classes_of(made["id2"])
@@ -113,10 +113,10 @@ def test_pseudo_labels_follow_the_rule(tmp_path: Path) -> None:
     toy = Toy(tmp_path, segmentation={"pseudo": labels})
     out, step, walks = tmp_path / "000", toy.step("pseudo_labels"), walks_of(toy)
     label_pixels(step, toy.index_path, walks, 0, out)
-    made, maps = LabelShard(out), MapShard(walks)
+    made, maps = LabelShard(out), WalkShard(walks)
     assert made.digest == step.digest and made.ids == maps.ids
     for record in toy.index:
-        scores = walk_scores(maps[record.id])
+        scores = maps[record.id].full()
         assert scores.shape[1:] == maps[record.id].size
         expected = pseudo_label(pixels(record), scores, maps[record.id].keys, **labels)  # type: ignore[arg-type]
         assert np.array_equal(made[record.id], expected), record.id

@@ -8,8 +8,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from wsss.errors import UserError
-from wsss.inference.tta import full, strided
-from wsss.store.maps import MapShard, ScoreMaps, write_shard
+from wsss.store.cams import ActivationMaps, ActivationShard, CamMaps, CamShard
+from wsss.store.maps import write_shard
+from wsss.store.walks import WalkMaps, WalkShard
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def rng():
 
 def some_maps(rng, image_id, keys, size=(50, 37), scales=(0.5, 1.0, 1.5)):
     sizes = {scale: (round(size[0] * scale / 16), round(size[1] * scale / 16)) for scale in scales}
-    return ScoreMaps(
+    return CamMaps(
         image_id,
         size,
         np.array(keys, np.int64),
@@ -54,7 +55,7 @@ def assert_same(found, expected):
 
 
 def test_a_shard_gives_back_what_was_written(path, images):
-    shard = MapShard(path)
+    shard = CamShard(path)
     assert shard.digest == "0123456789ab"
     assert shard.ids == ("b/1", "a 2", "ü3")
     assert len(shard) == 3
@@ -66,22 +67,22 @@ def test_a_shard_gives_back_what_was_written(path, images):
 
 
 def test_a_shard_goes_to_other_processes(path, images):
-    assert_same(pickle.loads(pickle.dumps(MapShard(path)))["b/1"], images[0])
+    assert_same(pickle.loads(pickle.dumps(CamShard(path)))["b/1"], images[0])
 
 
 def test_an_empty_shard_is_one(tmp_path):
     write_shard(tmp_path / "x.safetensors", [], digest="d")
-    assert list(MapShard(tmp_path / "x.safetensors")) == []
+    assert list(CamShard(tmp_path / "x.safetensors")) == []
 
 
 def test_an_image_that_is_not_there_is_named(path):
     with pytest.raises(UserError, match=r"00.safetensors: no maps of image 2007_000032 among its 3"):
-        MapShard(path)["2007_000032"]
+        CamShard(path)["2007_000032"]
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"07.safetensors: no such file"):
-        MapShard(tmp_path / "07.safetensors")
+        CamShard(tmp_path / "07.safetensors")
 
 
 @pytest.mark.parametrize("content", ["pickle", "cut", "cut in the header", "empty", "directory", "text"])
@@ -101,20 +102,20 @@ def test_what_is_no_shard_is_refused(path, content):
             }[content]
         )
     with pytest.raises(UserError, match=r"00.safetensors: no whole safetensors file"):
-        MapShard(path)
+        CamShard(path)
 
 
 def test_another_safetensors_file_is_refused(path):
     save_file({"weight": np.zeros(3, np.float32)}, path)
     with pytest.raises(UserError, match="not one of score maps"):
-        MapShard(path)
+        CamShard(path)
 
 
 def test_maps_that_do_not_fit_are_not_written(rng, tmp_path, images):
     path = tmp_path / "x.safetensors"
     with pytest.raises(ValueError, match="b/1: occurs twice"):
         write_shard(path, [images[0], images[0]], digest="d")
-    wrong = ScoreMaps("a", (9, 9), np.array([0, 1]), {1.0: np.zeros((2, 3, 3), np.float32)})
+    wrong = CamMaps("a", (9, 9), np.array([0, 1]), {1.0: np.zeros((2, 3, 3), np.float32)})
     with pytest.raises(ValueError, match=r"a: maps at scale 1.0 are \(2, 3, 3\)"):
         write_shard(path, [wrong], digest="d")
     with pytest.raises(ValueError, match="keys"):
@@ -124,12 +125,43 @@ def test_maps_that_do_not_fit_are_not_written(rng, tmp_path, images):
 
 def test_maps_that_came_merged_are_taken_as_they_are(rng, tmp_path):
     merged = {1: rng.random((2, 50, 37), np.float32), 4: rng.random((2, 13, 10), np.float32)}
-    maps = ScoreMaps("b/1", (50, 37), np.array([0, 3, 20]), {}, merged)
+    maps = CamMaps("b/1", (50, 37), np.array([0, 3, 20]), {}, merged)
     write_shard(tmp_path / "00.safetensors", [maps, some_maps(rng, "b", [0, 1])], digest="d")
-    found = MapShard(tmp_path / "00.safetensors")
+    found = CamShard(tmp_path / "00.safetensors")
     assert_same(found["b/1"], maps)
-    np.testing.assert_array_equal(full(found["b/1"]), merged[1])
-    np.testing.assert_array_equal(strided(found["b/1"]), merged[4])
-    assert found["b"].merged == {} and full(found["b"]).shape == (1, 50, 37)
+    np.testing.assert_array_equal(found["b/1"].full(), merged[1])
+    np.testing.assert_array_equal(found["b/1"].strided(), merged[4])
+    assert found["b"].merged == {} and found["b"].full().shape == (1, 50, 37)
     with pytest.raises(ValueError, match=r"b/1: maps of stride 4 are \(2, 50, 37\), not \(2, 13, 10\)"):
         write_shard(tmp_path / "01.safetensors", [replace(maps, merged={4: merged[1]})], digest="d")
+
+
+# --- one format, three types ---
+
+KINDS = {"cams": CamShard, "activations": ActivationShard, "walks": WalkShard}
+#: of an image of 50 x 37 pixels: a map at stride 16 of two classes, one of what is object, one at stride 4
+STORED = {
+    "cams": CamMaps("a", (50, 37), np.array([0, 3, 5]), {1.0: np.ones((2, 4, 3), np.float32)}),
+    "activations": ActivationMaps("a", (50, 37), np.array([0, 1]), {1.0: np.ones((1, 4, 3), np.float32)}),
+    "walks": WalkMaps("a", (50, 37), np.array([0, 3, 5]), {1.0: np.ones((2, 13, 10), np.float32)}),
+}
+
+
+@pytest.mark.parametrize("stored", STORED)
+@pytest.mark.parametrize("read", KINDS)
+def test_the_reader_of_another_type_is_refused(tmp_path, stored, read):
+    path = tmp_path / "000.safetensors"
+    write_shard(path, [STORED[stored]], digest="d")
+    shard = KINDS[read](path)
+    # The activation of C2AM is merged as a CAM is: of a single class, the two look alike and read alike.
+    if stored != read and (stored, read) != ("activations", "cams"):
+        with pytest.raises(UserError, match=r"000.safetensors: a: (its maps|holds|keys)"):
+            shard["a"]
+    else:
+        assert type(shard["a"]) is KINDS[read].maps
+        assert shard["a"].full().shape[-2:] == (50, 37)
+
+
+def test_only_cams_start_a_walk():
+    assert STORED["cams"].strided().shape == (2, 13, 10)
+    assert not hasattr(STORED["walks"], "strided") and not hasattr(STORED["activations"], "strided")

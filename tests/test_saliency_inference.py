@@ -22,13 +22,13 @@ from wsss.inference.device_network import DeviceNetwork
 from wsss.inference.saliency import c2am_maps, poolnet_maps, saliency_masks
 from wsss.inference.saliency_maps import open_saliency, saliency_of
 from wsss.inference.shards import open_shards
-from wsss.inference.tta import full
 from wsss.machine import fanout
 from wsss.metrics import ConfusionMatrix
 from wsss.models import C2AM, PoolNet
+from wsss.store.cams import ActivationMaps, ActivationShard, CamShard
 from wsss.store.files import write_json
 from wsss.store.label_maps import LabelShard, write_label_shard
-from wsss.store.maps import MapShard, ScoreMaps, write_shard
+from wsss.store.maps import write_shard
 from wsss.store.networks import Header, load_network, save_model
 
 THRESHOLDS = (0.1, 0.3, 0.5)
@@ -62,15 +62,15 @@ def poolnet() -> PoolNet:
 
 
 @pytest.fixture(scope="module")
-def maps(c2am: C2AM, index: Index) -> list[ScoreMaps]:
+def maps(c2am: C2AM, index: Index) -> list[ActivationMaps]:
     return list(c2am_maps(c2am, index, reverse=False, scales=(0.5, 1.0), progress=False))
 
 
 @pytest.fixture
-def stored(tmp_path: Path, maps: list[ScoreMaps]) -> dict[str, MapShard]:
+def stored(tmp_path: Path, maps: list[ActivationMaps]) -> dict[str, ActivationShard]:
     """The maps in a file, by image."""
     write_shard(tmp_path / "maps.safetensors", maps, digest="d")
-    shard = MapShard(tmp_path / "maps.safetensors")
+    shard = ActivationShard(tmp_path / "maps.safetensors")
     return dict.fromkeys(shard.ids, shard)
 
 
@@ -99,7 +99,7 @@ def test_maps_are_positive_activations_of_both_directions(c2am: C2AM, index: Ind
             np.testing.assert_allclose(item.scales[scale], expected.numpy(), rtol=0, atol=1e-5)
 
 
-def test_shards_of_maps_share_out_the_images(c2am: C2AM, index: Index, maps: list[ScoreMaps]) -> None:
+def test_shards_of_maps_share_out_the_images(c2am: C2AM, index: Index, maps: list[ActivationMaps]) -> None:
     for i in range(2):
         part = list(c2am_maps(c2am, index, reverse=False, shard=(i, 2), scales=(0.5, 1.0), progress=False))
         assert [item.id for item in part] == [item.id for item in maps[i::2]]
@@ -109,7 +109,9 @@ def test_shards_of_maps_share_out_the_images(c2am: C2AM, index: Index, maps: lis
 # ---- CRF ---------------------------------------------------------------------------------------------------
 
 
-def test_masks_are_the_crf_of_what_exceeds_the_threshold(index: Index, stored: dict[str, MapShard]) -> None:
+def test_masks_are_the_crf_of_what_exceeds_the_threshold(
+    index: Index, stored: dict[str, ActivationShard]
+) -> None:
     settings = SaliencyCrfConfig(threshold=0.3, iterations=2)
     found = dict(saliency_masks(stored, index, settings, progress=False))
     assert list(found) == [record.id for record in index]
@@ -120,19 +122,21 @@ def test_masks_are_the_crf_of_what_exceeds_the_threshold(index: Index, stored: d
             assert not mask.any(), "an image without labels shows no object"
             continue
         image = np.asarray(Image.open(record.image))
-        salient = full(stored[record.id][record.id])[0] > 0.3
+        salient = stored[record.id][record.id].full() > 0.3
         expected = 255 * refine_labels(image, salient, 2, iterations=2, gt_prob=0.7)
         np.testing.assert_array_equal(mask, expected)
 
 
-def test_without_iterations_the_threshold_stands(index: Index, stored: dict[str, MapShard]) -> None:
+def test_without_iterations_the_threshold_stands(index: Index, stored: dict[str, ActivationShard]) -> None:
     masks = saliency_masks(stored, index, SaliencyCrfConfig(iterations=0), shard=(1, 2), progress=False)
     found = dict(masks)
     assert list(found) == ["id1", "id3", "id5"]
-    assert np.array_equal(found["id1"] > 0, full(stored["id1"]["id1"])[0] > 0.2)
+    assert np.array_equal(found["id1"] > 0, stored["id1"]["id1"].full() > 0.2)
 
 
-def test_a_split_without_labels_has_masks_all_the_same(index: Index, stored: dict[str, MapShard]) -> None:
+def test_a_split_without_labels_has_masks_all_the_same(
+    index: Index, stored: dict[str, ActivationShard]
+) -> None:
     """Of VOC's `test` nobody knows the labels; that is no reason to take its images for empty ones."""
     unknown = replace(index, records=tuple(replace(record, labels=()) for record in index))
     masks = dict(saliency_masks(stored, unknown, SaliencyCrfConfig(iterations=0), progress=False))
@@ -147,11 +151,11 @@ def test_a_split_without_labels_has_masks_all_the_same(index: Index, stored: dic
     ],
 )
 def test_a_bad_map_is_named(
-    tmp_path: Path, index: Index, maps: list[ScoreMaps], change: Any, message: str
+    tmp_path: Path, index: Index, maps: list[ActivationMaps], change: Any, message: str
 ) -> None:
     wrong = [change(item) if item.id == "id1" else item for item in maps]
     write_shard(tmp_path / "wrong.safetensors", wrong, digest="d")
-    shard = MapShard(tmp_path / "wrong.safetensors")
+    shard = ActivationShard(tmp_path / "wrong.safetensors")
     masks = saliency_masks(
         dict.fromkeys(shard.ids, shard), index, SaliencyCrfConfig(iterations=1), progress=False
     )
@@ -161,11 +165,11 @@ def test_a_bad_map_is_named(
 
 def test_a_map_without_any_activation_is_all_background(tmp_path: Path, index: Index) -> None:
     maps = [
-        ScoreMaps(r.id, size, np.array([0, 1]), {1.0: np.zeros((1, 3, 3), np.float32)})
+        ActivationMaps(r.id, size, np.array([0, 1]), {1.0: np.zeros((1, 3, 3), np.float32)})
         for r, size in zip(index, SIZES, strict=True)
     ]
     write_shard(tmp_path / "zero.safetensors", maps, digest="d")
-    shard = MapShard(tmp_path / "zero.safetensors")
+    shard = ActivationShard(tmp_path / "zero.safetensors")
     masks = saliency_masks(dict.fromkeys(shard.ids, shard), index, SaliencyCrfConfig(), progress=False)
     assert not any(mask.any() for _, mask in masks)
 
@@ -244,10 +248,10 @@ def test_given_shards_hold_all_images_and_are_of_this_run(tmp_path: Path, index:
 
 
 @pytest.fixture
-def shards(tmp_path: Path, index: Index, maps: list[ScoreMaps]) -> dict[str, list[Path]]:
+def shards(tmp_path: Path, index: Index, maps: list[ActivationMaps]) -> dict[str, list[Path]]:
     """CAMs and every kind of saliency, in two shards each."""
     found: dict[str, list[Path]] = {"cams": [], "c2am": [], "crf": [], "poolnet": []}
-    cams = list(MapShard(make_cams(tmp_path / "all.safetensors", index)))
+    cams = list(CamShard(make_cams(tmp_path / "all.safetensors", index)))
     masks = list(LabelShard(make_masks(tmp_path / "all", index)))
     rng = np.random.default_rng(0)
     soft = [(name, rng.integers(0, 256, mask.shape, dtype=np.uint8)) for name, mask in masks]
@@ -270,7 +274,7 @@ def evaluate(shards: dict[str, list[Path]], index: Index, **options: Any) -> dic
 
 def test_scores_are_those_of_a_plain_loop(shards: dict[str, list[Path]], index: Index) -> None:
     result = evaluate(shards, index)
-    cams = {maps.id: maps for path in shards["cams"] for maps in MapShard(path)}
+    cams = {maps.id: maps for path in shards["cams"] for maps in CamShard(path)}
     assert result["protocol"]["images"] == 6
     for name in ("c2am", "crf", "poolnet"):
         saliency = {
@@ -284,7 +288,7 @@ def test_scores_are_those_of_a_plain_loop(shards: dict[str, list[Path]], index: 
             objects = np.where(mask == 255, 255, mask > 0).astype(np.uint8)
             for matrix, threshold in zip(matrices, THRESHOLDS, strict=True):
                 matrix.update((saliency[record.id] > np.float32(threshold)).astype(np.uint8), objects)
-            scores = np.concatenate([1 - saliency[record.id][None], full(cams[record.id])])
+            scores = np.concatenate([1 - saliency[record.id][None], cams[record.id].full()])
             with_cams.update(cams[record.id].keys[scores.argmax(0)], mask)
         mious = [100 * matrix.miou() for matrix in matrices]
         assert [row[name] for row in result["curve"]] == pytest.approx(mious)

@@ -27,8 +27,8 @@ from wsss.data.samples import collate, with_labels
 from wsss.errors import UserError
 from wsss.machine import distributed
 from wsss.models import C2AM, PoolNet
+from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard, write_label_shard
-from wsss.store.maps import MapShard
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.engine import Training
 from wsss.training.optim import make_optimizer, parameter_groups
@@ -49,7 +49,7 @@ def index(tmp_path: Path) -> Index:
 
 @pytest.fixture
 def hints(tmp_path: Path, index: Index) -> CamHints:
-    shard = MapShard(make_cams(tmp_path / "cams.safetensors", index))
+    shard = CamShard(make_cams(tmp_path / "cams.safetensors", index))
     return CamHints(dict.fromkeys(shard.ids, shard))
 
 

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from wsss.inference.tta import full, rescale, scaled_size, strided
-from wsss.store.maps import ScoreMaps
+from wsss.inference.tta import rescale, scaled_size
+from wsss.store.cams import CamMaps
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def random_maps(rng, size, count):
     for scale in (0.5, 1.0, 1.5, 2.0):
         height, width = scaled_size(size, scale)
         scales[scale] = rng.random((count, math.ceil(height / 16), math.ceil(width / 16)), dtype=np.float32)
-    return ScoreMaps("a", size, np.arange(count + 1), scales)
+    return CamMaps("a", size, np.arange(count + 1), scales)
 
 
 def merged(maps, size):
@@ -53,8 +53,8 @@ def test_images_are_resized_by_pillows_bicubic_filter(rng):
 @pytest.mark.parametrize("size", [(375, 500), (281, 500), (64, 48), (17, 5)])
 def test_maps_are_resized_summed_cropped_and_divided_by_their_maximum(rng, size):
     maps = random_maps(rng, size, 2)
-    quarter = strided(maps)
-    whole = full(maps)
+    quarter = maps.strided()
+    whole = maps.full()
     assert quarter.shape == (2, math.ceil(size[0] / 4), math.ceil(size[1] / 4))
     assert whole.shape == (2, *size)
     assert quarter.dtype == whole.dtype == np.float32
@@ -65,10 +65,10 @@ def test_maps_are_resized_summed_cropped_and_divided_by_their_maximum(rng, size)
 
 def test_no_maps_and_maps_of_nothing(rng):
     none = random_maps(rng, (20, 30), 0)
-    assert full(none).shape == (0, 20, 30)
-    assert strided(none).shape == (0, 5, 8)
-    silent = ScoreMaps("a", (20, 30), np.array([0, 1]), {1.0: np.zeros((1, 2, 2), np.float32)})
-    assert full(silent).max() == 0
+    assert none.full().shape == (0, 20, 30)
+    assert none.strided().shape == (0, 5, 8)
+    silent = CamMaps("a", (20, 30), np.array([0, 1]), {1.0: np.zeros((1, 2, 2), np.float32)})
+    assert silent.full().max() == 0
 
 
 def test_published_merge(shared):
@@ -76,6 +76,6 @@ def test_published_merge(shared):
     with Image.open(shared / "voc12-mini" / "JPEGImages" / "2007_000032.jpg") as image:
         size = (image.height, image.width)
     scales = {scale: golden[f"scale_{scale}"] for scale in (0.5, 1.0, 1.5, 2.0)}
-    maps = ScoreMaps("2007_000032", size, golden["keys"], scales)
-    np.testing.assert_allclose(strided(maps), golden["strided"], atol=1e-4)
-    np.testing.assert_allclose(full(maps)[:, ::5, ::5], golden["full"], atol=1e-4)
+    maps = CamMaps("2007_000032", size, golden["keys"], scales)
+    np.testing.assert_allclose(maps.strided(), golden["strided"], atol=1e-4)
+    np.testing.assert_allclose(maps.full()[:, ::5, ::5], golden["full"], atol=1e-4)

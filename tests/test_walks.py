@@ -13,14 +13,14 @@ from torch import Tensor
 from wsss.config import WalkConfig
 from wsss.data.images import read_image
 from wsss.errors import UserError
-from wsss.inference.random_walk import full_size, random_walk
-from wsss.inference.tta import strided
-from wsss.inference.walk_scores import walk_scores
+from wsss.inference.random_walk import random_walk
 from wsss.inference.walk_stage import walk_shard
 from wsss.inference.walks import EdgeNetwork, walk_maps
 from wsss.models import AffinityNet
-from wsss.store.maps import MapShard, ScoreMaps, write_shard
+from wsss.store.cams import CamMaps, CamShard
+from wsss.store.maps import write_shard
 from wsss.store.networks import Header, save_model
+from wsss.store.walks import WalkShard, full_size
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -35,9 +35,9 @@ def network(model: AffinityNet, side: int = 64) -> EdgeNetwork:
     return EdgeNetwork(model, torch.device("cpu"), side)
 
 
-def holder(path: Path) -> dict[str, MapShard]:
+def holder(path: Path) -> dict[str, CamShard]:
     """By image id, the one shard there is."""
-    shard = MapShard(path)
+    shard = CamShard(path)
     return dict.fromkeys(shard.ids, shard)
 
 
@@ -77,11 +77,11 @@ def test_a_walk_is_the_random_walk_of_the_strided_cams(toy: Toy, model: Affinity
         assert maps.size == given.size and np.array_equal(maps.keys, given.keys)
         assert maps.scales[1.0].shape == (len(given.keys) - 1, *(math.ceil(side / 4) for side in given.size))
     image = torch.from_numpy(np.array(read_image(toy.index.records[1].image)))[None]
-    start = torch.from_numpy(strided(cams["id1"]["id1"]))
+    start = torch.from_numpy(cams["id1"]["id1"].strided())
     expected = random_walk(start, edges.edges(image, "")[0], beta=8, steps=64, radius=4)
     np.testing.assert_allclose(found[1].scales[1.0], expected.numpy(), rtol=1e-6)
-    np.testing.assert_array_equal(walk_scores(found[1]), full_size(found[1].scales[1.0], SIZES[1]))
-    assert walk_scores(found[1]).max() == 1
+    np.testing.assert_array_equal(found[1].full(), full_size(found[1].scales[1.0], SIZES[1]))
+    assert found[1].full().max() == 1
 
 
 def test_stacks_of_images_walk_as_each_alone(
@@ -107,7 +107,7 @@ def test_stacks_of_images_walk_as_each_alone(
 def test_without_labels_nothing_walks_and_without_evidence_nothing_comes(
     toy: Toy, model: AffinityNet, tmp_path: Path
 ) -> None:
-    maps = list(MapShard(toy.cams))
+    maps = list(CamShard(toy.cams))
     maps[0] = replace(maps[0], scales={1.0: np.zeros_like(maps[0].scales[1.0])})
     write_shard(tmp_path / "zero.safetensors", maps, digest="d")
     found = list(
@@ -120,14 +120,14 @@ def test_without_labels_nothing_walks_and_without_evidence_nothing_comes(
             workers=0,
         )
     )
-    assert not found[0].scales[1.0].any() and not walk_scores(found[0]).any()
-    assert found[5].scales[1.0].shape == (0, 12, 12) and walk_scores(found[5]).shape == (0, 48, 48)
+    assert not found[0].scales[1.0].any() and not found[0].full().any()
+    assert found[5].scales[1.0].shape == (0, 12, 12) and found[5].full().shape == (0, 48, 48)
 
 
 def test_cams_of_another_size_are_named(toy: Toy, model: AffinityNet, tmp_path: Path) -> None:
     maps = [
-        ScoreMaps(each.id, (9, 9), each.keys, each.scales) if each.id == "id1" else each
-        for each in MapShard(toy.cams)
+        CamMaps(each.id, (9, 9), each.keys, each.scales) if each.id == "id1" else each
+        for each in CamShard(toy.cams)
     ]
     write_shard(tmp_path / "wrong.safetensors", maps, digest="d")
     wrong = holder(tmp_path / "wrong.safetensors")
@@ -171,7 +171,7 @@ def test_a_shard_of_walks_is_written(toy: Toy, model: AffinityNet, tmp_path: Pat
     step, out = toy.step("walks"), tmp_path / "walks.safetensors"
     path = saved(toy, model, toy.run.digest("affinity"))
     walk_shard(step, toy.index_path, toy.cams, path, 0, out)
-    shard = MapShard(out)
+    shard = WalkShard(out)
     assert shard.digest == step.digest and shard.ids == tuple(record.id for record in toy.index)
     direct = walk_maps(network(model), toy.index, holder(toy.cams), step.section, batch=1, workers=0)
     for one, other in zip(shard, direct, strict=True):

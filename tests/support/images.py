@@ -7,9 +7,10 @@ import numpy as np
 
 from wsss.config import C2amConfig, PoolnetConfig
 from wsss.data.index import Index, Record
+from wsss.store.cams import CamMaps
 from wsss.store.files import write_png
 from wsss.store.label_maps import write_label_shard
-from wsss.store.maps import ScoreMaps, write_shard
+from wsss.store.maps import write_shard
 
 BACKBONE, CLASSES = "mobilenetv3_small_050", ("a", "b", "c")
 #: of the images, (H, W); the last has no labels
@@ -42,7 +43,7 @@ def make_cams(path: Path, index: Index, digest: str = "d") -> Path:
         keys = np.array([0, *(CLASSES.index(name) + 1 for name in record.labels)])
         array = np.zeros((len(keys) - 1, size[0] // 16, size[1] // 16), np.float32)
         array[..., : size[1] // 32] = 1 + np.arange(len(array), dtype=np.float32)[:, None, None]
-        maps.append(ScoreMaps(record.id, size, keys, {1.0: array}))
+        maps.append(CamMaps(record.id, size, keys, {1.0: array}))
     write_shard(path, maps, digest=digest)
     return path
 

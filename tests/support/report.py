@@ -23,7 +23,8 @@ from wsss.report.published import FIGURES
 from wsss.report.stage import Given, make_report
 from wsss.store.files import write_csv, write_json
 from wsss.store.label_maps import LabelShard, write_label_shard
-from wsss.store.maps import ScoreMaps, write_shard
+from wsss.store.maps import write_shard
+from wsss.store.walks import WalkMaps
 
 RESULTS = Path("results")
 HOME = RESULTS / "toy"
@@ -59,7 +60,7 @@ def _walks(toy: Toy) -> Path:
         keys = np.array([0, *(CLASSES.index(name) + 1 for name in record.labels)])
         array = np.zeros((len(keys) - 1, size[0] // 4, size[1] // 4), np.float32)
         array[..., 3:9, 3:10] = np.linspace(0.2, 1, 7)
-        maps.append(ScoreMaps(record.id, size, keys, {1.0: array}))
+        maps.append(WalkMaps(record.id, size, keys, {1.0: array}))
     write_shard(HOME / "walks.safetensors", maps, digest=toy.run.digest("walks"))
     return HOME / "walks.safetensors"
 

@@ -16,11 +16,10 @@ from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
 from wsss.inference.saliency_maps import open_saliency, saliency_of
-from wsss.inference.tta import full
 from wsss.machine.fanout import CHUNK, fan_out
 from wsss.metrics import IGNORE, ConfusionMatrix, SaliencyScore, ThresholdSweep
 from wsss.progress import Progress
-from wsss.store.maps import MapShard
+from wsss.store.cams import CamShard
 
 #: names of the two classes of saliency
 KINDS_OF_PIXELS = ("background", "object")
@@ -104,7 +103,7 @@ def _empty(names: Sequence[str], classes: int, thresholds: Sequence[float]) -> d
 def _count(
     chunk: _Chunk, *, names: Sequence[str], classes: int, thresholds: Sequence[float]
 ) -> dict[str, Counted]:
-    cams = MapShard(chunk.cams)
+    cams = CamShard(chunk.cams)
     opened = [open_saliency(path) for path in chunk.saliency]
     counted = _empty(names, classes, thresholds)
     for record in chunk.records:
@@ -112,7 +111,7 @@ def _count(
         mask = read_mask(record.mask)
         objects = np.where(mask == IGNORE, IGNORE, mask > 0).astype(np.uint8)
         maps = cams[record.id]
-        scores = full(maps)
+        scores = maps.full()
         for name, path, shard in zip(names, chunk.saliency, opened, strict=True):
             saliency = saliency_of(shard, record.id)
             if not saliency.shape == mask.shape == maps.size:

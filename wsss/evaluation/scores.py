@@ -5,7 +5,7 @@ the very masks that are scored, as is usual for CAMs (an oracle, and the result 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,29 +16,28 @@ import numpy as np
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
-from wsss.inference.tta import full
 from wsss.machine.fanout import CHUNK, fan_out
 from wsss.metrics import ThresholdSweep
 from wsss.progress import Progress
-from wsss.store.maps import MapShard, ScoreMaps
+from wsss.store.cams import CamShard
+from wsss.store.walks import WalkShard
 
 SHOWN_IDS = 20
 
 
 @dataclass(frozen=True)
 class ScoreKind:
-    """Score maps of one kind.
-
-    name: in messages. maps: what they are, for the protocol. scores: gives them at the image's resolution,
-    (K, H, W); it is sent between processes.
-    """
+    """Score maps of one kind. name: in messages. maps: for the protocol. shard: class of their files."""
 
     name: str
     maps: str
-    scores: Callable[[ScoreMaps], np.ndarray]
+    shard: type[CamShard | WalkShard]
 
 
-CAMS = ScoreKind("CAMs", "CAMs of the image-level labels' classes, each divided by its maximum", full)
+CAMS = ScoreKind("CAMs", "CAMs of the image-level labels' classes, each divided by its maximum", CamShard)
+WALKS = ScoreKind(
+    "walks", "walked CAMs of the image-level labels' classes, divided by their common maximum", WalkShard
+)
 
 
 def evaluate_scores(
@@ -70,7 +69,7 @@ def evaluate_scores(
             f"split {index.split}: none of its {len(index)} images has a mask to score by; add "
             "masks, or score another split"
         )
-    opened = [MapShard(path) for path in shards]
+    opened = [kind.shard(path) for path in shards]
     digests = sorted({shard.digest for shard in opened})
     if len(digests) > 1:
         differing = f"shards of different configurations ({', '.join(digests)}); make them again"
@@ -105,7 +104,9 @@ class _Part:
     scales: set[float]
 
 
-def _chunks(shards: list[MapShard], masked: list[Record], split: str, kind: ScoreKind) -> list[_Chunk]:
+def _chunks(
+    shards: Sequence[CamShard | WalkShard], masked: list[Record], split: str, kind: ScoreKind
+) -> list[_Chunk]:
     holder = {image_id: shard.path for shard in shards for image_id in shard.ids}
     missing = [record.id for record in masked if record.id not in holder]
     if missing:
@@ -126,7 +127,7 @@ def _chunks(shards: list[MapShard], masked: list[Record], split: str, kind: Scor
 
 
 def _count(chunk: _Chunk, *, kind: ScoreKind, num_classes: int, thresholds: np.ndarray) -> _Part:
-    shard = MapShard(chunk.shard)
+    shard = kind.shard(chunk.shard)
     part = _Part(ThresholdSweep(num_classes, thresholds), set())
     for record in chunk.records:
         assert record.mask is not None  # images without one are in no chunk
@@ -139,7 +140,7 @@ def _count(chunk: _Chunk, *, kind: ScoreKind, num_classes: int, thresholds: np.n
                 "again, or replace the mask"
             )
         try:
-            part.sweep.update(kind.scores(maps), maps.keys, mask)
+            part.sweep.update(maps.full(), maps.keys, mask)
         except ValueError as error:
             raise UserError(f"{record.id}: {error} ({chunk.shard}, {record.mask})") from None
         part.scales.update(maps.scales)

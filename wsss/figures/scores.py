@@ -12,7 +12,8 @@ from wsss.data.palette import read_mask
 from wsss.evaluation.scores import CAMS, ScoreKind
 from wsss.figures.overlay import coloured, heat, legend
 from wsss.figures.sheet import Row, resize, resize_labels, size_within, write_sheet
-from wsss.store.maps import MapShard, ScoreMaps
+from wsss.store.cams import CamMaps
+from wsss.store.walks import WalkMaps
 
 #: images on a sheet: enough to see the kinds of failure, few enough to see each image
 SHOWN = 32
@@ -35,14 +36,15 @@ def score_sheet(
     `evaluate_scores`; they become a mask at its threshold. The images are spread evenly over the index;
     without a mask, its place shows the bare image.
     """
-    maps = {image_id: shard for shard in map(MapShard, shards) for image_id in shard.ids}
+    opened = [kind.shard(path) for path in shards]
+    maps = {image_id: shard for shard in opened for image_id in shard.ids}
     places = np.linspace(0, len(index) - 1, min(shown, len(index))).round().astype(int)
     records = [index.records[place] for place in places]
     threshold = metrics["threshold"]
     found = f"mIoU {metrics['miou']:.1f} % at threshold {threshold:.2f}"
     write_sheet(
         path,
-        [_row(record, maps[record.id][record.id], threshold, kind) for record in records],
+        [_row(record, maps[record.id][record.id], threshold) for record in records],
         side=SIDE,
         title=f"{metrics['run']}: {kind.name} of {index.split}, {found}",
         headings=("image", "mask", kind.name, f"{kind.name} > {threshold:.2f}"),
@@ -50,10 +52,10 @@ def score_sheet(
     )
 
 
-def _row(record: Record, maps: ScoreMaps, threshold: float, kind: ScoreKind) -> Row:
+def _row(record: Record, maps: CamMaps | WalkMaps, threshold: float) -> Row:
     size = size_within(maps.size, SIDE)
     image = resize(np.asarray(read_image(record.image)), size)
-    scores = kind.scores(maps)
+    scores = maps.full()
     background = np.full((1, *maps.size), threshold, np.float32)
     predicted = maps.keys[np.concatenate([background, scores]).argmax(axis=0)].astype(np.uint8)
     mask = np.zeros(maps.size, np.uint8) if record.mask is None else read_mask(record.mask)

@@ -19,9 +19,10 @@ from wsss.imports.entry import described, entry
 from wsss.imports.released import released_cams, released_saliency
 from wsss.progress import track
 from wsss.runs.run import Run
+from wsss.store.cams import CamMaps
 from wsss.store.files import atomic_directory, read_json, write_json
 from wsss.store.label_maps import write_label_shard
-from wsss.store.maps import ScoreMaps, write_shard
+from wsss.store.maps import write_shard
 
 SHOWN_IDS = 20
 
@@ -88,10 +89,10 @@ class _Kind:
 def _kind(stage: str, classes: Sequence[str]) -> _Kind:
     if stage == "cams":
 
-        def arrays(maps: ScoreMaps) -> Iterable[np.ndarray]:
+        def arrays(maps: CamMaps) -> Iterable[np.ndarray]:
             return (maps.keys, *maps.merged.values())
 
-        def write(path: Path, maps: Iterable[ScoreMaps], digest: str) -> None:
+        def write(path: Path, maps: Iterable[CamMaps], digest: str) -> None:
             write_shard(path, maps, digest=digest)
 
         return _Kind(".npy", partial(released_cams, classes=classes), arrays, write, ".safetensors")

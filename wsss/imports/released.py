@@ -22,13 +22,13 @@ from wsss.data.images import image_size
 from wsss.data.index import Record
 from wsss.errors import UserError
 from wsss.store.array_pickle import numbers, read_dict
-from wsss.store.maps import ScoreMaps
+from wsss.store.cams import CamMaps
 
 #: what a release calls the maps, and their strides
 CAMS = {"cam": 4, "hr_cam": 1}
 
 
-def released_cams(path: Path | None, record: Record, classes: Sequence[str]) -> ScoreMaps:
+def released_cams(path: Path | None, record: Record, classes: Sequence[str]) -> CamMaps:
     """The CAMs of one image. classes: foreground ones, in the order of their mask values from 1 on.
 
     path: None where there is no file, of an image without labels. Raises UserError naming the file when it is
@@ -38,14 +38,14 @@ def released_cams(path: Path | None, record: Record, classes: Sequence[str]) -> 
     if path is None:
         size = image_size(record.image)
         none = {stride: np.zeros((0, *_sides(size, stride)), np.float32) for stride in CAMS.values()}
-        return ScoreMaps(record.id, size, np.zeros(1, np.int64), {}, none)
+        return CamMaps(record.id, size, np.zeros(1, np.int64), {}, none)
     found = read_dict(path, TENSORS)
     if missing := [name for name in ("keys", *CAMS) if name not in found]:
         raise UserError(f"{path}: has no {', '.join(missing)}; it has {', '.join(map(repr, found))}")
     keys = _keys(path, found["keys"], record, classes)
     size = image_size(record.image)
     merged = {stride: _map(path, name, found[name], len(keys) - 1, size) for name, stride in CAMS.items()}
-    return ScoreMaps(record.id, size, keys, {}, merged)
+    return CamMaps(record.id, size, keys, {}, merged)
 
 
 def released_saliency(path: Path | None, record: Record, *, masks: bool) -> np.ndarray:

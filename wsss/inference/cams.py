@@ -11,7 +11,7 @@ from wsss.inference.score_maps import score_maps
 from wsss.inference.shards import shard_label
 from wsss.models.classifier import Classifier
 from wsss.progress import track
-from wsss.store.maps import ScoreMaps
+from wsss.store.cams import CamMaps
 
 #: published scales
 SCALES = (0.5, 1.0, 1.5, 2.0)
@@ -29,7 +29,7 @@ def cam_maps(
     batch: int = 1,
     workers: int = 0,
     progress: bool = True,
-) -> Iterator[ScoreMaps]:
+) -> Iterator[CamMaps]:
     """The CAMs of the labelled classes of each image of a shard, in the index's order.
 
     An image without labels has K = 0. For what a map is, for `flip` and `precision` see `CamNetwork`.
@@ -50,7 +50,7 @@ def cam_maps(
     part = index.shard(*shard)
     network = CamNetwork(model, torch.device(device), precision, flip)
     batch, workers = network.loading(batch, workers)
-    maps = score_maps(network, part.records, labelled(index), scales, batch=batch, workers=workers)
+    maps = score_maps(network, CamMaps, part.records, labelled(index), scales, batch=batch, workers=workers)
     return track(maps, label=shard_label("CAMs", index, shard), total=len(part), enabled=progress)
 
 

@@ -9,19 +9,18 @@ from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
 from wsss.inference.shards import shard_label
-from wsss.inference.tta import full
-from wsss.inference.walk_scores import walk_scores
 from wsss.labels import affinity_label, pseudo_label
 from wsss.progress import track
+from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
-from wsss.store.maps import MapShard, ScoreMaps
+from wsss.store.walks import WalkShard
 
 #: (id, uint8 (H, W) of mask values, 255 where it is not known)
 LabelMap = tuple[str, np.ndarray]
 
 
 def affinity_labels(
-    cams: Mapping[str, MapShard],
+    cams: Mapping[str, CamShard],
     saliency: Mapping[str, LabelShard] | None,
     index: Index,
     settings: AffinityLabelsConfig,
@@ -40,7 +39,7 @@ def affinity_labels(
         salient = None if saliency is None else saliency[record.id][record.id].astype(np.float32) / 255
         return affinity_label(
             image,
-            full(maps),
+            maps.full(),
             salient,
             maps.keys,
             fg_threshold=settings.fg_threshold,
@@ -53,7 +52,7 @@ def affinity_labels(
 
 
 def pseudo_labels(
-    walks: Mapping[str, MapShard],
+    walks: Mapping[str, WalkShard],
     index: Index,
     settings: PseudoLabelsConfig,
     *,
@@ -67,10 +66,10 @@ def pseudo_labels(
     """
 
     def label(record: Record, image: np.ndarray) -> np.ndarray:
-        maps: ScoreMaps = walks[record.id][record.id]
+        maps = walks[record.id][record.id]
         return pseudo_label(
             image,
-            walk_scores(maps),
+            maps.full(),
             maps.keys,
             threshold=settings.threshold,
             iterations=settings.iterations,

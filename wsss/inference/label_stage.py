@@ -11,8 +11,9 @@ from wsss.inference.label_making import affinity_labels, pseudo_labels
 from wsss.inference.shards import keep_to_threads, open_shards, shard_of
 from wsss.runs.stages import final_saliency
 from wsss.runs.step import Step
+from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard, write_label_shard
-from wsss.store.maps import MapShard
+from wsss.store.walks import WalkShard
 
 
 def label_affinities(
@@ -27,7 +28,7 @@ def label_affinities(
     keep_to_threads(step)
     images = read_index(step, index)
     records = images.shard(*part)
-    scores = open_shards(step, "cams", MapShard, [cams], records)
+    scores = open_shards(step, "cams", CamShard, [cams], records)
     salient, stage = None, final_saliency(step.run.config)
     if (stage is None) != (saliency is None):
         has = "no saliency" if stage is None else f"the saliency of stage {stage}"
@@ -49,7 +50,7 @@ def label_pixels(step: Step, index: Path, walks: Path, shard: int, out: Path) ->
     part = shard_of(step, shard, out)
     keep_to_threads(step)
     images = read_index(step, index)
-    scores = open_shards(step, "walks", MapShard, [walks], images.shard(*part))
+    scores = open_shards(step, "walks", WalkShard, [walks], images.shard(*part))
     labels = pseudo_labels(scores, images, step.section, shard=part, progress=step.machine.progress)
     write_label_shard(out, labels, digest=step.digest, palette=voc_palette())
 

@@ -35,8 +35,9 @@ def random_walk(cams: Array, edge: Array, *, beta: float = 10, steps: int = 256,
     which changes nothing. beta: exponent that sharpens the affinities; steps: number of steps, 2^8 as
     published; radius: pixels nearer than this are neighbours.
     Returns cams·(1 - edge)·T^steps in float32, same shape, kind and device as `cams`, not normalised
-    (`full_size` does that); every step averages, so nothing lies outside the range it began with. CAMs that
-    are zero stay zero. Raises UserError for shapes, values or options that cannot be walked.
+    (`wsss.store.walks.WalkMaps.full` does that); every step averages, so nothing lies outside the range it
+    began with. CAMs that are zero stay zero. Raises UserError for shapes, values or options that cannot be
+    walked.
     """
     maps, boundary = torch.as_tensor(_writable(cams)), torch.as_tensor(_writable(edge))
     _check(maps, boundary, beta, steps, radius)
@@ -49,24 +50,6 @@ def random_walk(cams: Array, edge: Array, *, beta: float = 10, steps: int = 256,
         walked = _walk(maps * (1 - boundary)[:, None], boundary, beta, steps, radius).float()
     walked = walked if batched else walked[0]
     return walked if isinstance(cams, Tensor) else walked.numpy()
-
-
-def full_size(walk: Array, size: tuple[int, int]) -> Array:
-    """Walk maps at the image's size, scaled so that the largest value over all classes is 1.
-
-    walk: (K, ⌈H/4⌉, ⌈W/4⌉); size: (H, W). Upsampled four times bilinearly and cropped. Returns (K, H, W);
-    maps that are zero everywhere stay zero.
-    """
-    maps = torch.as_tensor(_writable(walk))
-    large = maps.new_zeros(len(maps), *size)
-    if len(maps):
-        upsampled = functional.interpolate(maps[None], scale_factor=4, mode="bilinear", align_corners=False)[
-            0
-        ]
-        large.copy_(upsampled[:, : size[0], : size[1]])
-        # the smallest number keeps the quotient of zeros 0
-        large.div_(large.max().clamp(min=torch.finfo(large.dtype).tiny))
-    return large if isinstance(walk, Tensor) else large.numpy()
 
 
 def _walk(maps: Tensor, edge: Tensor, beta: float, steps: int, radius: int) -> Tensor:

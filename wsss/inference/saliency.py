@@ -17,10 +17,9 @@ from wsss.inference.device_network import DeviceNetwork
 from wsss.inference.score_maps import score_maps
 from wsss.inference.shards import shard_label
 from wsss.inference.stacks import Stack, image_stacks, in_order
-from wsss.inference.tta import full
 from wsss.models import C2AM, PoolNet
 from wsss.progress import track
-from wsss.store.maps import MapShard, ScoreMaps
+from wsss.store.cams import ActivationMaps, ActivationShard
 
 #: what is salient, in masks and maps of 8 bits
 SALIENT = 255
@@ -39,7 +38,7 @@ def c2am_maps(
     batch: int = 1,
     workers: int = 0,
     progress: bool = True,
-) -> Iterator[ScoreMaps]:
+) -> Iterator[ActivationMaps]:
     """C2AM's map of each image of a shard, in the index's order, with labels or without: keys [0, 1].
 
     reverse: the activation shows the background, see `wsss.store.networks.Header.flip`. The rest, and the
@@ -49,12 +48,14 @@ def c2am_maps(
     part = index.shard(*shard)
     network = C2amNetwork(model, torch.device(device), precision, flip, reverse=reverse)
     batch, workers = network.loading(batch, workers)
-    maps = score_maps(network, part.records, lambda _: [0], scales, batch=batch, workers=workers)
+    maps = score_maps(
+        network, ActivationMaps, part.records, lambda _: [0], scales, batch=batch, workers=workers
+    )
     return track(maps, label=shard_label("C2AM maps", index, shard), total=len(part), enabled=progress)
 
 
 def saliency_masks(
-    maps: Mapping[str, MapShard],
+    maps: Mapping[str, ActivationShard],
     index: Index,
     settings: SaliencyCrfConfig,
     *,
@@ -105,7 +106,7 @@ def poolnet_maps(
     return track(named, label=shard_label("saliency", index, shard), total=len(part), enabled=progress)
 
 
-def _mask(record: Record, maps: ScoreMaps, settings: SaliencyCrfConfig, *, empty: bool) -> np.ndarray:
+def _mask(record: Record, maps: ActivationMaps, settings: SaliencyCrfConfig, *, empty: bool) -> np.ndarray:
     image = np.asarray(read_image(record.image))
     if maps.size != image.shape[:2]:
         raise UserError(
@@ -114,7 +115,7 @@ def _mask(record: Record, maps: ScoreMaps, settings: SaliencyCrfConfig, *, empty
         )
     if empty:
         return np.zeros(maps.size, np.uint8)
-    scores = full(maps)[0]
+    scores = maps.full()
     if not np.isfinite(scores).all():
         raise UserError(f"{record.id}: its C2AM map is not finite; make the maps again")
     salient = scores > np.float32(settings.threshold)

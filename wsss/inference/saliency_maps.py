@@ -4,21 +4,19 @@ from pathlib import Path
 
 import numpy as np
 
-from wsss.inference.tta import full
+from wsss.store.cams import ActivationShard
 from wsss.store.label_maps import LabelShard
-from wsss.store.maps import MapShard
 
-SaliencyShard = MapShard | LabelShard
+SaliencyShard = ActivationShard | LabelShard
 
 
 def open_saliency(path: Path) -> SaliencyShard:
     """A directory of 8-bit maps, or a file of score maps. Raises UserError when it is neither."""
-    return LabelShard(path) if path.is_dir() else MapShard(path)
+    return LabelShard(path) if path.is_dir() else ActivationShard(path)
 
 
 def saliency_of(shard: SaliencyShard, image_id: str) -> np.ndarray:
     """An image's saliency at its own resolution, float32 (H, W) in [0, 1]."""
     if isinstance(shard, LabelShard):
         return shard[image_id].astype(np.float32) / 255
-    saliency: np.ndarray = full(shard[image_id])[0]
-    return saliency
+    return shard[image_id].full()

@@ -10,9 +10,10 @@ from wsss.inference.shards import keep_to_threads, on_this_machine, open_shards,
 from wsss.models import C2AM, PoolNet
 from wsss.progress import LOGGER
 from wsss.runs.step import Step
+from wsss.store.cams import ActivationShard, CamShard
 from wsss.store.files import write_csv, write_json
 from wsss.store.label_maps import LabelShard, write_label_shard
-from wsss.store.maps import MapShard, write_shard
+from wsss.store.maps import write_shard
 from wsss.store.networks import load_network
 
 
@@ -46,7 +47,7 @@ def refine_shard(step: Step, index: Path, maps: Path, shard: int, out: Path) -> 
     part = shard_of(step, shard, out)
     keep_to_threads(step)
     images = read_index(step, index)
-    shards = open_shards(step, "c2am_maps", MapShard, [maps], images.shard(*part))
+    shards = open_shards(step, "c2am_maps", ActivationShard, [maps], images.shard(*part))
     masks = saliency_masks(shards, images, step.section, shard=part, progress=step.machine.progress)
     write_label_shard(out, masks, digest=step.digest)
 
@@ -91,9 +92,9 @@ def score_saliency(
     """
     images = read_index(step, index)
     masked = [record for record in images if record.mask is not None]
-    open_shards(step, "cams", MapShard, cams, masked)
+    open_shards(step, "cams", CamShard, cams, masked)
     if c2am:
-        open_shards(step, "c2am_maps", MapShard, c2am, masked)
+        open_shards(step, "c2am_maps", ActivationShard, c2am, masked)
     if crf:
         open_shards(step, "saliency_crf", LabelShard, crf, masked)
     if poolnet:

@@ -7,25 +7,26 @@ import numpy as np
 from wsss.data.index import Record
 from wsss.inference.cam_network import MapNetwork
 from wsss.inference.stacks import Stack, image_stacks, in_order
-from wsss.store.maps import ScoreMaps
+from wsss.store.maps import Maps
 
 
 def score_maps(
     network: MapNetwork,
+    kind: type[Maps],
     records: Sequence[Record],
     channels: Callable[[Record], list[int]],
     scales: Sequence[float],
     *,
     batch: int,
     workers: int,
-) -> Iterator[ScoreMaps]:
+) -> Iterator[Maps]:
     """The maps of all records, in their order, while the network sees the images by size.
 
-    channels: of an image, ascending; channel c becomes the map of key c + 1. batch, workers: see
-    `image_stacks`.
+    kind: type of the maps. channels: of an image, ascending; channel c becomes the map of key c + 1. batch,
+    workers: see `image_stacks`.
     """
 
-    def maps_of(stack: Stack) -> list[ScoreMaps]:
+    def maps_of(stack: Stack) -> list[Maps]:
         wanted = [channels(record) for record in stack.records]
         per_scale = [
             network(pixels, wanted, f"images {stack.named} at scale {scale}")
@@ -35,7 +36,7 @@ def score_maps(
         for row, (record, size) in enumerate(zip(stack.records, stack.sizes, strict=True)):
             keys = np.array([0, *(channel + 1 for channel in wanted[row])], np.int64)
             maps = {scale: maps[row] for scale, maps in zip(scales, per_scale, strict=True)}
-            found.append(ScoreMaps(record.id, size, keys, maps))
+            found.append(kind(record.id, size, keys, maps))
         return found
 
     pin = network.device.type == "cuda"

@@ -5,18 +5,13 @@ from pathlib import Path
 
 from wsss.data.stage import read_index
 from wsss.evaluation.labels import evaluate_labels, unscored
-from wsss.evaluation.scores import CAMS, ScoreKind, evaluate_scores
+from wsss.evaluation.scores import CAMS, WALKS, evaluate_scores
 from wsss.inference.shards import open_shards
-from wsss.inference.walk_scores import walk_scores
 from wsss.progress import LOGGER
 from wsss.runs.step import Step
 from wsss.store.files import write_csv, write_json
 from wsss.store.label_maps import LabelShard
-from wsss.store.maps import MapShard
 
-WALKS = ScoreKind(
-    "walks", "walked CAMs of the image-level labels' classes, divided by their common maximum", walk_scores
-)
 #: by the stage that makes them
 KINDS = {"cams": CAMS, "walks": WALKS}
 
@@ -29,7 +24,7 @@ def score_maps(step: Step, stage: str, index: Path, maps: Sequence[Path], out: P
     """
     images = read_index(step, index)
     for shard in maps:
-        step.require(stage, MapShard(shard).digest, shard)
+        step.require(stage, KINDS[stage].shard(shard).digest, shard)
     result = evaluate_scores(
         maps,
         images,

@@ -10,12 +10,13 @@ from wsss.data.index import Index, Record
 from wsss.errors import UserError
 from wsss.machine.devices import torch_device
 from wsss.runs.step import Step
+from wsss.store.cams import ActivationShard, CamShard
 from wsss.store.label_maps import LabelShard
-from wsss.store.maps import MapShard
+from wsss.store.walks import WalkShard
 
 SHOWN_IDS = 20
 
-Shard = TypeVar("Shard", MapShard, LabelShard)
+Shard = TypeVar("Shard", CamShard, ActivationShard, WalkShard, LabelShard)
 
 
 def shard_of(step: Step, number: int, out: Path) -> tuple[int, int]:

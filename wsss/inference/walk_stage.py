@@ -9,7 +9,8 @@ from wsss.machine.devices import torch_device
 from wsss.models import AffinityNet
 from wsss.progress import track
 from wsss.runs.step import Step
-from wsss.store.maps import MapShard, write_shard
+from wsss.store.cams import CamShard
+from wsss.store.maps import write_shard
 from wsss.store.networks import load_network
 
 
@@ -23,7 +24,7 @@ def walk_shard(step: Step, index: Path, cams: Path, model: Path, shard: int, out
     keep_to_threads(step)
     images = read_index(step, index)
     records = images.shard(*part)
-    scores = open_shards(step, "cams", MapShard, [cams], records)
+    scores = open_shards(step, "cams", CamShard, [cams], records)
     network, about = load_network(model, AffinityNet)
     step.require("affinity", about.digest, model)
     machine = step.machine

@@ -16,10 +16,9 @@ from wsss.errors import UserError
 from wsss.inference.device_network import DeviceNetwork
 from wsss.inference.random_walk import random_walk
 from wsss.inference.stacks import Stack, image_stacks, in_order
-from wsss.inference.tta import ALIGNMENT, STRIDE, strided
-from wsss.inference.walk_scores import SCALE
 from wsss.models import AffinityNet
-from wsss.store.maps import MapShard, ScoreMaps
+from wsss.store.cams import ALIGNMENT, CamShard
+from wsss.store.walks import SCALE, STRIDE, WalkMaps
 
 
 class EdgeNetwork(DeviceNetwork):
@@ -55,12 +54,12 @@ class EdgeNetwork(DeviceNetwork):
 def walk_maps(
     network: EdgeNetwork,
     index: Index,
-    cams: Mapping[str, MapShard],
+    cams: Mapping[str, CamShard],
     settings: WalkConfig,
     *,
     batch: int,
     workers: int,
-) -> Iterator[ScoreMaps]:
+) -> Iterator[WalkMaps]:
     """The walked CAMs of all images of an index, in its order, at a quarter of the images' resolution.
 
     cams: by image id, the shard that holds its CAMs. batch, workers: see `image_stacks`; a CPU does without,
@@ -74,8 +73,8 @@ def walk_maps(
 
 
 def _walked(
-    network: EdgeNetwork, stack: Stack, cams: Mapping[str, MapShard], settings: WalkConfig
-) -> list[ScoreMaps]:
+    network: EdgeNetwork, stack: Stack, cams: Mapping[str, CamShard], settings: WalkConfig
+) -> list[WalkMaps]:
     given = [cams[record.id][record.id] for record in stack.records]
     for maps, size in zip(given, stack.sizes, strict=True):
         if maps.size != size:
@@ -83,7 +82,7 @@ def _walked(
                 f"{maps.id}: CAMs for {maps.size[1]} x {maps.size[0]} pixels in {cams[maps.id].path}, "
                 f"but the image has {size[1]} x {size[0]}; make the CAMs again"
             )
-    starts = [torch.from_numpy(strided(maps)) for maps in given]
+    starts = [torch.from_numpy(maps.strided()) for maps in given]
     most = max(len(start) for start in starts)
     ends = torch.zeros(len(starts), most, *starts[0].shape[1:])
     if most:
@@ -98,6 +97,6 @@ def _walked(
             radius=settings.radius,
         ).cpu()
     return [
-        ScoreMaps(maps.id, maps.size, maps.keys, {SCALE: end[: len(start)].numpy()})
+        WalkMaps(maps.id, maps.size, maps.keys, {SCALE: end[: len(start)].numpy()})
         for maps, start, end in zip(given, starts, ends, strict=True)
     ]

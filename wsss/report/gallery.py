@@ -9,13 +9,12 @@ import numpy as np
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
-from wsss.inference.tta import full
-from wsss.inference.walk_scores import walk_scores
 from wsss.metrics import IGNORE
 from wsss.report import pictures
 from wsss.report.numbers import Number, Source
+from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
-from wsss.store.maps import MapShard
+from wsss.store.walks import WalkShard
 
 #: least part of an image that a region has whose class is named in the picture, and the most of one class
 NAMED, MOST_NAMED = 0.006, 3
@@ -27,10 +26,10 @@ EDGE = 10.0
 class Shards:
     """By image id, what holds its maps; empty where a run has none of them."""
 
-    cams: Mapping[str, MapShard]
+    cams: Mapping[str, CamShard]
     saliency: Mapping[str, LabelShard]
     affinity_labels: Mapping[str, LabelShard]
-    walks: Mapping[str, MapShard]
+    walks: Mapping[str, WalkShard]
     pseudo_labels: Mapping[str, LabelShard]
     masks: Mapping[str, LabelShard]
 
@@ -88,7 +87,7 @@ def _row(record: Record, why: str, shards: Shards, images: Source, names: tuple[
         made.append(label_map("mask", "mask (annotated)", mask))
     if record.id in shards.cams:
         maps = shards.cams[record.id][record.id]
-        for key, values in zip(maps.keys[1:], full(maps), strict=True):
+        for key, values in zip(maps.keys[1:], maps.full(), strict=True):
             told = f"CAM of {names[key]} in {record.id}, brightest where the class is seen"
             made.append(Picture("CAM", f"CAM {names[key]}", told, pictures.score(values)))
     if record.id in shards.saliency:
@@ -103,7 +102,7 @@ def _row(record: Record, why: str, shards: Shards, images: Source, names: tuple[
         found = getattr(shards, stage)
         if record.id in found and stage == "walks":
             maps = found[record.id][record.id]
-            scores = walk_scores(maps)
+            scores = maps.full()
             told = (
                 f"CAMs of {record.id} after the random walk: {', '.join(names[key] for key in maps.keys[1:])}"
             )

@@ -15,9 +15,10 @@ from wsss.report.results import name_of, read_results
 from wsss.report.scores import score_images
 from wsss.runs.stages import final_saliency
 from wsss.runs.step import Step
+from wsss.store.cams import CamShard
 from wsss.store.files import read_json, write_json, write_text
 from wsss.store.label_maps import LabelShard
-from wsss.store.maps import MapShard
+from wsss.store.walks import WalkShard
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,14 @@ def _open(step: Step, given: Given, index: Index) -> Shards:
     # Those that are scored; where there are no masks at all, any may be shown.
     shown = [record for record in index if record.mask is not None] or list(index)
 
-    def scores(stage: str, paths: list[Path]) -> dict[str, MapShard]:
-        return open_shards(step, stage, MapShard, paths, shown) if paths else {}
-
     def maps(stage: str, paths: list[Path]) -> dict[str, LabelShard]:
         return open_shards(step, stage, LabelShard, paths, shown) if paths else {}
 
     return Shards(
-        cams=scores("cams", given.cams),
+        cams=open_shards(step, "cams", CamShard, given.cams, shown) if given.cams else {},
         saliency=maps(final_saliency(step.run.config) or "", given.saliency),
         affinity_labels=maps("affinity_labels", given.affinity_labels),
-        walks=scores("walks", given.walks),
+        walks=open_shards(step, "walks", WalkShard, given.walks, shown) if given.walks else {},
         pseudo_labels=maps("pseudo_labels", given.pseudo_labels),
         masks=maps("masks", given.masks),
     )

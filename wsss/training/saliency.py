@@ -15,13 +15,12 @@ from wsss.data.stage import read_index
 from wsss.data.transforms import ClassificationTransform, NativeTransform, Resampling, SaliencyTransform
 from wsss.errors import UserError
 from wsss.inference.shards import open_shards
-from wsss.inference.tta import full
 from wsss.machine import distributed
 from wsss.models import C2AM, PoolNet
 from wsss.progress import LOGGER
 from wsss.runs.step import Step
+from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
-from wsss.store.maps import MapShard
 from wsss.store.networks import Header
 from wsss.training.fit import fit, keep, labelled_images
 from wsss.training.tasks import C2amTask, PoolnetTask
@@ -40,7 +39,7 @@ def train_c2am(step: Step, index: Path, out: Path, metrics: Path, *, cams: Seque
         raise UserError(f"saliency.method {method}: {'give no' if cams else 'give the shards of the'} CAMs")
     images = read_index(step, index)
     labelled = labelled_images(step, images)
-    shards = open_shards(step, "cams", MapShard, cams, labelled) if cams else None
+    shards = open_shards(step, "cams", CamShard, cams, labelled) if cams else None
     network = new_c2am(section)
     task = C2amTask(network, section, hints=shards is not None)
     samples = c2am_samples(section, labelled, network, CamHints(shards) if shards else None)
@@ -80,11 +79,11 @@ def train_poolnet(step: Step, index: Path, masks: Sequence[Path], out: Path, met
 class CamHints:
     """An image's hint: the largest CAM of its classes, float32 (H, W) in [0, 1]. shards: by image id."""
 
-    def __init__(self, shards: Mapping[str, MapShard]) -> None:
+    def __init__(self, shards: Mapping[str, CamShard]) -> None:
         self.shards = shards
 
     def __call__(self, image_id: str) -> np.ndarray:
-        hint: np.ndarray = full(self.shards[image_id][image_id]).max(axis=0, initial=0)
+        hint: np.ndarray = self.shards[image_id][image_id].full().max(axis=0, initial=0)
         return hint
 
 
