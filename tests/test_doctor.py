@@ -106,3 +106,12 @@ def test_the_command_prints_all_and_ends_with_what_is_missing(
     printed = capsys.readouterr().out
     assert f"ok       torch: {torch.__version__}\n" in printed
     assert "missing  runs: no config/*.yaml in" in printed and "→ cd to the root of the repository" in printed
+
+
+def test_licenses_that_are_not_open_are_named(findings: Callable[[], dict[str, Finding]]) -> None:
+    network = "    network:\n      backbone: vit_base_patch16_224.mae\n"
+    write_text(Path("config", "mae.yaml"), f"extends: mine\npriors:\n{network.replace('    ', '  ', 1)}")
+    found = findings()
+    note = found["weights of vit_base_patch16_224.mae"]
+    assert note.state == "note" and "cc-by-nc-4.0" in note.found and "mae" in note.found
+    assert not any("resnest269e" in what for what in found)

@@ -149,7 +149,7 @@ def test_a_copy_keeps_what_rests() -> None:
         ({"name": "resnest50"}, "resnest50d"),
         ({"name": SMALL, "output_stride": 4}, "8, 16 and 32"),
         ({"name": "densenet121"}, "output stride 16"),
-        ({"name": "vit_tiny_patch16_224", "output_stride": 32}, "strides"),
+        ({"name": "beit_base_patch16_224", "output_stride": 32}, "strides"),
         ({"name": "resnet50_caffe", "output_stride": 8}, "16 only"),
         ({"name": SMALL, "norm": "fixed"}, "normal, fix"),
         ({"name": SMALL, "freeze": "head"}, "none, stem, stages, all"),

@@ -14,6 +14,8 @@ import numpy as np
 import yaml
 
 from wsss.config import VocDataset
+from wsss.config.section import Section
+from wsss.config.training import BackboneConfig
 from wsss.errors import UserError
 from wsss.machine.devices import count_gpus
 from wsss.runs.run import RESULTS, load_run, run_names
@@ -21,6 +23,8 @@ from wsss.runs.run import RESULTS, load_run, run_names
 #: what has its say in results or in the workflow, in the order of the report
 PACKAGES = ("wsss", "torch", "torchvision", "timm", "numpy", "pillow", "pydensecrf2", "snakemake")
 PLUGIN = "snakemake-executor-plugin-slurm"
+#: licenses that leave the use of weights and results open
+PERMISSIVE = ("apache-2.0", "mit", "bsd-3-clause")
 #: GB below which a run of VOC's size fills the disk: score maps, checkpoints of two large networks
 LEAST_DISK = 50.0
 #: GB below which data-loading processes run out of the memory that they share
@@ -47,6 +51,7 @@ def examine() -> Iterator[Finding]:
     yield from _devices()
     yield _crf()
     yield from _data()
+    yield from _weights()
     yield from _slurm()
     yield from _disk()
 
@@ -126,6 +131,32 @@ def _data() -> Iterator[Finding]:
             yield Finding("ok", what, f"{sum(1 for _ in os.scandir(images))} images in {root}")
         else:
             yield Finding("note", what, f"no {images}", f"ln -s /where/it/is {root}")
+
+
+def _weights() -> Iterator[Finding]:
+    """Licenses of the weights that the runs in config/ fetch, where they restrict what may be done."""
+    from wsss.models.weights import license_of
+
+    runs: dict[str, list[str]] = {}
+    for name in run_names():
+        try:
+            sections = _networks(load_run(name).config)
+            for backbone in {section.backbone for section in sections if section.weights == "imagenet"}:
+                runs.setdefault(backbone, []).append(name)
+        except UserError:
+            continue  # reported with the data
+    for backbone, users in sorted(runs.items()):
+        if (terms := license_of(backbone)) not in PERMISSIVE:
+            remedy = "read it before you pass on what these weights make, or choose another backbone"
+            yield Finding("note", f"weights of {backbone}", f"license {terms}; {', '.join(users)}", remedy)
+
+
+def _networks(section: Section) -> Iterator[BackboneConfig]:
+    if isinstance(section, BackboneConfig):
+        yield section
+    for _, value in section:
+        if isinstance(value, Section):
+            yield from _networks(value)
 
 
 def _slurm() -> Iterator[Finding]:

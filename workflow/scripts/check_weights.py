@@ -5,7 +5,7 @@ import sys
 from operator import attrgetter
 
 from wsss.errors import UserError
-from wsss.models.weights import check_weights
+from wsss.models.weights import check_weights, license_of
 from wsss.progress import LOGGER, log_to
 from wsss.runs.run import load_run
 from wsss.runs.stages import STAGES
@@ -20,6 +20,10 @@ if __name__ == "__main__":
         network = attrgetter(STAGES[stage].section)(load_run(run).config).network
         try:
             check_weights(network.backbone, network.weights)
+            if network.weights == "imagenet":
+                LOGGER.info(
+                    "%s: weights of %s, license %s", training, network.backbone, license_of(network.backbone)
+                )
         except UserError as error:
             LOGGER.error("error: %s of run %s: %s", stage, run, error)
             wrong = 1

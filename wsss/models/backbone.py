@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from wsss.errors import UserError
 from wsss.models.norm import NormMode, Resting, batch_norms
 from wsss.models.resnet import is_resnet, make_caffe, set_output_stride
+from wsss.models.vit import VisionTower, is_vision_transformer
 
 FreezeLevel = Literal["none", "stem", "stages", "all"]
 
@@ -23,11 +24,12 @@ CAFFE = {"resnet50_caffe": "resnet50"}
 
 
 class Backbone(Resting):
-    """The convolutional trunk of a network.
+    """The trunk of a network.
 
-    name: a network of timm with `features_only`, or `resnet50_caffe`.
+    name: a network of timm with `features_only`, a plain vision transformer of timm, or `resnet50_caffe`.
     output_stride: 8, 16 or 32; stride of the last stage (see `resnet.py` for ResNeSt and ResNet, which are
-        as the published system has them; the others are as timm makes them).
+        as the published system has them, and `vit.py` for vision transformers; the others are as timm makes
+        them).
     norm: "normal" trains batch normalisation; "fix" keeps it on its running statistics, with weight and bias
         frozen, also under `train()`.
     freeze: what does not learn and stays in evaluation mode: "none", "stem", "stages" (the stem and all
@@ -37,8 +39,8 @@ class Backbone(Resting):
         EfficientNet has one more convolution there (320 → 1280 channels in Lite0), which timm leaves out.
 
     `channels` and `strides` describe the five features. The stem's feature is at stride 4 for ResNet and
-    ResNeSt, at stride 2 for networks that have such a feature, and for those without (ConvNeXt, Swin) the
-    first stage's, given twice. `layout` is the order in memory that is the faster one: the usual
+    ResNeSt, at stride 2 for networks that have such a feature, and for those without (ConvNeXt, Swin, ViT)
+    the first stage's, given twice. `layout` is the order in memory that is the faster one: the usual
     for ResNeSt, the other for ResNet, EfficientNet-Lite and MobileNet.
 
     Raises UserError for what cannot be had.
@@ -146,6 +148,8 @@ def feature_network(
         net = _features(CAFFE[name], pretrained)
         make_caffe(net)
         return net
+    if is_vision_transformer(name):
+        return VisionTower(name, output_stride, pretrained=pretrained)
     net = _features(name, pretrained)
     if is_resnet(net):
         set_output_stride(net, output_stride)

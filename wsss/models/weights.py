@@ -21,6 +21,7 @@ from torch import Tensor
 from wsss.errors import UserError
 from wsss.models.backbone import CAFFE, Backbone, check_name, feature_network, flat
 from wsss.models.published import TRUNK, released_names, take
+from wsss.models.vit import TOWER
 
 #: registry packages that carry ImageNet weights: backbone -> distribution, and the class that knows its file
 PACKAGES = {
@@ -65,6 +66,16 @@ def normalization(backbone: str) -> Normalization:
         return Normalization((127 / 255,) * 3, (128 / 255,) * 3)
     cfg = get_pretrained_cfg(backbone)
     return Normalization(_three(cfg.mean), _three(cfg.std))
+
+
+def license_of(backbone: str) -> str:
+    """The license of timm's pretrained weights of a backbone, in timm's spelling ("apache-2.0").
+
+    "unknown" where timm states none: the page of the weights may say more.
+    """
+    check_name(backbone)
+    cfg = None if backbone in CAFFE else get_pretrained_cfg(backbone)
+    return (cfg.license if cfg else None) or "unknown"
 
 
 def check_weights(backbone: str, weights: str | None) -> None:
@@ -115,7 +126,8 @@ def load_backbone_weights(backbone: Backbone, weights: str | None) -> None:
 
     def names(ours: str) -> list[str]:
         inner = ours.removeprefix(TRUNK)
-        return [*released_names(ours), inner, plain.get(flat(inner), inner)]
+        bare = inner.removeprefix(TOWER)
+        return [*released_names(ours), inner, bare, plain.get(flat(bare), bare)]
 
     of_classifier = any(name.removeprefix("module.") in full for name in found)
 
@@ -205,8 +217,8 @@ def _fetch(backbone: str, classifier_features: bool) -> dict[str, Tensor]:
 def _unreachable(backbone: str, error: Exception) -> UserError:
     return UserError(
         f"weights 'imagenet' of backbone {backbone!r}: not on this machine and cannot be fetched "
-        f"({_reason(error)}). Fetch them once where there is a connection and the same cache directory; "
-        f"otherwise {_ALLOWED}"
+        f"({_reason(error)}). Fetch them once where there is a connection and the same cache directory "
+        f"(their license: {license_of(backbone)}); otherwise {_ALLOWED}"
     )
 
 
