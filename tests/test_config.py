@@ -171,7 +171,7 @@ FAULTS = {
         "segmentation: {labels: masks}",
         'segmentation.labels = "masks": must be pseudo | ground_truth',
     ),
-    "twice": ("cams: {flip: true, flip: false}", "cams.flip: stands twice, first in line 2"),
+    "twice": ("cams: {flip: true, flip: false}", "cams.flip: duplicate key, first in line 2"),
 }
 
 
@@ -244,9 +244,9 @@ def test_long_values_are_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [1", "run.yaml:1: no valid YAML: "),
-        ("a: !!python/object:os.system x", "run.yaml:1: no valid YAML: could not determine a constructor"),
-        ("a: 1\n---\nb: 1", "run.yaml:2: no valid YAML: "),
+        ("a: [1", "run.yaml:1: not valid YAML: "),
+        ("a: !!python/object:os.system x", "run.yaml:1: not valid YAML: could not determine a constructor"),
+        ("a: 1\n---\nb: 1", "run.yaml:2: not valid YAML: "),
         ("a: \x00", "run.yaml: cannot be read as YAML: "),
         ("a: &b [*b]", "run.yaml: an alias contains itself"),
         ("- a", "run.yaml: must be a mapping of keys to values"),

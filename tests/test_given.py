@@ -262,9 +262,31 @@ def test_a_key_is_set_where_people_wrote_it() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["given: {oc: '000000000000'}", "{extends: voc12}", "given:\n    oc: x\n"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("given:\n    oc: x", 'given:\n    priors: "0123456789ab"  # new\n    oc: x\n'),
+        (
+            "given:\n    oc: x\n    priors: 'y'  # old\noc: {}\n",
+            'given:\n    oc: x\n    priors: "0123456789ab"  # new\noc: {}\n',
+        ),
+        ("given:", 'given:\n  priors: "0123456789ab"  # new\n'),
+        ("given: # none\noc: {}", 'given: # none\n  priors: "0123456789ab"  # new\noc: {}\n'),
+        ("", 'given:\n  priors: "0123456789ab"  # new\n'),
+    ],
+)
+def test_a_key_has_the_indentation_of_its_section(text: str, expected: str) -> None:
+    assert (
+        with_key(text, "given", "priors", "0123456789ab", comment="new", file="f.yaml").lstrip() == expected
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["given: {oc: '000000000000'}", "{extends: voc12}", "given: 3", "given:\n  priors:\n    x\n", "a: [1"],
+)
 def test_a_file_of_another_form_is_left_to_people(text: str) -> None:
     with pytest.raises(
-        UserError, match=r'f\.yaml: cannot be edited; write into it:\ngiven:\n  priors: "0123'
+        UserError, match=r'f\.yaml: cannot be edited automatically; add to it:\ngiven:\n  priors: "0123'
     ):
         with_key(text, "given", "priors", "0123456789ab", comment="new", file="f.yaml")
