@@ -15,11 +15,11 @@ from support.golden import TOLERANCE, outputs
 from support.odd_data import Malicious
 from torch import Tensor
 
+from workflow.scripts.make_masks import make_masks
 from wsss.cli import main
 from wsss.config.edit import with_key
 from wsss.errors import UserError
 from wsss.imports.networks import classes_of, give
-from wsss.inference.mask_stage import infer_masks
 from wsss.runs.run import load_run, stages
 from wsss.store.label_maps import LabelShard
 from wsss.store.networks import Header, load_network, new_network, read_header, save_model
@@ -226,7 +226,7 @@ def test_a_run_given_its_segmentation_network_makes_masks(toy: Toy) -> None:
     give(toy.run, "segmentation", Path("released.safetensors"))
     run = toy.run = load_run("toy")
     assert stages(run) == ["index", "segmentation", "masks"]
-    infer_masks(toy.step("masks"), toy.index_path, run.model("segmentation"), 0, Path("masks"))
+    make_masks(toy.step("masks", model=run.model("segmentation"), out=Path("masks")))
     assert LabelShard("masks").ids == tuple(record.id for record in toy.index)
 
 
@@ -234,7 +234,7 @@ def test_a_network_of_other_classes_is_refused_where_it_is_used(toy: Toy) -> Non
     header = Header("DeepLabV3Plus", BACKBONE, 16, ("x", "y", "z"), toy.run.digest("segmentation"))
     save_model(Path("other.safetensors"), new_network(header), header)
     with pytest.raises(UserError, match=r"other\.safetensors: knows 3 classes \(x, y, z\), split train has"):
-        infer_masks(toy.step("masks"), toy.index_path, Path("other.safetensors"), 0, Path("masks"))
+        make_masks(toy.step("masks", model=Path("other.safetensors"), out=Path("masks")))
 
 
 # --- the run's file ---

@@ -13,14 +13,14 @@ from support.chain import BACKBONE, CLASSES, Toy
 from support.odd_data import Malicious
 from support.workflow import planned, write_run
 
+from workflow.scripts.evaluate_saliency import evaluate_saliency
+from workflow.scripts.make_affinity_labels import make_affinity_labels
+from workflow.scripts.walk_cams import walk_cams
 from wsss.cli import main
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
 from wsss.imports.entry import has_maps, require_given
 from wsss.imports.maps import give_maps
-from wsss.inference.label_stage import label_affinities
-from wsss.inference.saliency_stage import score_saliency
-from wsss.inference.walk_stage import walk_shard
 from wsss.report.status import states_of
 from wsss.runs.run import load_run, stages
 from wsss.store.cams import CamShard
@@ -77,11 +77,9 @@ def affinity_net(toy: Toy, name: str) -> Path:
 
 
 def test_what_follows_is_as_of_the_maps_themselves(made: Toy) -> None:
-    label_affinities(
-        made.step("affinity_labels"), made.index_path, made.cams, 0, Path("a"), saliency=made.saliency
-    )
+    make_affinity_labels(made.step("affinity_labels", cams=made.cams, saliency=made.saliency, out=Path("a")))
     net = affinity_net(made, "a.safetensors")
-    walk_shard(made.step("walks"), made.index_path, made.cams, net, 0, Path("w.safetensors"))
+    walk_cams(made.step("walks", cams=made.cams, model=net, out=Path("w.safetensors")))
     first = load_run("other")
     assert imported("cams", stage="cams") == imported("masks", stage="saliency_crf") == 0
     other = made.run = load_run("other")
@@ -100,16 +98,15 @@ def test_what_follows_is_as_of_the_maps_themselves(made: Toy) -> None:
     for one, two in zip(theirs, ours, strict=True):
         assert one.size == two.size and np.array_equal(one.keys, two.keys)
         assert np.array_equal(one.full(), two.full()) and np.array_equal(one.strided(), two.strided())
-    label_affinities(made.step("affinity_labels"), made.index_path, cams, 0, Path("b"), saliency=saliency)
+    make_affinity_labels(made.step("affinity_labels", cams=cams, saliency=saliency, out=Path("b")))
     for (name, label), (again, same) in zip(LabelShard("a"), LabelShard("b"), strict=True):
         assert name == again and np.array_equal(label, same)
     net = affinity_net(made, "b.safetensors")
-    walk_shard(made.step("walks"), made.index_path, cams, net, 0, Path("v.safetensors"))
+    walk_cams(made.step("walks", cams=cams, model=net, out=Path("v.safetensors")))
     for one, two in zip(WalkShard("w.safetensors"), WalkShard("v.safetensors"), strict=True):
         assert np.array_equal(one.scales[1.0], two.scales[1.0])
     files = {"cams": [cams], "c2am": [], "crf": [saliency], "poolnet": []}
-    step = made.step("saliency_metrics")
-    score_saliency(step, made.index_path, **files, out=Path("s.json"), curve=Path("s.csv"))
+    evaluate_saliency(made.step("saliency_metrics", **files, out=Path("s.json"), curve=Path("s.csv")))
     assert read_json("s.json")["kinds"] == ["crf"], "nothing is made for its scores alone"
     assert {state.stage: state.note for state in states_of(other)}["cams"] == "given"
 

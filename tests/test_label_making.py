@@ -9,13 +9,15 @@ import pytest
 from PIL import Image
 from support.chain import CLASSES, Toy, classes_of
 
+from workflow.scripts.evaluate_labels import evaluate_labels
+from workflow.scripts.evaluate_walks import evaluate_walks
+from workflow.scripts.make_affinity_labels import make_affinity_labels
+from workflow.scripts.make_pseudo_labels import make_pseudo_labels
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.data.palette import voc_palette
 from wsss.errors import UserError
-from wsss.evaluation.labels import evaluate_labels
-from wsss.inference.label_stage import label_affinities, label_pixels
-from wsss.inference.scoring import score_labels, score_maps
+from wsss.evaluation.labels import score_labels
 from wsss.labels import affinity_label, pseudo_label
 from wsss.store.cams import CamShard
 from wsss.store.files import write_png
@@ -61,8 +63,8 @@ def test_affinity_labels_follow_the_rule(tmp_path: Path, saliency: str, iteratio
     labels = {"iterations": iterations, "gt_prob": 0.6, "fg_threshold": 0.5, "bg_threshold": 0.2}
     toy = Toy(tmp_path, saliency=saliency, affinity={"labels": labels})
     out = tmp_path / "labels" / "000"
-    step = toy.step("affinity_labels")
-    label_affinities(step, toy.index_path, toy.cams, 0, out, saliency=toy.saliency)
+    step = toy.step("affinity_labels", cams=toy.cams, saliency=toy.saliency, out=out)
+    make_affinity_labels(step)
     made = LabelShard(out)
     assert made.digest == step.digest and made.ids == tuple(record.id for record in toy.index)
     cams, salient = CamShard(toy.cams), None
@@ -80,18 +82,16 @@ def test_affinity_labels_follow_the_rule(tmp_path: Path, saliency: str, iteratio
 
 def test_the_saliency_has_to_be_the_runs(tmp_path: Path) -> None:
     toy = Toy(tmp_path)
-    step, out = toy.step("affinity_labels"), tmp_path / "000"
+    out = tmp_path / "000"
     with pytest.raises(UserError, match="makes its affinity labels with the saliency of stage saliency_crf"):
-        label_affinities(step, toy.index_path, toy.cams, 0, out)
+        make_affinity_labels(toy.step("affinity_labels", cams=toy.cams, saliency=None, out=out))
     foreign = tmp_path / "foreign"
     write_label_shard(foreign, [], digest="0")
     with pytest.raises(UserError, match="foreign: made from another configuration"):
-        label_affinities(step, toy.index_path, toy.cams, 0, out, saliency=foreign)
+        make_affinity_labels(toy.step("affinity_labels", cams=toy.cams, saliency=foreign, out=out))
     bare = Toy(tmp_path / "bare", saliency="none")
     with pytest.raises(UserError, match="makes its affinity labels with no saliency"):
-        label_affinities(
-            bare.step("affinity_labels"), bare.index_path, bare.cams, 0, out, saliency=toy.saliency
-        )
+        make_affinity_labels(bare.step("affinity_labels", cams=bare.cams, saliency=toy.saliency, out=out))
     assert not out.exists()
 
 
@@ -100,8 +100,8 @@ def test_an_image_whose_saliency_does_not_fit_is_named(tmp_path: Path) -> None:
     assert toy.saliency is not None
     write_png(LabelShard(toy.saliency).path("id2"), np.zeros((9, 9), np.uint8))
     with pytest.raises(UserError, match=r"id2: .*saliency \(9, 9\) of an image of"):
-        label_affinities(
-            toy.step("affinity_labels"), toy.index_path, toy.cams, 0, tmp_path / "0", saliency=toy.saliency
+        make_affinity_labels(
+            toy.step("affinity_labels", cams=toy.cams, saliency=toy.saliency, out=tmp_path / "0")
         )
 
 
@@ -111,8 +111,9 @@ def test_an_image_whose_saliency_does_not_fit_is_named(tmp_path: Path) -> None:
 def test_pseudo_labels_follow_the_rule(tmp_path: Path) -> None:
     labels = {"threshold": 0.5, "iterations": 2, "gt_prob": 0.8}
     toy = Toy(tmp_path, segmentation={"pseudo": labels})
-    out, step, walks = tmp_path / "000", toy.step("pseudo_labels"), walks_of(toy)
-    label_pixels(step, toy.index_path, walks, 0, out)
+    out, walks = tmp_path / "000", walks_of(toy)
+    step = toy.step("pseudo_labels", walks=walks, out=out)
+    make_pseudo_labels(step)
     made, maps = LabelShard(out), WalkShard(walks)
     assert made.digest == step.digest and made.ids == maps.ids
     for record in toy.index:
@@ -123,7 +124,7 @@ def test_pseudo_labels_follow_the_rule(tmp_path: Path) -> None:
     assert classes_of(made["id5"]) == {0}
     assert all(255 not in classes_of(array) for _, array in made)
     with pytest.raises(UserError, match=r"cams.*made from another configuration"):
-        label_pixels(step, toy.index_path, toy.cams, 0, out)
+        make_pseudo_labels(toy.step("pseudo_labels", walks=toy.cams, out=out))
 
 
 # ---- scores ------------------------------------------------------------------------------------------------
@@ -140,7 +141,7 @@ def test_label_maps_are_scored_where_they_say_something(tmp_path: Path) -> None:
     index = Index(records, ("x", "y", "z"), "train", "d")
     labels = np.array([[0, 255, 1, 0], [2, 255, 255, 1]], np.uint8)
     write_label_shard(tmp_path / "0", [("a", labels)], digest="e")
-    found = evaluate_labels({"a": LabelShard(tmp_path / "0")}, index, progress=False)
+    found = score_labels({"a": LabelShard(tmp_path / "0")}, index, progress=False)
     assert found["coverage"] == pytest.approx(100 * 4 / 6)
     iou = found["iou"]
     assert list(iou) == ["background", "x", "y", "z"]
@@ -149,19 +150,20 @@ def test_label_maps_are_scored_where_they_say_something(tmp_path: Path) -> None:
     assert found["protocol"]["images"] == 1 and found["protocol"]["images_without_mask"] == 1
     assert found["protocol"]["digest"] == "e"
     with pytest.raises(UserError, match="split train: none of its 1 images has a mask"):
-        evaluate_labels({}, replace(index, records=records[1:]))
+        score_labels({}, replace(index, records=records[1:]))
     write_label_shard(tmp_path / "0", [("a", labels[:, :3])], digest="e")
     with pytest.raises(UserError, match=r"a: .*a.png has 3 x 2 pixels, but the mask .*m.png has 4 x 2"):
-        evaluate_labels({"a": LabelShard(tmp_path / "0")}, index, progress=False)
+        score_labels({"a": LabelShard(tmp_path / "0")}, index, progress=False)
     write_label_shard(tmp_path / "0", [("a", np.full((2, 4), 9, np.uint8))], digest="e")
     with pytest.raises(UserError, match=r"a: prediction holds \[9\]"):
-        evaluate_labels({"a": LabelShard(tmp_path / "0")}, index, progress=False)
+        score_labels({"a": LabelShard(tmp_path / "0")}, index, progress=False)
 
 
 def test_a_perfect_map_scores_100_and_a_missing_one_is_named(tmp_path: Path) -> None:
     toy, out = Toy(tmp_path), tmp_path / "metrics.json"
-    step, truth = toy.step("pseudo_labels"), toy.truth("pseudo_labels")
-    score_labels(step, toy.index_path, [truth], out)
+    truth = toy.truth("pseudo_labels")
+    step = toy.step("pseudo_labels", maps=[truth], out=out)
+    evaluate_labels(step)
     metrics = json.loads(out.read_text())
     assert (metrics["miou"], metrics["coverage"]) == (100, 100)
     assert metrics["run"] == "toy" and metrics["digest"] == step.digest
@@ -170,17 +172,17 @@ def test_a_perfect_map_scores_100_and_a_missing_one_is_named(tmp_path: Path) -> 
     with pytest.raises(
         UserError, match="pseudo_labels: 2 images are in none of the 1 shards given: id1, id4"
     ):
-        score_labels(step, toy.index_path, [tmp_path / "some"], out)
+        evaluate_labels(toy.step("pseudo_labels", maps=[tmp_path / "some"], out=out))
 
 
 def test_walks_are_scored_at_every_threshold(tmp_path: Path) -> None:
     toy, out, curve = Toy(tmp_path), tmp_path / "walks.json", tmp_path / "walks.csv"
     walks = walks_of(toy)
-    step = toy.step("walks_metrics")
-    score_maps(step, "walks", toy.index_path, [walks], out, curve)
+    step = toy.step("walks_metrics", walks=[walks], out=out, curve=curve)
+    evaluate_walks(step)
     metrics = json.loads(out.read_text())
     assert metrics["digest"] == step.digest and "walked CAMs" in metrics["protocol"]["maps"]
     assert len(metrics["curve"]) == 16 == len(curve.read_text().splitlines()) - 1
     assert metrics["protocol"]["images"] == 6 and set(metrics["iou"]) == {"background", *CLASSES}
     with pytest.raises(UserError, match=r"cams\.safetensors: made from another configuration"):
-        score_maps(step, "walks", toy.index_path, [toy.cams], out, curve)
+        evaluate_walks(toy.step("walks_metrics", walks=[toy.cams], out=out, curve=curve))

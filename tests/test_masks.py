@@ -11,6 +11,8 @@ from PIL import Image
 from support.chain import BACKBONE, CLASSES, SIZES, Toy
 from torch.nn import functional
 
+from workflow.scripts.make_masks import make_masks
+from workflow.scripts.pack_masks import pack_masks
 from wsss.config import MaskCrfConfig
 from wsss.crf import refine_deeplab, refine_mixed
 from wsss.data.images import read_image
@@ -19,8 +21,6 @@ from wsss.data.palette import voc_palette
 from wsss.data.voc import VOC_CLASSES
 from wsss.errors import UserError
 from wsss.exports.server_archive import write_archive
-from wsss.inference.label_stage import archive_masks
-from wsss.inference.mask_stage import infer_masks
 from wsss.inference.masks import SegmentationNetwork, mask_of, masks_of, segmented
 from wsss.inference.tta import rescale
 from wsss.models import DeepLabV3Plus
@@ -124,9 +124,9 @@ def test_a_shard_of_masks_is_written(toy: Toy, model: DeepLabV3Plus, tmp_path: P
     """Of a split without labels and masks, too, as VOC's test split is."""
     bare = tuple(replace(record, mask=None, labels=()) for record in toy.index)
     replace(toy.index, records=bare, split="test").write(toy.index_path)
-    step, out = toy.step("masks"), tmp_path / "masks" / "000"
-    path = saved(toy, model, toy.run.digest("segmentation"))
-    infer_masks(step, toy.index_path, path, 0, out)
+    out, path = tmp_path / "masks" / "000", saved(toy, model, toy.run.digest("segmentation"))
+    step = toy.step("masks", model=path, out=out)
+    make_masks(step)
     made = LabelShard(out)
     assert made.digest == step.digest and made.ids == tuple(record.id for record in toy.index)
     direct = masks_of(
@@ -139,7 +139,7 @@ def test_a_shard_of_masks_is_written(toy: Toy, model: DeepLabV3Plus, tmp_path: P
     with Image.open(made.path("id0")) as image:
         assert image.mode == "P" and image.getpalette() == voc_palette().ravel().tolist()
     with pytest.raises(UserError, match=r"segmentation\.safetensors: made from another configuration"):
-        infer_masks(step, toy.index_path, saved(toy, model, "0"), 0, out)
+        make_masks(toy.step("masks", model=saved(toy, model, "0"), out=out))
 
 
 # ---- the evaluation server's archive -----------------------------------------------------------------------
@@ -205,4 +205,4 @@ def test_what_the_server_would_not_take_is_refused(
 
 def test_only_vocs_classes_go_to_the_server(toy: Toy, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="split train: its classes are not VOC's"):
-        archive_masks(toy.step("masks"), toy.index_path, [toy.truth("masks")], tmp_path / "a.tar")
+        pack_masks(toy.step("masks", masks=[toy.truth("masks")], out=tmp_path / "a.tar"))

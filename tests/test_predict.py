@@ -11,11 +11,11 @@ from PIL import Image
 from support.chain import BACKBONE, CLASSES, Toy
 
 import wsss.exports.predictions
+from workflow.scripts.make_masks import make_masks
 from wsss.cli import main
 from wsss.data.palette import voc_palette
 from wsss.data.photos import enlarged, find_photos, within
 from wsss.errors import UserError
-from wsss.inference.mask_stage import infer_masks
 from wsss.inference.trained import trained_segmenter
 from wsss.models import DeepLabV3Plus
 from wsss.runs.run import load_run
@@ -59,7 +59,7 @@ def mask(name: str, out: str = "out") -> np.ndarray:
 def test_masks_are_those_of_the_stage(trained: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the same images; and photographs in several groups are the same as in one."""
     network = trained.run.model("segmentation")
-    infer_masks(trained.step("masks"), trained.index_path, network, 0, Path("expected"))
+    make_masks(trained.step("masks", model=network, out=Path("expected")))
     monkeypatch.setattr(wsss.exports.predictions, "AT_ONCE", 2)
     rows = predicted(*(str(record.image) for record in trained.index), "--side", "0")
     assert len(rows) == len(trained.index)

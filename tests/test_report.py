@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.chain import Toy
-from support.report import HOME, Page, report_files, report_page
+from support.report import HOME, Page, report_files, report_page, write_report
 
 from wsss.errors import UserError
 from wsss.report import pictures
@@ -17,7 +17,6 @@ from wsss.report.choose import choose_images
 from wsss.report.numbers import Number
 from wsss.report.provenance import comments_of, seeds_of, settings_of
 from wsss.report.scores import score_images
-from wsss.report.stage import make_report
 from wsss.runs.run import load_run
 from wsss.store.files import read_json, write_json, write_text
 
@@ -46,19 +45,19 @@ def test_every_picture_is_told_in_words(page: Page) -> None:
 
 
 def test_masks_of_another_making_are_refused(toy: Toy) -> None:
-    given = report_files(toy)
-    path = next(path for path in given.metrics if path.name.startswith("masks"))
+    files = report_files(toy)
+    path = next(path for path in files["metrics"] if path.name.startswith("masks"))
     found = read_json(path)
     write_json(path, found | {"miou": 12.0})
     with pytest.raises(
         UserError,
         match=r"the metrics say 12\.00 %.*Score them again: .*--force results/toy/metrics/masks.train.json",
     ):
-        make_report(toy.step("masks"), given, Path("r.html"), Path("i.json"))
+        write_report(toy, files)
     write_json(path, found | {"digest": "0" * 12})
     with pytest.raises(UserError, match=r"masks\.val\.json: made from another configuration"):
-        make_report(toy.step("masks"), given, Path("r.html"), Path("i.json"))
-    assert not Path("r.html").exists()
+        write_report(toy, files)
+    assert not (HOME / "report.html").exists()
 
 
 def test_images_without_masks_have_no_scores(toy: Toy) -> None:
@@ -72,18 +71,18 @@ def test_images_without_masks_have_no_scores(toy: Toy) -> None:
 
 
 def test_an_upper_bound_has_a_page_of_little(toy: Toy) -> None:
-    given = report_files(toy)
+    files = report_files(toy)
     config = json.loads(Path("config/toy.yaml").read_text())
     config["segmentation"]["labels"] = "ground_truth"
     write_text("config/toy.yaml", json.dumps(config))
     toy.run = load_run("toy")
-    masks = next(path for path in given.metrics if path.name.startswith("masks"))
+    masks = next(path for path in files["metrics"] if path.name.startswith("masks"))
     none = {name: [] for name in ("cams", "saliency", "affinity_labels", "walks", "pseudo_labels")}
     write_json(masks, read_json(masks) | {"digest": toy.run.digest("masks")})
-    shard = given.masks[0] / "shard.json"
+    shard = files["masks"][0] / "shard.json"
     write_json(shard, json.loads(shard.read_text()) | {"digest": toy.run.digest("masks")})
-    little = replace(given, metrics=[masks], trainings=given.trainings[1:], **none)
-    make_report(toy.step("masks"), little, HOME / "report.html", HOME / "metrics" / "images.json")
+    little = {**files, "metrics": [masks], "trainings": files["trainings"][1:], **none}
+    write_report(toy, little)
     text = (HOME / "report.html").read_text()
     assert "This run is" in text and "learnt from the data set's own masks" in text.replace(
         "\n", " "

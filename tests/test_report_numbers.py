@@ -113,8 +113,9 @@ def test_weights_of_losses_are_those_of_the_configuration(toy: Toy, page: Page) 
 
 
 def test_the_chosen_points_are_on_their_curves(toy: Toy) -> None:
-    given = report_files(toy)
-    results = read_results(toy.run, given.metrics, given.chain, given.trainings, Source("i", {}))
+    files = report_files(toy)
+    measured = (files["metrics"], files["chain"], files["trainings"])
+    results = read_results(toy.run, *measured, Source("i", {}))
     charts = threshold_charts(results)
     assert len(charts) == 3
     for chart in charts:

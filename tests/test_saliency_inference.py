@@ -15,7 +15,7 @@ from wsss.config import SaliencyCrfConfig
 from wsss.crf import refine_labels
 from wsss.data.index import Index
 from wsss.errors import UserError
-from wsss.evaluation.saliency import evaluate_saliency
+from wsss.evaluation.saliency import score_saliency
 from wsss.figures.curves import saliency_curve
 from wsss.figures.saliency import saliency_sheet
 from wsss.inference.device_network import DeviceNetwork
@@ -269,7 +269,7 @@ def evaluate(shards: dict[str, list[Path]], index: Index, **options: Any) -> dic
     """Score all kinds."""
     kinds = {name: paths for name, paths in shards.items() if name != "cams"}
     options = {"thresholds": THRESHOLDS, "progress": False} | options
-    return evaluate_saliency(kinds, shards["cams"], index, **options)
+    return score_saliency(kinds, shards["cams"], index, **options)
 
 
 def test_scores_are_those_of_a_plain_loop(shards: dict[str, list[Path]], index: Index) -> None:

@@ -22,14 +22,14 @@ LONGEST_SCRIPT = 39
 #: (errors, files) or stands beside (crf, labels).
 HEIGHT = {
     "config": 0,
-    "runs": 0,
     "data": 1,
     "losses": 1,
     "metrics": 1,
     "models": 1,
-    "figures": 2,
-    "inference": 2,
-    "training": 2,
+    "runs": 2,
+    "figures": 3,
+    "inference": 3,
+    "training": 3,
 }
 #: parts that take tensors and give tensors: no data sets, no files
 PURE = ("models", "losses")

@@ -10,11 +10,11 @@ import torch
 from support.chain import SIZES, Toy
 from torch import Tensor
 
+from workflow.scripts.walk_cams import walk_cams
 from wsss.config import WalkConfig
 from wsss.data.images import read_image
 from wsss.errors import UserError
 from wsss.inference.random_walk import random_walk
-from wsss.inference.walk_stage import walk_shard
 from wsss.inference.walks import EdgeNetwork, walk_maps
 from wsss.models import AffinityNet
 from wsss.store.cams import CamMaps, CamShard
@@ -168,15 +168,15 @@ def saved(toy: Toy, model: AffinityNet, digest: str) -> Path:
 
 
 def test_a_shard_of_walks_is_written(toy: Toy, model: AffinityNet, tmp_path: Path) -> None:
-    step, out = toy.step("walks"), tmp_path / "walks.safetensors"
-    path = saved(toy, model, toy.run.digest("affinity"))
-    walk_shard(step, toy.index_path, toy.cams, path, 0, out)
+    out, path = tmp_path / "walks.safetensors", saved(toy, model, toy.run.digest("affinity"))
+    step = toy.step("walks", cams=toy.cams, model=path, out=out)
+    walk_cams(step)
     shard = WalkShard(out)
     assert shard.digest == step.digest and shard.ids == tuple(record.id for record in toy.index)
     direct = walk_maps(network(model), toy.index, holder(toy.cams), step.section, batch=1, workers=0)
     for one, other in zip(shard, direct, strict=True):
         np.testing.assert_array_equal(one.scales[1.0], other.scales[1.0])
-    with pytest.raises(UserError, match=r"run toy has cams\.shards = 1, from 0 on"):
-        walk_shard(step, toy.index_path, toy.cams, path, 1, out)
+    with pytest.raises(UserError, match=r"shard 1 does not exist; run toy has cams\.shards = 1, numbered"):
+        walk_cams(toy.step("walks", cams=toy.cams, model=path, shard=1, out=out))
     with pytest.raises(UserError, match=r"affinity\.safetensors: made from another configuration"):
-        walk_shard(step, toy.index_path, toy.cams, saved(toy, model, "0"), 0, out)
+        walk_cams(toy.step("walks", cams=toy.cams, model=saved(toy, model, "0"), out=out))

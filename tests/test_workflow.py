@@ -32,8 +32,8 @@ from support.workflow import (
     write_run,
 )
 
+from workflow.scripts.make_cams import make_cams
 from wsss.errors import UserError
-from wsss.inference.stage import infer_cams
 from wsss.runs.jobs import read_jobs
 from wsss.runs.run import load_run
 from wsss.runs.step import Step
@@ -343,9 +343,10 @@ def test_a_missing_shard_is_an_error_with_names(copy: Path) -> None:
 
 def test_a_shard_that_the_run_has_not_is_refused(made: Path) -> None:
     run = load_run("tiny", made / "config")
-    step = Step(argparse.Namespace(threads=1), "cams", run, run.config.cams)
-    with pytest.raises(UserError, match=r"002\.safetensors: run tiny has cams\.shards = 2, from 0 on"):
-        infer_cams(step, made / "no.csv", made / "no.safetensors", 2, made / "002.safetensors")
+    arguments = argparse.Namespace(threads=1, shard=2, out=made / "002.safetensors")
+    step = Step(arguments, "cams", run, run.config.cams)
+    with pytest.raises(UserError, match=r"002\.safetensors: shard 2 does not exist; .* cams\.shards = 2"):
+        make_cams(step)
 
 
 def test_an_input_of_another_configuration_is_refused(copy: Path) -> None:

@@ -66,10 +66,11 @@ class Toy:
         if saliency != "none":
             self.saliency = make_masks(root / "crf", self.index, self.run.digest("saliency_crf"))
 
-    def step(self, stage: str, threads: int = 1) -> Step:
-        """A step of the run, as its script has it."""
+    def step(self, stage: str, threads: int = 1, **files: Any) -> Step:
+        """A step of the run, as its script has it: with these files, the run's index and the first shard."""
         section = attrgetter(STAGES[stage].section)(self.run.config)
-        return Step(argparse.Namespace(threads=threads), stage, self.run, section)
+        arguments = {"threads": threads, "index": self.index_path, "shard": 0, **files}
+        return Step(argparse.Namespace(**arguments), stage, self.run, section)
 
     def truth(self, stage: str, name: str = "truth") -> Path:
         """A shard of the images' own masks, as if a stage had made them; 255 stays."""

@@ -11,16 +11,15 @@ import numpy as np
 from support.chain import Toy
 from support.images import CLASSES, SIZES, make_cams, make_masks
 
+from workflow.scripts.report import report
 from wsss.data.palette import read_mask, voc_palette
-from wsss.evaluation.labels import evaluate_labels
-from wsss.evaluation.saliency import evaluate_saliency
-from wsss.evaluation.scores import evaluate_scores
-from wsss.inference.scoring import KINDS
+from wsss.evaluation.labels import score_labels
+from wsss.evaluation.saliency import score_saliency
+from wsss.evaluation.scores import CAMS, WALKS, evaluate_scores
 from wsss.inference.shards import open_shards
 from wsss.report.chain import write_chain
 from wsss.report.published import CLASSES as PUBLISHED_CLASSES
 from wsss.report.published import FIGURES
-from wsss.report.stage import Given, make_report
 from wsss.store.files import write_csv, write_json
 from wsss.store.label_maps import LabelShard, write_label_shard
 from wsss.store.maps import write_shard
@@ -30,7 +29,7 @@ RESULTS = Path("results")
 HOME = RESULTS / "toy"
 
 
-def report_files(toy: Toy) -> Given:
+def report_files(toy: Toy) -> dict[str, Any]:
     """Make what a report of the run `toy` reads; its training images are its validation images, too."""
     shards = {"cams": [make_cams(HOME / "cams.safetensors", toy.index, toy.run.digest("cams"))]}
     shards["walks"] = [_walks(toy)]
@@ -44,13 +43,18 @@ def report_files(toy: Toy) -> Given:
         write_csv(path, [columns, {**columns, "epoch": 1.0, "loss/tiles": 1.25, "val/miou": 55.5}])
     chain = HOME / "metrics" / "chain.csv"
     write_chain(chain, toy.run, files)
-    return Given(index=toy.index_path, metrics=files, trainings=trainings, chain=chain, **shards)
+    return {"metrics": files, "trainings": trainings, "chain": chain, **shards}
 
 
 def report_page(toy: Toy) -> Path:
     """The page of the run `toy`."""
+    return write_report(toy, report_files(toy))
+
+
+def write_report(toy: Toy, files: dict[str, Any]) -> Path:
+    """Write the page of the run `toy` from these files."""
     page = HOME / "report.html"
-    make_report(toy.step("masks"), report_files(toy), page, HOME / "metrics" / "images.json")
+    report(toy.step("masks", **files, out=page, images=HOME / "metrics" / "images.json"))
     return page
 
 
@@ -82,14 +86,14 @@ def _metrics(toy: Toy, shards: dict[str, list[Path]]) -> list[Path]:
     thresholds = (0.1, 0.3, 0.5, 0.7)
     found: dict[str, tuple[str, dict[str, Any]]] = {
         name: (f"{name}_metrics", evaluate_scores(shards[name], toy.index, thresholds=thresholds, kind=kind))
-        for name, kind in KINDS.items()
+        for name, kind in {"cams": CAMS, "walks": WALKS}.items()
     }
     kinds = {"crf": shards["saliency"]}
-    scored = evaluate_saliency(kinds, shards["cams"], toy.index, thresholds=thresholds, progress=False)
+    scored = score_saliency(kinds, shards["cams"], toy.index, thresholds=thresholds, progress=False)
     found["saliency"] = "saliency_metrics", {"kinds": list(kinds), **scored}
     for stage, split in (("affinity_labels", "train"), ("pseudo_labels", "train"), ("masks", "val")):
         maps = open_shards(toy.step(stage), stage, LabelShard, shards[stage], toy.index)
-        found[f"{stage}.{split}"] = stage, evaluate_labels(maps, toy.index, progress=False)
+        found[f"{stage}.{split}"] = stage, score_labels(maps, toy.index, progress=False)
     files = []
     for name, (stage, values) in found.items():
         files.append(HOME / "metrics" / f"{name}.json")

@@ -1,34 +1,27 @@
-"""Draw what the saliency looks like: a sheet of images, masks and maps, and the curve over the thresholds."""
+"""Draw the saliency: a sheet of images, masks and maps, and the scores over the threshold."""
 
 from pathlib import Path
 
-from wsss.data.index import Index
 from wsss.figures.curves import saliency_curve
 from wsss.figures.saliency import saliency_sheet
 from wsss.runs.step import Step, parser, run_step
-from wsss.store.files import read_json
 
 
-def main(step: Step) -> None:
-    """Draw."""
-    given = step.arguments
-    index, metrics = Index.read(given.index), read_json(given.metrics)
-    step.require("index", index.digest, given.index)
-    step.require("saliency_metrics", metrics["digest"], given.metrics)
-    maps = {"c2am": given.c2am, "crf": given.crf, "poolnet": given.poolnet}
-    saliency_sheet(given.out, index, maps, metrics)
-    saliency_curve(given.curve, metrics)
+def draw_saliency(step: Step) -> None:
+    """Write the sheet and the curve."""
+    files = step.arguments
+    index, metrics = step.read_index(files.index), step.read_metrics(files.metrics)
+    maps = {"c2am": files.c2am, "crf": files.crf, "poolnet": files.poolnet}
+    saliency_sheet(files.out, index, maps, metrics)
+    saliency_curve(files.curve, metrics)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
-    arguments.add_argument("--c2am", required=True, type=Path, nargs="*", help="all shards of C2AM's maps")
-    arguments.add_argument("--crf", required=True, type=Path, nargs="*", help="all shards of the CRF's masks")
-    arguments.add_argument(
-        "--poolnet", required=True, type=Path, nargs="*", help="all shards of PoolNet's maps"
-    )
+    arguments = parser(__doc__, "index")
+    for kind in ("c2am", "crf", "poolnet"):
+        meaning = "all shards of these maps, if they are scored"
+        arguments.add_argument(f"--{kind}", required=True, type=Path, nargs="*", help=meaning)
     arguments.add_argument("--metrics", required=True, type=Path, help="metrics of the saliency, JSON")
     arguments.add_argument("--out", required=True, type=Path, help="the sheet, PNG")
     arguments.add_argument("--curve", required=True, type=Path, help="the curve, PNG")
-    run_step("saliency_metrics", main, arguments.parse_args())
+    run_step("saliency_metrics", draw_saliency, arguments.parse_args())

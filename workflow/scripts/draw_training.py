@@ -1,4 +1,4 @@
-"""Draw the course of a training: losses, learning rates, speed."""
+"""Draw the log of a training: losses, learning rates, speed, over epochs."""
 
 from pathlib import Path
 
@@ -6,16 +6,16 @@ from wsss.figures.curves import training_curve
 from wsss.runs.step import Step, parser, run_step
 
 
-def main(step: Step) -> None:
-    """Draw."""
-    given = step.arguments
-    training_curve(given.out, given.metrics, name=f"{step.run.name}: training of {step.stage}")
+def draw_training(step: Step) -> None:
+    """Write the picture."""
+    files = step.arguments
+    training_curve(files.out, files.metrics, name=f"{step.run.name}: training of {step.stage}")
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--training", required=True, help="its stage, such as oc")
-    arguments.add_argument("--metrics", required=True, type=Path, help="the course of the training, CSV")
+    arguments.add_argument("--metrics", required=True, type=Path, help="log of the training, CSV")
     arguments.add_argument("--out", required=True, type=Path, help="the picture, PNG")
-    given = arguments.parse_args()
-    run_step(given.training, main, given)
+    words = arguments.parse_args()
+    run_step(words.training, draw_training, words)

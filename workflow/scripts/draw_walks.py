@@ -1,30 +1,25 @@
-"""Draw what the walks look like: a sheet of images, masks and walked CAMs, and the curve over thresholds."""
+"""Draw the walked CAMs: a sheet of images, masks and walks, and the scores over the background threshold."""
 
 from pathlib import Path
 
-from wsss.data.index import Index
+from wsss.evaluation.scores import WALKS
 from wsss.figures.curves import threshold_curve
 from wsss.figures.scores import score_sheet
-from wsss.inference.scoring import WALKS
 from wsss.runs.step import Step, parser, run_step
-from wsss.store.files import read_json
 
 
-def main(step: Step) -> None:
-    """Draw."""
-    given = step.arguments
-    index, metrics = Index.read(given.index), read_json(given.metrics)
-    step.require("index", index.digest, given.index)
-    step.require("walks_metrics", metrics["digest"], given.metrics)
-    score_sheet(given.out, index, given.walks, metrics, kind=WALKS)
-    threshold_curve(given.curve, metrics, name=WALKS.name)
+def draw_walks(step: Step) -> None:
+    """Write the sheet and the curve."""
+    files = step.arguments
+    index, metrics = step.read_index(files.index), step.read_metrics(files.metrics)
+    score_sheet(files.out, index, files.walks, metrics, kind=WALKS)
+    threshold_curve(files.curve, metrics, name=WALKS.name)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
+    arguments = parser(__doc__, "index")
     arguments.add_argument("--walks", required=True, type=Path, nargs="+", help="all shards of the split")
     arguments.add_argument("--metrics", required=True, type=Path, help="metrics of the walks, JSON")
     arguments.add_argument("--out", required=True, type=Path, help="the sheet, PNG")
     arguments.add_argument("--curve", required=True, type=Path, help="the curve, PNG")
-    run_step("walks_metrics", main, arguments.parse_args())
+    run_step("walks_metrics", draw_walks, arguments.parse_args())

@@ -2,20 +2,31 @@
 
 from pathlib import Path
 
-from wsss.inference.scoring import score_maps
+from wsss.evaluation.scores import CAMS, evaluate_scores
+from wsss.inference.shards import evaluation_options
+from wsss.progress import LOGGER
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.cams import CamShard
+from wsss.store.files import write_csv
 
 
-def main(step: Step) -> None:
-    """Score."""
-    given = step.arguments
-    score_maps(step, "cams", given.index, given.cams, given.out, given.curve)
+def evaluate_cams(step: Step) -> None:
+    """Write the scores at the best threshold, and the curve over all thresholds."""
+    files = step.arguments
+    index = step.read_index(files.index)
+    for path in files.cams:
+        step.require("cams", CamShard(path).digest, path)
+    options = {"thresholds": step.section.thresholds, **evaluation_options(step)}
+    scores = evaluate_scores(files.cams, index, kind=CAMS, **options)
+    best = (index.split, scores["miou"], scores["threshold"])
+    LOGGER.info("CAMs of %s: mIoU %.2f %% at threshold %.2f", *best)
+    step.write_metrics(files.out, scores)
+    write_csv(files.curve, scores["curve"])
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
+    arguments = parser(__doc__, "index")
     arguments.add_argument("--cams", required=True, type=Path, nargs="+", help="all shards of the split")
     arguments.add_argument("--out", required=True, type=Path, help="metrics, JSON")
     arguments.add_argument("--curve", required=True, type=Path, help="metrics at every threshold, CSV")
-    run_step("cams_metrics", main, arguments.parse_args())
+    run_step("cams_metrics", evaluate_cams, arguments.parse_args())

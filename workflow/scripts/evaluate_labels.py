@@ -1,22 +1,33 @@
-"""Score the label maps of a split - affinity labels, pseudo labels or masks - against its masks."""
+"""Score the label maps of a split (affinity labels, pseudo labels or masks) against its masks."""
 
 from pathlib import Path
 
-from wsss.inference.scoring import score_labels
+from wsss.evaluation.labels import score_labels, unscored
+from wsss.inference.shards import open_shards
+from wsss.progress import LOGGER
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.label_maps import LabelShard
 
 
-def main(step: Step) -> None:
-    """Score."""
-    given = step.arguments
-    score_labels(step, given.index, given.maps, given.out)
+def evaluate_labels(step: Step) -> None:
+    """Write the scores; of a split without masks, that there are none."""
+    files, stage = step.arguments, step.stage
+    index = step.read_index(files.index)
+    if not index.masked:
+        LOGGER.warning("%s of %s: not scored, the split has no masks", stage, index.split)
+        step.write_metrics(files.out, unscored(index))
+        return
+    maps = open_shards(step, stage, LabelShard, files.maps, index.masked)
+    scores = score_labels(maps, index, progress=step.machine.progress)
+    reached = (stage, index.split, scores["miou"], scores["coverage"])
+    LOGGER.info("%s of %s: mIoU %.2f %% on %.1f %% of the pixels", *reached)
+    step.write_metrics(files.out, scores)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
+    arguments = parser(__doc__, "index")
     arguments.add_argument("--labels", required=True, help="affinity_labels, pseudo_labels or masks")
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
     arguments.add_argument("--maps", required=True, type=Path, nargs="+", help="all shards of the split")
     arguments.add_argument("--out", required=True, type=Path, help="metrics, JSON")
-    given = arguments.parse_args()
-    run_step(given.labels, main, given)
+    words = arguments.parse_args()
+    run_step(words.labels, evaluate_labels, words)

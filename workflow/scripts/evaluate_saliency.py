@@ -1,35 +1,37 @@
-"""Score the saliency of a split against its masks: C2AM's maps, the CRF's masks, PoolNet's maps."""
+"""Score the saliency of a split against its masks: the C2AM maps, the CRF's masks, PoolNet's maps."""
 
 from pathlib import Path
 
-from wsss.inference.saliency_stage import score_saliency
+from wsss.evaluation.saliency import STAGES_OF_KINDS, score_saliency
+from wsss.inference.saliency_maps import open_saliency
+from wsss.inference.shards import evaluation_options, open_shards
+from wsss.progress import LOGGER
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.cams import CamShard
+from wsss.store.files import write_csv
 
 
-def main(step: Step) -> None:
-    """Score."""
-    given = step.arguments
-    score_saliency(
-        step,
-        given.index,
-        cams=given.cams,
-        c2am=given.c2am,
-        crf=given.crf,
-        poolnet=given.poolnet,
-        out=given.out,
-        curve=given.curve,
-    )
+def evaluate_saliency(step: Step) -> None:
+    """Write the scores of every kind at its best threshold, and the curve over all thresholds."""
+    files = step.arguments
+    index = step.read_index(files.index)
+    open_shards(step, "cams", CamShard, files.cams, index.masked)
+    kinds = {kind: shards for kind in STAGES_OF_KINDS if (shards := getattr(files, kind))}
+    for kind, shards in kinds.items():
+        open_shards(step, STAGES_OF_KINDS[kind], open_saliency, shards, index.masked)
+    running = evaluation_options(step)
+    scores = score_saliency(kinds, files.cams, index, thresholds=step.section.thresholds, **running)
+    for kind in kinds:
+        reached = (scores[kind][key] for key in ("miou", "mae", "f_measure"))
+        LOGGER.info("%s: mIoU %.2f %%, MAE %.2f %%, F %.2f %%", kind, *reached)
+    step.write_metrics(files.out, {"kinds": list(kinds), **scores})
+    write_csv(files.curve, scores["curve"])
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
-    arguments.add_argument("--cams", required=True, type=Path, nargs="+", help="all shards of the CAMs")
-    arguments.add_argument("--c2am", required=True, type=Path, nargs="*", help="all shards of C2AM's maps")
-    arguments.add_argument("--crf", required=True, type=Path, nargs="*", help="all shards of the CRF's masks")
-    arguments.add_argument(
-        "--poolnet", required=True, type=Path, nargs="*", help="all shards of PoolNet's maps"
-    )
+    arguments = parser(__doc__, "index")
+    for maps in ("cams", *STAGES_OF_KINDS):
+        arguments.add_argument(f"--{maps}", required=True, type=Path, nargs="*", help="all shards")
     arguments.add_argument("--out", required=True, type=Path, help="metrics, JSON")
     arguments.add_argument("--curve", required=True, type=Path, help="mIoU at every threshold, CSV")
-    run_step("saliency_metrics", main, arguments.parse_args())
+    run_step("saliency_metrics", evaluate_saliency, arguments.parse_args())

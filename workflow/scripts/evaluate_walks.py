@@ -2,20 +2,31 @@
 
 from pathlib import Path
 
-from wsss.inference.scoring import score_maps
+from wsss.evaluation.scores import WALKS, evaluate_scores
+from wsss.inference.shards import evaluation_options
+from wsss.progress import LOGGER
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.files import write_csv
+from wsss.store.walks import WalkShard
 
 
-def main(step: Step) -> None:
-    """Score."""
-    given = step.arguments
-    score_maps(step, "walks", given.index, given.walks, given.out, given.curve)
+def evaluate_walks(step: Step) -> None:
+    """Write the scores at the best threshold, and the curve over all thresholds."""
+    files = step.arguments
+    index = step.read_index(files.index)
+    for path in files.walks:
+        step.require("walks", WalkShard(path).digest, path)
+    options = {"thresholds": step.section.thresholds, **evaluation_options(step)}
+    scores = evaluate_scores(files.walks, index, kind=WALKS, **options)
+    best = (index.split, scores["miou"], scores["threshold"])
+    LOGGER.info("walks of %s: mIoU %.2f %% at threshold %.2f", *best)
+    step.write_metrics(files.out, scores)
+    write_csv(files.curve, scores["curve"])
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
+    arguments = parser(__doc__, "index")
     arguments.add_argument("--walks", required=True, type=Path, nargs="+", help="all shards of the split")
     arguments.add_argument("--out", required=True, type=Path, help="metrics, JSON")
     arguments.add_argument("--curve", required=True, type=Path, help="metrics at every threshold, CSV")
-    run_step("walks_metrics", main, arguments.parse_args())
+    run_step("walks_metrics", evaluate_walks, arguments.parse_args())

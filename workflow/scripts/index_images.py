@@ -2,17 +2,28 @@
 
 from pathlib import Path
 
-from wsss.data.stage import index_split
+from wsss.data.datasets import index_of
+from wsss.progress import LOGGER
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.files import read_json
+from wsss.store.label_maps import LabelShard
 
 
-def main(step: Step) -> None:
-    """Check and list."""
-    index_split(step, step.arguments.split, step.arguments.out)
+def index_images(step: Step) -> None:
+    """Write the index of the split, from the data set or from what the run has drawn and painted itself."""
+    data, split = step.section, step.arguments.split
+    drawn, painted = (step.run.directory(step.stage) / name for name in ("data", f"painted/{split}"))
+    if data.kind == "shapes":
+        step.require(step.stage, read_json(drawn / "about.json")["digest"], drawn)
+    elif data.kind == "coco" and data.masks is None:
+        step.require(step.stage, LabelShard(painted).digest, painted)
+    index = index_of(data, split, drawn=drawn, painted=painted, digest=step.digest)
+    index.write(step.arguments.out)
+    LOGGER.info("%s: %d images, %d classes", index.split, len(index), len(index.classes))
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--split", required=True, help="name of the split")
     arguments.add_argument("--out", required=True, type=Path, help="the index, CSV; a JSON is made beside it")
-    run_step("index", main, arguments.parse_args())
+    run_step("index", index_images, arguments.parse_args())

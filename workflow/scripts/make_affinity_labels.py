@@ -1,22 +1,30 @@
-"""Make the affinity labels of one shard of a split, of its CAMs and its saliency."""
+"""Make the affinity labels of one shard of a split from its CAMs and its saliency."""
 
 from pathlib import Path
 
-from wsss.inference.label_stage import label_affinities
+from wsss.data.palette import voc_palette
+from wsss.inference.label_making import affinity_labels
+from wsss.inference.shards import limit_opencv_threads, open_final_saliency, open_shards
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.cams import CamShard
+from wsss.store.label_maps import write_label_shard
 
 
-def main(step: Step) -> None:
-    """Label."""
-    given = step.arguments
-    label_affinities(step, given.index, given.cams, given.shard, given.out, saliency=given.saliency)
+def make_affinity_labels(step: Step) -> None:
+    """Write the shard's affinity labels, at the images' own resolution; 255 where they are uncertain."""
+    files, shard = step.arguments, step.shard
+    limit_opencv_threads(step)
+    index = step.read_index(files.index)
+    records = index.shard(*shard)
+    cams = open_shards(step, "cams", CamShard, [files.cams], records)
+    saliency = open_final_saliency(step, files.saliency, records)
+    labels = affinity_labels(cams, saliency, index, step.section, shard=shard, progress=step.machine.progress)
+    write_label_shard(files.out, labels, digest=step.digest, palette=voc_palette())
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
+    arguments = parser(__doc__, "index", "shard")
     arguments.add_argument("--cams", required=True, type=Path, help="the shard's CAMs")
     arguments.add_argument("--saliency", type=Path, nargs="?", help="the shard's saliency, if the run has it")
-    arguments.add_argument("--shard", required=True, type=int, help="number of the shard, from 0")
     arguments.add_argument("--out", required=True, type=Path, help="directory of the shard's labels")
-    run_step("affinity_labels", main, arguments.parse_args())
+    run_step("affinity_labels", make_affinity_labels, arguments.parse_args())

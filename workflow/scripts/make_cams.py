@@ -1,21 +1,34 @@
-"""Make the CAMs of one shard of a split, with test-time augmentation."""
+"""Make the CAMs of one shard of a split: the generator with test-time augmentation."""
 
 from pathlib import Path
 
-from wsss.inference.stage import infer_cams
+from wsss.inference.cams import cam_maps
+from wsss.inference.shards import inference_options, open_network, require_classes
+from wsss.models import Classifier
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.maps import write_shard
 
 
-def main(step: Step) -> None:
-    """Infer."""
-    given = step.arguments
-    infer_cams(step, given.index, given.model, given.shard, given.out)
+def make_cams(step: Step) -> None:
+    """Write the shard's CAMs, at the resolution of the generator's features."""
+    files, section, shard = step.arguments, step.section, step.shard
+    index = step.read_index(files.index)
+    generator, header = open_network(step, "priors", files.model, Classifier)
+    require_classes(index, header.classes, files.model)
+    cams = cam_maps(
+        generator,
+        index,
+        shard=shard,
+        scales=section.scales,
+        flip=section.flip,
+        precision=section.precision,
+        **inference_options(step),
+    )
+    write_shard(files.out, cams, digest=step.digest)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
+    arguments = parser(__doc__, "index", "shard")
     arguments.add_argument("--model", required=True, type=Path, help="the generator")
-    arguments.add_argument("--shard", required=True, type=int, help="number of the shard, from 0")
-    arguments.add_argument("--out", required=True, type=Path, help="the shard's score maps")
-    run_step("cams", main, arguments.parse_args(), devices=1)
+    arguments.add_argument("--out", required=True, type=Path, help="the shard's CAMs")
+    run_step("cams", make_cams, arguments.parse_args(), devices=1)

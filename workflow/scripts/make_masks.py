@@ -2,20 +2,33 @@
 
 from pathlib import Path
 
-from wsss.inference.mask_stage import infer_masks
+from wsss.data.palette import voc_palette
+from wsss.inference.masks import IMAGES_PER_PROCESS, SegmentationNetwork, masks_of, segmented
+from wsss.inference.shards import loading_options, open_network, require_classes, track_shard
+from wsss.machine.devices import torch_device
+from wsss.models import DeepLabV3Plus
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.label_maps import write_label_shard
 
 
-def main(step: Step) -> None:
-    """Infer."""
-    given = step.arguments
-    infer_masks(step, given.index, given.model, given.shard, given.out)
+def make_masks(step: Step) -> None:
+    """Write the shard's masks, at the images' own resolution; the images need no labels."""
+    files, section, machine = step.arguments, step.section, step.machine
+    index = step.read_index(files.index)
+    records = index.shard(*step.shard)
+    model, header = open_network(step, "segmentation", files.model, DeepLabV3Plus)
+    require_classes(index, header.classes, files.model)
+    device = torch_device(threads=machine.threads)
+    network = SegmentationNetwork(model, device, section.precision, section.flip)
+    probabilities = segmented(network, records, section.scales, **loading_options(step))
+    processes = min(machine.threads, len(records) // IMAGES_PER_PROCESS)
+    masks = masks_of(probabilities, section.crf, processes=processes)
+    tracked = track_shard(step, "masks", masks, index)
+    write_label_shard(files.out, tracked, digest=step.digest, palette=voc_palette())
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
+    arguments = parser(__doc__, "index", "shard")
     arguments.add_argument("--model", required=True, type=Path, help="the segmentation network")
-    arguments.add_argument("--shard", required=True, type=int, help="number of the shard, from 0")
     arguments.add_argument("--out", required=True, type=Path, help="directory of the shard's masks")
-    run_step("masks", main, arguments.parse_args(), devices=1)
+    run_step("masks", make_masks, arguments.parse_args(), devices=1)

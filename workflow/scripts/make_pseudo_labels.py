@@ -1,21 +1,27 @@
-"""Make the pseudo labels of one shard of a split, of its walked CAMs."""
+"""Make the pseudo labels of one shard of a split from its walked CAMs, with the dense CRF."""
 
 from pathlib import Path
 
-from wsss.inference.label_stage import label_pixels
+from wsss.data.palette import voc_palette
+from wsss.inference.label_making import pseudo_labels
+from wsss.inference.shards import limit_opencv_threads, open_shards
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.label_maps import write_label_shard
+from wsss.store.walks import WalkShard
 
 
-def main(step: Step) -> None:
-    """Label."""
-    given = step.arguments
-    label_pixels(step, given.index, given.walks, given.shard, given.out)
+def make_pseudo_labels(step: Step) -> None:
+    """Write the shard's pseudo labels, at the images' own resolution."""
+    files, shard = step.arguments, step.shard
+    limit_opencv_threads(step)
+    index = step.read_index(files.index)
+    walks = open_shards(step, "walks", WalkShard, [files.walks], index.shard(*shard))
+    labels = pseudo_labels(walks, index, step.section, shard=shard, progress=step.machine.progress)
+    write_label_shard(files.out, labels, digest=step.digest, palette=voc_palette())
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
+    arguments = parser(__doc__, "index", "shard")
     arguments.add_argument("--walks", required=True, type=Path, help="the shard's walked CAMs")
-    arguments.add_argument("--shard", required=True, type=int, help="number of the shard, from 0")
     arguments.add_argument("--out", required=True, type=Path, help="directory of the shard's labels")
-    run_step("pseudo_labels", main, arguments.parse_args())
+    run_step("pseudo_labels", make_pseudo_labels, arguments.parse_args())

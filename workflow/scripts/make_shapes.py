@@ -2,16 +2,20 @@
 
 from pathlib import Path
 
-from wsss.data.stage import draw_data
+from wsss.data.shapes import write_shapes
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.files import atomic_directory, write_json
 
 
-def main(step: Step) -> None:
-    """Draw."""
-    draw_data(step, step.arguments.out)
+def make_shapes(step: Step) -> None:
+    """Write the data set, whole or not at all, and the digest of its section, which its index checks."""
+    data = step.section
+    with atomic_directory(step.arguments.out) as part:
+        write_shapes(part, seed=data.seed, train=data.train_images, val=data.val_images, size=data.size)
+        write_json(part / "about.json", {"digest": step.digest})
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--out", required=True, type=Path, help="root of the data set")
-    run_step("index", main, arguments.parse_args())
+    run_step("index", make_shapes, arguments.parse_args())

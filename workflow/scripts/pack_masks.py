@@ -1,19 +1,23 @@
-"""Pack the masks of a split as the evaluation server of PASCAL VOC takes them."""
+"""Pack the masks of a split for the evaluation server of PASCAL VOC."""
 
 from pathlib import Path
 
-from wsss.inference.label_stage import archive_masks
+from wsss.exports.server_archive import write_archive
+from wsss.inference.shards import open_shards
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.label_maps import LabelShard
 
 
-def main(step: Step) -> None:
-    """Pack."""
-    archive_masks(step, step.arguments.index, step.arguments.masks, step.arguments.out)
+def pack_masks(step: Step) -> None:
+    """Write the archive of all masks of the split."""
+    files = step.arguments
+    index = step.read_index(files.index)
+    masks = open_shards(step, "masks", LabelShard, files.masks, index)
+    write_archive(files.out, masks, index)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
+    arguments = parser(__doc__, "index")
     arguments.add_argument("--masks", required=True, type=Path, nargs="+", help="all shards of the split")
     arguments.add_argument("--out", required=True, type=Path, help="the archive, tar")
-    run_step("masks", main, arguments.parse_args())
+    run_step("masks", pack_masks, arguments.parse_args())

@@ -1,18 +1,26 @@
-"""Paint the masks of a split of COCO, a class per pixel, from its annotations."""
+"""Paint the masks of a split of COCO, one class per pixel, from its annotations."""
 
 from pathlib import Path
 
-from wsss.data.stage import paint_masks
+from wsss.data.coco import read_annotations
+from wsss.data.coco_masks import painted
+from wsss.data.palette import voc_palette
+from wsss.progress import track
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.label_maps import write_label_shard
 
 
-def main(step: Step) -> None:
-    """Paint."""
-    paint_masks(step, step.arguments.split, step.arguments.out)
+def paint_masks(step: Step) -> None:
+    """Write the mask of every image of the split."""
+    split, out = step.arguments.split, step.arguments.out
+    annotations = read_annotations(step.section.annotations(split))
+    total = len(annotations.pictures)
+    masks = track(painted(annotations), label=f"painting {split}", total=total, enabled=step.machine.progress)
+    write_label_shard(out, masks, digest=step.digest, palette=voc_palette())
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--split", required=True, help="name of the split")
     arguments.add_argument("--out", required=True, type=Path, help="directory of the masks")
-    run_step("index", main, arguments.parse_args())
+    run_step("index", paint_masks, arguments.parse_args())

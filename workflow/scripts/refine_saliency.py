@@ -1,21 +1,26 @@
-"""Make masks of the C2AM maps of one shard of a split, with the dense CRF."""
+"""Refine the C2AM maps of one shard of a split to saliency masks, with the dense CRF."""
 
 from pathlib import Path
 
-from wsss.inference.saliency_stage import refine_shard
+from wsss.inference.saliency import saliency_masks
+from wsss.inference.shards import limit_opencv_threads, open_shards
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.cams import ActivationShard
+from wsss.store.label_maps import write_label_shard
 
 
-def main(step: Step) -> None:
-    """Refine."""
-    given = step.arguments
-    refine_shard(step, given.index, given.maps, given.shard, given.out)
+def refine_saliency(step: Step) -> None:
+    """Write the shard's masks, at the images' own resolution."""
+    files, shard = step.arguments, step.shard
+    limit_opencv_threads(step)
+    index = step.read_index(files.index)
+    maps = open_shards(step, "c2am_maps", ActivationShard, [files.maps], index.shard(*shard))
+    masks = saliency_masks(maps, index, step.section, shard=shard, progress=step.machine.progress)
+    write_label_shard(files.out, masks, digest=step.digest)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
+    arguments = parser(__doc__, "index", "shard")
     arguments.add_argument("--maps", required=True, type=Path, help="the shard's C2AM maps")
-    arguments.add_argument("--shard", required=True, type=int, help="number of the shard, from 0")
-    arguments.add_argument("--out", required=True, type=Path, help="directory of the masks")
-    run_step("saliency_crf", main, arguments.parse_args())
+    arguments.add_argument("--out", required=True, type=Path, help="directory of the shard's masks")
+    run_step("saliency_crf", refine_saliency, arguments.parse_args())

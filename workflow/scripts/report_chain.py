@@ -1,4 +1,4 @@
-"""Say what each stage of a run reaches and takes, one line per stage."""
+"""Tabulate what each stage of a run reaches and costs, one line per stage."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ from wsss.report.chain import write_chain
 from wsss.runs.step import Step, parser, run_step
 
 
-def main(step: Step) -> None:
-    """Say."""
+def report_chain(step: Step) -> None:
+    """Write the table."""
     write_chain(step.arguments.out, step.run, step.arguments.metrics)
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument(
-        "--metrics", required=True, type=Path, nargs="+", help="metrics of all that is scored, JSON"
+        "--metrics", required=True, type=Path, nargs="+", help="metrics of all scored stages, JSON"
     )
     arguments.add_argument("--out", required=True, type=Path, help="the table, CSV")
-    run_step("masks", main, arguments.parse_args())
+    run_step("masks", report_chain, arguments.parse_args())

@@ -1,22 +1,19 @@
-"""Say in a line what a run reaches: the mIoU of its masks on the validation split, and of each class."""
+"""Write the mIoU of a run's masks on the validation split, and the IoU of each class, as text."""
 
 from pathlib import Path
 
 from wsss.report.chain import write_miou
 from wsss.runs.step import Step, parser, run_step
-from wsss.store.files import read_json
 
 
-def main(step: Step) -> None:
-    """Say."""
-    given = step.arguments
-    metrics = read_json(given.metrics)
-    step.require("masks", metrics["digest"], given.metrics)
-    write_miou(given.out, metrics)
+def report_miou(step: Step) -> None:
+    """Write the text."""
+    files = step.arguments
+    write_miou(files.out, step.read_metrics(files.metrics))
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--metrics", required=True, type=Path, help="metrics of the masks, JSON")
     arguments.add_argument("--out", required=True, type=Path, help="the mIoU, text")
-    run_step("masks", main, arguments.parse_args())
+    run_step("masks", report_miou, arguments.parse_args())

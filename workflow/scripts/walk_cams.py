@@ -1,22 +1,38 @@
-"""Let the CAMs of one shard of a split walk between the edges that AffinityNet finds."""
+"""Spread the CAMs of one shard of a split by a random walk between the edges that AffinityNet predicts."""
 
 from pathlib import Path
 
-from wsss.inference.walk_stage import walk_shard
+from wsss.inference.shards import (
+    limit_opencv_threads,
+    loading_options,
+    open_network,
+    open_shards,
+    track_shard,
+)
+from wsss.inference.walks import EdgeNetwork, walk_maps
+from wsss.machine.devices import torch_device
+from wsss.models import AffinityNet
 from wsss.runs.step import Step, parser, run_step
+from wsss.store.cams import CamShard
+from wsss.store.maps import write_shard
 
 
-def main(step: Step) -> None:
-    """Walk."""
-    given = step.arguments
-    walk_shard(step, given.index, given.cams, given.model, given.shard, given.out)
+def walk_cams(step: Step) -> None:
+    """Write the shard's walked CAMs, at a quarter of the images' resolution."""
+    files = step.arguments
+    limit_opencv_threads(step)
+    index = step.read_index(files.index)
+    records = index.shard(*step.shard)
+    cams = open_shards(step, "cams", CamShard, [files.cams], records)
+    network, _ = open_network(step, "affinity", files.model, AffinityNet)
+    edges = EdgeNetwork(network, torch_device(threads=step.machine.threads), step.section.side)
+    walks = walk_maps(edges, records, cams, step.section, **loading_options(step))
+    write_shard(files.out, track_shard(step, "walks", walks, index), digest=step.digest)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the split")
+    arguments = parser(__doc__, "index", "shard")
     arguments.add_argument("--cams", required=True, type=Path, help="the shard's CAMs")
     arguments.add_argument("--model", required=True, type=Path, help="AffinityNet")
-    arguments.add_argument("--shard", required=True, type=int, help="number of the shard, from 0")
-    arguments.add_argument("--out", required=True, type=Path, help="the shard's walked maps")
-    run_step("walks", main, arguments.parse_args(), devices=1)
+    arguments.add_argument("--out", required=True, type=Path, help="the shard's walked CAMs")
+    run_step("walks", walk_cams, arguments.parse_args(), devices=1)

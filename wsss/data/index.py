@@ -53,6 +53,11 @@ class Index:
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 
+    @property
+    def masked(self) -> list[Record]:
+        """The images that have a mask."""
+        return [record for record in self.records if record.mask is not None]
+
     def labels(self) -> np.ndarray:
         """Image-level labels, multi-hot float32 (N, C)."""
         channel = {name: c for c, name in enumerate(self.classes)}

@@ -14,7 +14,7 @@ from wsss.store.label_maps import LabelShard
 
 
 def unscored(index: Index) -> dict[str, Any]:
-    """What a metrics file holds of a split without masks: the keys of `evaluate_labels`, and no figures."""
+    """What a metrics file holds of a split without masks: the keys of `score_labels`, and no figures."""
     return {
         "protocol": {"split": index.split, "images": 0, "images_without_mask": len(index)},
         "coverage": None,
@@ -23,9 +23,7 @@ def unscored(index: Index) -> dict[str, Any]:
     }
 
 
-def evaluate_labels(
-    shards: Mapping[str, LabelShard], index: Index, *, progress: bool = True
-) -> dict[str, Any]:
+def score_labels(shards: Mapping[str, LabelShard], index: Index, *, progress: bool = True) -> dict[str, Any]:
     """Score label maps against all masks of an index, at the images' own resolution.
 
     shards: by image id, the one that holds its map; of every image with a mask. Pixels that a map leaves open
@@ -35,7 +33,7 @@ def evaluate_labels(
     and `iou` by class name, NaN for a class that never occurs. Raises UserError when no image has a mask, and
     naming the image whose map does not fit its mask.
     """
-    masked = [record for record in index if record.mask is not None]
+    masked = index.masked
     if not masked:
         raise UserError(
             f"split {index.split}: none of its {len(index)} images has a mask to score by; add "

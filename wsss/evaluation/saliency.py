@@ -21,6 +21,8 @@ from wsss.metrics import IGNORE, ConfusionMatrix, SaliencyScore, ThresholdSweep
 from wsss.progress import Progress
 from wsss.store.cams import CamShard
 
+#: by the kind of saliency, the stage that makes its maps
+STAGES_OF_KINDS = {"c2am": "c2am_maps", "crf": "saliency_crf", "poolnet": "saliency"}
 #: names of the two classes of saliency
 KINDS_OF_PIXELS = ("background", "object")
 
@@ -40,7 +42,7 @@ class Counted:
         self.score.merge(other.score)
 
 
-def evaluate_saliency(
+def score_saliency(
     saliency: Mapping[str, Sequence[Path]],
     cams: Sequence[Path],
     index: Index,

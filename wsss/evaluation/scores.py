@@ -63,7 +63,7 @@ def evaluate_scores(
     another size than their mask or of classes that the index has not; when shards come from different
     configurations.
     """
-    masked = [record for record in index if record.mask is not None]
+    masked = index.masked
     if not masked:
         raise UserError(
             f"split {index.split}: none of its {len(index)} images has a mask to score by; add "

@@ -48,7 +48,7 @@ def threshold_curve(path: Path, metrics: dict[str, Any], *, name: str = "CAMs") 
 def saliency_curve(path: Path, metrics: dict[str, Any]) -> None:
     """Write the mIoU of each kind of saliency over the threshold, and its scores at the best one.
 
-    metrics: what `wsss.evaluation.saliency.evaluate_saliency` returns, the name of its `run`, and its
+    metrics: what `wsss.evaluation.saliency.score_saliency` returns, the name of its `run`, and its
     `kinds`.
     """
     kinds, curve = metrics["kinds"], metrics["curve"]

@@ -29,7 +29,7 @@ def label_sheet(
 ) -> None:
     """Write a sheet: per image the photograph, its mask and its label map.
 
-    shards: of the label maps of all images of the index. metrics: of these maps, see `evaluate_labels`, and
+    shards: of the label maps of all images of the index. metrics: of these maps, see `score_labels`, and
     the name of its `run`. name: of the maps. The images are spread evenly over the index; without a mask, its
     place shows the bare image.
     """

@@ -30,7 +30,7 @@ def saliency_sheet(
     """Write a sheet: per image the photograph, its mask, and the saliency of each kind that the run has.
 
     shards: by kind, of all images of the index; a kind without shards is left out. metrics: of this saliency,
-    see `evaluate_saliency`. The images are spread evenly over the index; without a mask, its place shows the
+    see `score_saliency`. The images are spread evenly over the index; without a mask, its place shows the
     bare image.
     """
     kinds = [name for name in HEADINGS if shards[name]]

@@ -1,6 +1,6 @@
-"""The shards that a step is given, opened and checked: made as the run asks, and holding every image."""
+"""Opens the shards that a step reads, and checks that they match its run and hold every image."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,22 +9,28 @@ import cv2
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
 from wsss.machine.devices import torch_device
+from wsss.progress import track
+from wsss.runs.stages import final_saliency
 from wsss.runs.step import Step
 from wsss.store.cams import ActivationShard, CamShard
 from wsss.store.label_maps import LabelShard
+from wsss.store.networks import Header, Net, load_network
 from wsss.store.walks import WalkShard
 
 SHOWN_IDS = 20
 
-Shard = TypeVar("Shard", CamShard, ActivationShard, WalkShard, LabelShard)
+Item = TypeVar("Item")
+Shard = TypeVar("Shard", bound=CamShard | ActivationShard | WalkShard | LabelShard)
 
 
-def shard_of(step: Step, number: int, out: Path) -> tuple[int, int]:
-    """(i, n) of the shard that a step makes, for `Index.shard`. Raises UserError when the run has no such."""
-    shards = step.run.config.cams.shards
-    if not 0 <= number < shards:
-        raise UserError(f"{out}: run {step.run.name} has cams.shards = {shards}, from 0 on")
-    return number, shards
+def open_network(step: Step, stage: str, path: Path, architecture: type[Net]) -> tuple[Net, Header]:
+    """The network that a stage has trained, in evaluation mode, and its header; errors as `load_network`.
+
+    Raises UserError, too, when it was trained with another configuration.
+    """
+    network, header = load_network(path, architecture)
+    step.require(stage, header.digest, path)
+    return network, header
 
 
 def require_classes(index: Index, classes: Sequence[str], model: Path) -> None:
@@ -36,23 +42,26 @@ def require_classes(index: Index, classes: Sequence[str], model: Path) -> None:
         )
 
 
-def keep_to_threads(step: Step) -> None:
-    """Let OpenCV, which resizes the maps, use no more cores than the step has.
-
-    A process per shard has one core; OpenCV would take all for each.
-    """
+def limit_opencv_threads(step: Step) -> None:
+    """Limit OpenCV, which resizes maps, to the step's threads; by default every process uses all cores."""
     cv2.setNumThreads(step.machine.threads)
 
 
-def on_this_machine(step: Step) -> dict[str, Any]:
-    """How a network looks at a shard here: what changes no result, as arguments of the makers of maps."""
+def inference_options(step: Step) -> dict[str, Any]:
+    """Device, batch, workers and progress of an inference: arguments that change no result."""
     machine = step.machine
-    return {
-        "device": torch_device(threads=machine.threads),
-        "batch": machine.inference_batch,
-        "workers": machine.workers,
-        "progress": machine.progress,
-    }
+    device = torch_device(threads=machine.threads)
+    return {"device": device, "progress": machine.progress, **loading_options(step)}
+
+
+def loading_options(step: Step) -> dict[str, Any]:
+    """Images per batch and processes that load them: arguments that change no result."""
+    return {"batch": step.machine.inference_batch, "workers": step.machine.workers}
+
+
+def evaluation_options(step: Step) -> dict[str, Any]:
+    """Processes and progress of an evaluation: arguments that change no result."""
+    return {"workers": step.machine.threads, "progress": step.machine.progress}
 
 
 def shard_label(what: str, index: Index, shard: tuple[int, int]) -> str:
@@ -60,12 +69,19 @@ def shard_label(what: str, index: Index, shard: tuple[int, int]) -> str:
     return f"{what} of {index.split}" + (f" {shard[0] + 1}/{shard[1]}" if shard[1] > 1 else "")
 
 
+def track_shard(step: Step, what: str, maps: Iterable[Item], index: Index) -> Iterator[Item]:
+    """The maps of the step's shard, one per image, while their progress is shown."""
+    total = len(index.shard(*step.shard))
+    label = shard_label(what, index, step.shard)
+    return track(maps, label=label, total=total, enabled=step.machine.progress)
+
+
 def open_shards(
-    step: Step, stage: str, kind: type[Shard], paths: Sequence[Path], records: Iterable[Record]
+    step: Step, stage: str, kind: Callable[[Path], Shard], paths: Sequence[Path], records: Iterable[Record]
 ) -> dict[str, Shard]:
     """By image id, the shard that holds its map.
 
-    stage: that has made the shards, each a `kind`. records: images that must be there. Raises UserError for a
+    stage: that makes the shards. kind: opens one. records: images that must be there. Raises UserError for a
     shard of another configuration, and naming the images that are in none.
     """
     holder: dict[str, Shard] = {}
@@ -82,6 +98,21 @@ def open_shards(
             f"{shown}{more}. Make the shards again"
         )
     return holder
+
+
+def open_final_saliency(
+    step: Step, path: Path | None, records: Iterable[Record]
+) -> dict[str, LabelShard] | None:
+    """By image id, the shard of saliency that later stages read; None in a run without saliency.
+
+    Raises UserError when `path` is missing in a run with saliency, or present in one without, and as
+    `open_shards`.
+    """
+    stage = final_saliency(step.run.config)
+    if (stage is None) != (path is None):
+        uses = "no saliency" if stage is None else f"the saliency of stage {stage}"
+        raise UserError(f"run {step.run.name} makes its affinity labels with {uses}")
+    return None if stage is None or path is None else open_shards(step, stage, LabelShard, [path], records)
 
 
 def _named(classes: Sequence[str]) -> str:

@@ -38,7 +38,7 @@ RULES = {
 def write_miou(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write the mIoU in percent with two decimals, and below one line per class: its IoU and its name.
 
-    metrics: what `wsss.evaluation.labels.evaluate_labels` returns. A class that never occurs is nan;
+    metrics: what `wsss.evaluation.labels.score_labels` returns. A class that never occurs is nan;
     of a split without masks all are, and the last lines say why, and which figures there cannot be.
     """
     rows = [_percent(metrics["miou"])]

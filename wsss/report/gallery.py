@@ -1,7 +1,8 @@
 """A gallery of what the chain made of single images: a row an image, a picture a stage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,9 +10,12 @@ import numpy as np
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
+from wsss.inference.shards import open_shards
 from wsss.metrics import IGNORE
 from wsss.report import pictures
 from wsss.report.numbers import Number, Source
+from wsss.runs.stages import final_saliency
+from wsss.runs.step import Step
 from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
 from wsss.store.walks import WalkShard
@@ -22,9 +26,20 @@ NAMED, MOST_NAMED = 0.006, 3
 EDGE = 10.0
 
 
+#: the maps that a gallery may show, and what their files are
+MAPS = {
+    "cams": "all shards of the CAMs of the validation split, if there are any",
+    "saliency": "all shards of its saliency, if there are any",
+    "affinity_labels": "all shards of its affinity labels, if there are any",
+    "walks": "all shards of its walked CAMs, if there are any",
+    "pseudo_labels": "all shards of its pseudo labels, if there are any",
+    "masks": "all shards of its masks",
+}
+
+
 @dataclass(frozen=True)
 class Shards:
-    """By image id, what holds its maps; empty where a run has none of them."""
+    """By image id, the shard that holds its maps; empty where a run has none of them."""
 
     cams: Mapping[str, CamShard]
     saliency: Mapping[str, LabelShard]
@@ -32,6 +47,27 @@ class Shards:
     walks: Mapping[str, WalkShard]
     pseudo_labels: Mapping[str, LabelShard]
     masks: Mapping[str, LabelShard]
+
+
+def open_maps(step: Step, files: Mapping[str, Sequence[Path]], index: Index) -> Shards:
+    """Open the maps of all images that a gallery may show.
+
+    files: the shards of each of `MAPS`. Raises UserError as `open_shards`.
+    """
+    # Images with a mask, which are scored; without any masks every image may be shown.
+    shown = index.masked or list(index)
+
+    def labels(stage: str, maker: str | None = None) -> dict[str, LabelShard]:
+        return open_shards(step, maker or stage, LabelShard, files[stage], shown) if files[stage] else {}
+
+    return Shards(
+        cams=open_shards(step, "cams", CamShard, files["cams"], shown) if files["cams"] else {},
+        saliency=labels("saliency", final_saliency(step.run.config)),
+        affinity_labels=labels("affinity_labels"),
+        walks=open_shards(step, "walks", WalkShard, files["walks"], shown) if files["walks"] else {},
+        pseudo_labels=labels("pseudo_labels"),
+        masks=labels("masks"),
+    )
 
 
 @dataclass(frozen=True)

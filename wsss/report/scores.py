@@ -22,7 +22,7 @@ def score_images(
     """Score every image that has a mask.
 
     masks: of the network, by image id, the shard that holds them. metrics: what was found of all of them
-    together, `evaluate_labels`.
+    together, `score_labels`.
 
     Returns, in percent: `images`, by id `miou`, over the classes that occur in the image or its prediction,
     and `iou` of each of these; `confusion`, for each class the share of its pixels in the masks that each
@@ -32,7 +32,7 @@ def score_images(
     names = ("background", *index.classes)
     total = ConfusionMatrix(len(names))
     images: dict[str, Any] = {}
-    masked = [record for record in index if record.mask is not None]
+    masked = index.masked
     if not masked:
         return {"split": index.split, "images": {}, "confusion": {}, "pixels": {}}
     for record in track(masked, label=f"looking at {index.split}", enabled=progress):

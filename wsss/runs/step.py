@@ -8,12 +8,13 @@ user end with a message and exit status 1 instead of a traceback.
 import argparse
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wsss.config import MachineConfig
+from wsss.data.index import Index
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.machine.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
 from wsss.machine.nodes import this_node
@@ -21,7 +22,7 @@ from wsss.progress import LOGGER, log_to
 from wsss.runs.jobs import Record, cpu
 from wsss.runs.run import Run, load_run
 from wsss.runs.stages import parse_section
-from wsss.store.files import disk_is_full
+from wsss.store.files import disk_is_full, read_json, write_json
 from wsss.store.retained import DIRECTORY, take
 
 
@@ -79,6 +80,33 @@ class Step:
         """Where TensorBoard and W&B keep the course of the stage's training, apart from that of others."""
         return self.run.directory(self.stage) / "curves" / f"{self.stage}-{self.digest}"
 
+    @property
+    def shard(self) -> tuple[int, int]:
+        """(i, n) of the shard that the step writes, see `Index.shard`. Raises UserError if there is none."""
+        number, shards = self.arguments.shard, self.run.config.cams.shards
+        if not 0 <= number < shards:
+            raise UserError(
+                f"{self.arguments.out}: shard {number} does not exist; run {self.run.name} has "
+                f"cams.shards = {shards}, numbered from 0"
+            )
+        return number, shards
+
+    def read_index(self, path: Path) -> Index:
+        """A split's index. Raises UserError when it belongs to another configuration."""
+        index = Index.read(path)
+        self.require("index", index.digest, path)
+        return index
+
+    def read_metrics(self, path: Path) -> dict[str, Any]:
+        """What `write_metrics` wrote for this stage. Raises UserError if of another configuration."""
+        metrics: dict[str, Any] = read_json(path)
+        self.require(self.stage, metrics["digest"], path)
+        return metrics
+
+    def write_metrics(self, path: Path, metrics: Mapping[str, Any]) -> None:
+        """Write scores as JSON, together with the run's name and the stage's digest."""
+        write_json(path, {"run": self.run.name, "digest": self.digest, **metrics})
+
     def require(self, stage: str, digest: str, path: Path) -> None:
         """Refuse an input that was made from another configuration. Raises UserError naming the file."""
         asked = self.run.digest(stage)
@@ -89,9 +117,19 @@ class Step:
             )
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """The arguments that all scripts share; a script adds its inputs and outputs."""
+#: arguments that many scripts share
+SHARED: dict[str, tuple[Callable[[str], Any], str]] = {
+    "index": (Path, "index of the split"),
+    "shard": (int, "number of the shard, from 0"),
+}
+
+
+def parser(description: str | None, *shared: str) -> argparse.ArgumentParser:
+    """The arguments of all scripts, and those of `SHARED` that are named; a script adds its own."""
     made = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    for name in shared:
+        kind, meaning = SHARED[name]
+        made.add_argument(f"--{name}", required=True, type=kind, help=meaning)
     made.add_argument("--run", required=True, help="name of the run: config/<run>.yaml")
     made.add_argument("--config", required=True, help="the stage's section, as JSON without the defaults")
     made.add_argument(

@@ -8,7 +8,6 @@ import torch
 from wsss.config import AffinityTrainingConfig
 from wsss.data.index import Index
 from wsss.data.pairs import PairedImages, StoredMaps
-from wsss.data.stage import read_index
 from wsss.data.transforms import AffinityTransform
 from wsss.inference.shards import open_shards
 from wsss.machine import distributed
@@ -28,7 +27,7 @@ def train_affinity(step: Step, index: Path, labels: Sequence[Path], out: Path, m
     """
     distributed.join()
     section: AffinityTrainingConfig = step.section
-    images = read_index(step, index)
+    images = step.read_index(index)
     labelled = labelled_images(step, images)
     shards = open_shards(step, "affinity_labels", LabelShard, labels, labelled)
     network = new_affinity_net(section)

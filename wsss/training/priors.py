@@ -8,7 +8,6 @@ import torch
 from wsss.config import ClassifierConfig, OcConfig, PriorsConfig
 from wsss.data.index import Index
 from wsss.data.samples import TrainingImages
-from wsss.data.stage import read_index
 from wsss.data.transforms import ClassificationTransform
 from wsss.inference.shards import require_classes
 from wsss.machine import distributed
@@ -45,7 +44,7 @@ def train_prior(step: Step, index: Path, out: Path, metrics: Path, *, oc: Path |
     distributed.join()
     section: OcConfig | PriorsConfig = step.section
     settings = section if isinstance(section, PriorsConfig) else _plain(section)
-    images = read_index(step, index)
+    images = step.read_index(index)
     labelled = labelled_images(step, images)
     judge, about = _judge(step, settings, images, oc) if oc is not None else (None, None)
     network = new_classifier(section, len(images.classes))

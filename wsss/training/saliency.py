@@ -11,7 +11,6 @@ from wsss.config import C2amConfig, PoolnetConfig
 from wsss.data.index import Index
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.samples import TrainingImages
-from wsss.data.stage import read_index
 from wsss.data.transforms import ClassificationTransform, NativeTransform, Resampling, SaliencyTransform
 from wsss.errors import UserError
 from wsss.inference.shards import open_shards
@@ -37,7 +36,7 @@ def train_c2am(step: Step, index: Path, out: Path, metrics: Path, *, cams: Seque
     method = step.run.config.saliency.method
     if step.run.config.saliency.uses_hints != bool(cams):
         raise UserError(f"saliency.method {method}: {'give no' if cams else 'give the shards of the'} CAMs")
-    images = read_index(step, index)
+    images = step.read_index(index)
     labelled = labelled_images(step, images)
     shards = open_shards(step, "cams", CamShard, cams, labelled) if cams else None
     network = new_c2am(section)
@@ -66,7 +65,7 @@ def train_poolnet(step: Step, index: Path, masks: Sequence[Path], out: Path, met
     """
     distributed.join()
     section: PoolnetConfig = step.section
-    images = read_index(step, index)
+    images = step.read_index(index)
     shards = open_shards(step, "saliency_crf", LabelShard, masks, images)
     network = new_poolnet(section)
     samples = poolnet_samples(section, images, network, shards)

@@ -11,7 +11,6 @@ from wsss.config import SegmentationTrainingConfig
 from wsss.data.index import Index
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.palette import read_mask
-from wsss.data.stage import read_index
 from wsss.data.transforms import SegmentationTransform
 from wsss.errors import UserError
 from wsss.inference.shards import open_shards
@@ -88,7 +87,7 @@ def labelled_images(step: Step, index: Path, labels: Sequence[Path]) -> Lesson:
 
     Images without a mask are then left out, and counted. Raises UserError when no image is left.
     """
-    images = read_index(step, index)
+    images = step.read_index(index)
     if labels:
         return Lesson(images, StoredMaps(open_shards(step, "pseudo_labels", LabelShard, labels, images)))
     masked = replace(images, records=tuple(record for record in images if record.mask is not None))
