@@ -15,6 +15,7 @@ from wsss.config import (
     RunConfig,
     ShapesDataset,
 )
+from wsss.config.document import document_text, parse_document
 from wsss.errors import UserError
 from wsss.runs.run import load_run
 
@@ -266,7 +267,27 @@ def test_an_empty_file_lacks_a_data_set(tmp_path: Path) -> None:
     assert "dataset: missing" in faults_of(tmp_path, "# nothing\n")[1]
 
 
-# --- what is taken ---
+# --- what is read and written ---
+
+
+def test_texts_that_look_like_other_values_are_written_as_texts() -> None:
+    names = [
+        *("1e3", "0x1F", "010", "1_000", "1.5", ".nan", "1:30", "2020-01-31", "true", "yes", "on", "null"),
+        *("~", "", " x", "a: b", "a #b", "#a", "- a", "*a", "&a", "!a", "%a", "@a", "<<", "=", "'", '"', "é"),
+        *("a\nb", "\t", "?", "{a}", "[a]", "a,b", "|", ">", "x" * 300),
+    ]
+    values = {
+        "classes": names,
+        "images": "1e5",
+        "lr": 5e-05,
+        "one": 1,
+        "on": True,
+        "no": None,
+        **dict.fromkeys(names, 1),
+    }
+    written = document_text(values)
+    assert parse_document(written, "run.yaml").values == values
+    assert list(parse_document(written, "run.yaml").values) == list(values)
 
 
 @pytest.mark.parametrize("written", ["1e-3", "1E-3", "1.e-3", "1.0e-3", "+.1e-2", "0.001"])

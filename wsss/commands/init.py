@@ -13,9 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import yaml
-
 from wsss.config import FolderDataset, RunConfig
+from wsss.config.document import document_text
 from wsss.config.recipe import HUGE, recipe
 from wsss.data.copies import smaller_copies
 from wsss.data.folder import classes_of, folder_index, read_table
@@ -89,19 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
     config = {"dataset": section, **recipe(len(splits["train"]), side), "machine": _machine()}
     RunConfig.from_values(config)
     sizes = {split: len(index) for split, index in splits.items()}
-    style: dict[str, Any] = {"default_flow_style": None, "width": 110, "allow_unicode": True}
-    text = yaml.dump(config, Dumper=_Plain, sort_keys=False, **style)
-    write_text(path, HEADER.format(**sizes, side=side) + text)
+    write_text(path, HEADER.format(**sizes, side=side) + document_text(config))
     load_run(name)
     print("\n".join(_said(path, splits, side)))
     return 0
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes what stands in two places twice, and no references."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 def _name(arguments: argparse.Namespace) -> str:

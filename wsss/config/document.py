@@ -1,6 +1,7 @@
 """A run's YAML file: its values, the line of every key, and duplicate keys."""
 
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,21 +58,41 @@ class Document:
 
 def read_document(path: Path) -> Document:
     """Read a YAML 1.2 file. Raises UserError with file and line if it is not YAML, or not a mapping."""
-    document, yaml = Document(str(path)), YAML(typ="safe", pure=True)
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as YAML: {error}") from None
+    return parse_document(text, str(path))
+
+
+def parse_document(text: str, file: str) -> Document:
+    """Read the text of a YAML 1.2 file. file: its name in messages. For errors see `read_document`."""
+    document, yaml = Document(file), YAML(typ="safe", pure=True)
+    try:
+        root = yaml.compose(text)
         if isinstance(root, MappingNode):
             document.values = _mapping(yaml, root, (), document)
         elif root is not None:
-            raise UserError(f"{path}: must be a mapping of keys to values")
+            raise UserError(f"{file}: must be a mapping of keys to values")
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
-    except (OSError, YAMLError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as YAML: {error}") from None
+        raise UserError(f"{file}:{line}: not valid YAML: {error.problem}") from None
+    except (YAMLError, ValueError) as error:
+        raise UserError(f"{file}: cannot be read as YAML: {error}") from None
     except RecursionError:
-        raise UserError(f"{path}: an alias contains itself; write out what it stands for") from None
+        raise UserError(f"{file}: an alias contains itself; write out what it stands for") from None
     return document
+
+
+def document_text(values: dict[str, Any]) -> str:
+    """YAML of these values, from which `parse_document` reads the same: a text such as `1e3` is quoted."""
+    yaml, text = YAML(typ="safe", pure=True), StringIO()
+    yaml.default_flow_style = None
+    yaml.width, yaml.allow_unicode = 110, True
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.representer.ignore_aliases = lambda _: True
+    yaml.dump(values, text)
+    return text.getvalue()
 
 
 # From nodes: ruamel's loaded values have lost duplicate keys, and aliases that contain themselves.
