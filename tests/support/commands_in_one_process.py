@@ -23,6 +23,7 @@ def status_of(command: str) -> int:
 
 
 if __name__ == "__main__":
+    sys.path.pop(0)  # this directory, whose workflow.py hides the package of that name
     for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines():
         print(line, flush=True)
         if status := status_of(line):
