@@ -161,18 +161,28 @@ def test_a_training_takes_its_gpus_in_as_many_processes(place: tuple[Path, Run],
     assert claims == [(1, "cpu"), (sys.orig_argv, 2)]
 
 
-@pytest.mark.parametrize(("processes", "started"), [(1, 0), (3, 1)])
+@pytest.mark.parametrize(("processes", "started"), [(1, 1), (2, 2), (3, 2), (4, 4), (7, 4)])
 def test_without_gpus_a_training_takes_the_processes_of_the_machine(
-    place: tuple[Path, Run], claims: list[Any], monkeypatch: pytest.MonkeyPatch, processes: int, started: int
+    place: tuple[Path, Run],
+    claims: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    processes: int,
+    started: int,
 ) -> None:
+    """As many as can have equal shares of its batch of four images; if these are fewer, it says so."""
     monkeypatch.setattr("wsss.machine.devices.claim", lambda *_: 0)
     machine = place[1].config.machine.model_copy(update={"processes": processes})
     run = replace(place[1], config=place[1].config.model_copy(update={"machine": machine}))
     monkeypatch.setattr(step_module, "load_run", lambda _: run)
     done: list[Step] = []
-    assert status("priors", done.append, *words(run), devices="gpus") == (7 if started else 0)
-    assert claims == [(sys.orig_argv, processes)] * started
-    assert len(done) == 1 - started
+    assert status("priors", done.append, *words(run), devices="gpus") == (7 if started > 1 else 0)
+    assert claims == [(sys.orig_argv, started)] * (started > 1)
+    assert len(done) == (started < 2)
+    fewer = (
+        f"tiny/priors: {started} of {processes} processes are used: each needs an equal share of the batch"
+    )
+    assert (fewer in capsys.readouterr().err) == (started < processes)
 
 
 def test_inference_takes_its_gpu_in_this_process(place: tuple[Path, Run], claims: list[Any]) -> None:

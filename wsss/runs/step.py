@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wsss.config import MachineConfig
+from wsss.config import MachineConfig, TrainingConfig
 from wsss.data.index import Index
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.machine.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
 from wsss.machine.nodes import this_node
+from wsss.machine.shares import Shares
 from wsss.progress import LOGGER, log_to
 from wsss.runs.jobs import Record, cpu
 from wsss.runs.run import Run, load_run
@@ -58,6 +59,12 @@ class Step:
         machine = self.run.config.machine
         threads = (self.arguments.threads or machine.threads) // launched_here()
         return machine.model_copy(update={"threads": max(1, threads)})
+
+    @property
+    def shares(self) -> Shares:
+        """How the processes of a training divide its batch."""
+        section: TrainingConfig = self.section
+        return Shares(section.optimisation.batch, section.images_per_process)
 
     @property
     def trained(self) -> list[Path]:
@@ -205,13 +212,23 @@ def _with_devices(step: Step, devices: int | str, record: Record) -> int | None:
     # Imported here: it takes torch, and so seconds, which steps without devices need not spend.
     from wsss.machine.devices import claim, gpu_names
 
-    machine, shares, command = step.machine, devices == "gpus", sys.orig_argv
+    machine = step.machine
     kinds = " or ".join(sorted(set(gpu_names())))
-    if shares and machine.nodes > 1 and this_node() is None:
-        record.begin(step.stage, step.digest, f"{machine.nodes} nodes, {kinds or cpu()}")
-        return on_nodes(command, machine.nodes, machine.threads)
-    found = claim(machine.gpus if shares else int(devices), machine.device)
+    if devices != "gpus":
+        if found := claim(int(devices), machine.device):
+            record.begin(step.stage, step.digest, f"{found} × {kinds}")
+        return None
+    shares, node = step.shares, this_node()
+    nodes = node.count if node else shares.nodes(machine.nodes, machine.gpus if kinds else machine.processes)
+    if nodes > 1 and node is None:
+        record.begin(step.stage, step.digest, f"{nodes} nodes, {kinds or cpu()}")
+        return on_nodes(sys.orig_argv, nodes, machine.threads)
+    found = claim(shares.processes(machine.gpus, nodes=nodes), machine.device)
     if found:
         record.begin(step.stage, step.digest, f"{found} × {kinds}")
-    sharing = (found or machine.processes) if shares else 1
-    return in_processes(command, sharing) if sharing > 1 or (shares and this_node()) else None
+    wanted = machine.gpus if found else machine.processes
+    sharing = shares.processes(found or machine.processes, nodes=nodes)
+    planned, asked = nodes * shares.processes(wanted, nodes=nodes), machine.nodes * wanted
+    if planned < asked and (node is None or node.number == 0):
+        LOGGER.info("%s: %s", step.name, shares.fewer(planned, asked))
+    return in_processes(sys.orig_argv, sharing) if sharing > 1 or node else None
