@@ -10,7 +10,7 @@ import snakemake_executor_plugin_slurm as slurm_plugin
 
 from wsss.errors import UserError
 from wsss.store.files import is_there
-from wsss.store.retained import forget
+from wsss.store.retained import discard
 from wsss.imports.entry import has_maps, require_given
 from wsss.machine.patience import patient, steady
 from wsss.runs.run import RUN_NAME, Run, load_run, metrics_files, stages

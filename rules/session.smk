@@ -7,12 +7,12 @@ def trainings_to_come() -> list[str]:
     return sorted(f"{job.wildcards.run}/{job.rule.name.removeprefix('train_')}" for job in jobs)
 
 
-def forget_finished(but: list[str]) -> None:
-    """Remove what trainings hold until this workflow knows that they are over; `but` are not, as run/stage."""
+def discard_retained(but: list[str]) -> None:
+    """Delete the retained outputs of trainings that this workflow has recorded: all `but` these run/stage."""
     for job in workflow.dag.jobs:
         run, stage = job.wildcards.get("run"), job.rule.name.removeprefix("train_")
         if job.rule.name.startswith("train_") and f"{run}/{stage}" not in but:
-            forget(Path("results", run), stage)
+            discard(Path("results", run), stage)
 
 
 # A mistake in a configuration has to stop before anything is planned.
@@ -28,7 +28,7 @@ onstart:
     # Weights that cannot be had must not be found out after hours of another training. They are no rule's
     # input: where an old output stands, Snakemake does not mind that an input is missing.
     trainings = trainings_to_come()
-    forget_finished(but=trainings)
+    discard_retained(but=trainings)
     check = [sys.executable, "-m", "workflow.scripts.check_weights", *trainings]
     path = os.pathsep.join([CHECKOUT, os.environ.get("PYTHONPATH", "")])
     if trainings and subprocess.run(check, env={**os.environ, "PYTHONPATH": path}).returncode:
@@ -36,8 +36,8 @@ onstart:
 
 
 onsuccess:
-    forget_finished(but=[])
+    discard_retained(but=[])
 
 
 onerror:
-    forget_finished(but=[])
+    discard_retained(but=[])

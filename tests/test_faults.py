@@ -39,7 +39,7 @@ from wsss.store.files import atomic, write_csv, write_json, write_png, write_tex
 from wsss.store.label_maps import write_label_shard
 from wsss.store.maps import write_shard
 from wsss.store.networks import Header, read_header, save_model
-from wsss.store.retained import forget
+from wsss.store.retained import discard
 from wsss.training.checkpoint import Checkpoints
 
 BACKBONE = "mobilenetv3_small_050"
@@ -513,7 +513,7 @@ def test_a_training_on_a_full_disk_goes_on_when_there_is_room(
     monkeypatch.setattr(Checkpoints, "save", measured)
     assert index(call)[0] == 0 and train_oc(call)[0] == 0
     undisturbed = made_once(tmp_path, "oc.safetensors")
-    forget(tmp_path / "results" / "whole", "oc")
+    discard(tmp_path / "results" / "whole", "oc")
     resize(small_disk, f"{3 * max(sizes) // 2}")
     (tmp_path / "results" / "whole").mkdir(exist_ok=True, parents=True)
     shutil.rmtree(tmp_path / "results" / "whole" / "checkpoints")
@@ -525,7 +525,7 @@ def test_a_training_on_a_full_disk_goes_on_when_there_is_room(
     assert sorted(path.name for path in small_disk.rglob("*.pt")) == ["step-00000001.pt"]
     resize(small_disk, "1g")
     status_after, said_after = train_oc(call)
-    assert status_after == 0 and "goes on from step 1/3" in said_after, said_after
+    assert status_after == 0 and "resumes at step 1/3" in said_after, said_after
     made = contents(tmp_path, "oc.safetensors")
     fault("the disk is full when a training saves itself", status, said, before, after, made, undisturbed)
 

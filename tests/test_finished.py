@@ -1,11 +1,11 @@
-"""What a finished training holds for a Snakemake that has not heard of it."""
+"""The outputs of a finished training, retained for a Snakemake that has not recorded them."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from wsss.store.retained import forget, hold, take
+from wsss.store.retained import discard, restore, retain
 
 
 def write(*paths: Path) -> tuple[Path, ...]:
@@ -25,31 +25,31 @@ def test_what_is_held_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(os, "link", refuse)
     files = write(tmp_path / "metrics" / "oc.csv", tmp_path / "models" / "oc.safetensors")
     held = tmp_path / "finished" / "oc-d1"
-    hold(held, files)
-    hold(held, files)
+    retain(held, files)
+    retain(held, files)
     for file in files:
         assert not links or (held / file.name).samefile(file)
         file.unlink()
-    assert take(held, files) and [file.read_text() for file in files] == [file.name for file in files]
+    assert restore(held, files) and [file.read_text() for file in files] == [file.name for file in files]
     assert all(file.stat().st_mtime > 1 for file in files), "as new as the job that took them"
 
 
 def test_nothing_is_given_back_but_the_whole_of_that_configuration(tmp_path: Path) -> None:
     files = write(tmp_path / "oc.csv", tmp_path / "oc.safetensors")
-    hold(tmp_path / "finished" / "oc-d1", files[:1])
+    retain(tmp_path / "finished" / "oc-d1", files[:1])
     for file in files:
         file.unlink()
-    assert not take(tmp_path / "finished" / "oc-d1", files)
-    assert not take(tmp_path / "finished" / "oc-d2", files[:1])
+    assert not restore(tmp_path / "finished" / "oc-d1", files)
+    assert not restore(tmp_path / "finished" / "oc-d2", files[:1])
     assert not any(file.exists() for file in files)
 
 
 def test_a_stage_is_forgotten_with_all_its_configurations(tmp_path: Path) -> None:
     files = write(tmp_path / "m.safetensors")
     for name in ("oc-d1", "oc-d2", "c2am-d1"):
-        hold(tmp_path / "finished" / name, files)
-    forget(tmp_path, "oc")
+        retain(tmp_path / "finished" / name, files)
+    discard(tmp_path, "oc")
     assert [path.name for path in (tmp_path / "finished").iterdir()] == ["c2am-d1"]
-    forget(tmp_path, "c2am")
+    discard(tmp_path, "c2am")
     assert not (tmp_path / "finished").exists()
-    forget(tmp_path / "none", "oc")
+    discard(tmp_path / "none", "oc")

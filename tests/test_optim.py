@@ -6,23 +6,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.training import ToyClassifier, settings
+from support.training import ToyClassifier, micro_step, settings, trainer_of
 from torch import Tensor, nn
 
 from wsss.config import OptimizationConfig
+from wsss.errors import UserError
 from wsss.models import Classifier
 from wsss.training import optim
 from wsss.training.ema import MovingAverage
-from wsss.training.learner import Learner
-from wsss.training.learning import Learning, NotFinite
-from wsss.training.task import Batch, Moment, Objective, Player, Task
+from wsss.training.network_optimizer import NetworkOptimizer
+from wsss.training.task import Batch, Objective, StepInfo, Task, Trainable
+from wsss.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def optimisation(**values: Any) -> OptimizationConfig:
@@ -114,33 +113,35 @@ class Line(nn.Module):
         self.weight = nn.Parameter(torch.tensor(weight))
 
 
-def learner(network: nn.Module, *, steps: int = 4, clip: float | None = None, **values: Any) -> Learner:
+def optimizer_of(
+    network: nn.Module, *, steps: int = 4, clip: float | None = None, **values: Any
+) -> NetworkOptimizer:
     values = {"weight_decay": 0.0, **values}
-    return Learner(Player(network, [], max_grad_norm=clip), optimisation(**values), steps, CPU)
+    return NetworkOptimizer(Trainable(network, [], max_grad_norm=clip), optimisation(**values), steps, CPU)
 
 
 def test_sgd_step_by_hand() -> None:
     line = Line(2.0)
-    learning = learner(line, weight_decay=0.5)
+    optimizer = optimizer_of(line, weight_decay=0.5)
     expected = 2.0
     for step in range(4):
         (3 * line.weight).backward()
-        assert learning.holds_gradient
-        assert learning.step()
-        assert not learning.holds_gradient
+        assert optimizer.has_gradient
+        assert optimizer.step()
+        assert not optimizer.has_gradient
         rate = 0.1 * (1 - step / 4) ** 0.9
         expected -= rate * (3 + 0.5 * expected)
-        assert learning.rate == pytest.approx(rate)
+        assert optimizer.lr == pytest.approx(rate)
         assert float(line.weight.detach()) == pytest.approx(expected)
-    assert learning.taken == 4
+    assert optimizer.steps_done == 4
 
 
 @pytest.mark.parametrize(("clip", "moved"), [(None, 3.0), (10.0, 3.0), (1.5, 1.5)])
 def test_clipping(clip: float | None, moved: float) -> None:
     line = Line(0.0)
-    learning = learner(line, clip=clip, lr=1.0)
+    optimizer = optimizer_of(line, clip=clip, lr=1.0)
     (3 * line.weight).backward()
-    learning.step()
+    optimizer.step()
     assert float(line.weight.detach()) == pytest.approx(-moved, rel=1e-5)
 
 
@@ -166,49 +167,49 @@ class FakeScaler:
 
 def test_a_skipped_step_does_not_count() -> None:
     line = Line(0.0)
-    learning = learner(line, lr=1.0, poly_power=1.0)
-    learning.scaler = FakeScaler([False, True, False])  # type: ignore[assignment]
-    weights, taken, counted = [], [], []
+    optimizer = optimizer_of(line, lr=1.0, poly_power=1.0)
+    optimizer.scaler = FakeScaler([False, True, False])  # type: ignore[assignment]
+    weights, done, counted = [], [], []
     for _ in range(3):
         line.weight.grad = torch.tensor(1.0)
-        counted.append(learning.step())
+        counted.append(optimizer.step())
         weights.append(float(line.weight.detach()))
-        taken.append(learning.taken)
-        assert not learning.holds_gradient
+        done.append(optimizer.steps_done)
+        assert not optimizer.has_gradient
     assert counted == [True, False, True]
-    assert taken == [1, 1, 2]
+    assert done == [1, 1, 2]
     # the second step that counts is taken with the rate of step 1 of 4
     assert weights == pytest.approx([-1.0, -1.0, -1.75])
 
 
 def test_the_real_scaler_skips_what_is_not_finite() -> None:
     line = Line(0.0)
-    learning = learner(line, lr=1.0, precision="fp16", clip=1.0)
-    scale = learning.scaler.get_scale()
-    learning.scaler.scale(line.weight * float("inf")).backward()
-    assert not learning.step()
-    assert learning.taken == 0 and float(line.weight.detach()) == 0
-    assert learning.scaler.get_scale() == scale / 2
-    learning.scaler.scale(line.weight * 0.25).backward()
-    assert learning.step()
+    optimizer = optimizer_of(line, lr=1.0, precision="fp16", clip=1.0)
+    scale = optimizer.scaler.get_scale()
+    optimizer.scaler.scale(line.weight * float("inf")).backward()
+    assert not optimizer.step()
+    assert optimizer.steps_done == 0 and float(line.weight.detach()) == 0
+    assert optimizer.scaler.get_scale() == scale / 2
+    optimizer.scaler.scale(line.weight * 0.25).backward()
+    assert optimizer.step()
     assert float(line.weight.detach()) == pytest.approx(-0.25)
 
 
-def test_a_learner_goes_on_from_its_state() -> None:
-    def steps(learning: Learner, count: int) -> None:
+def test_an_optimizer_resumes_from_its_state() -> None:
+    def steps(optimizer: NetworkOptimizer, count: int) -> None:
         for _ in range(count):
-            (learning.network.weight**2).backward()  # type: ignore[operator]
-            learning.step()
+            (optimizer.network.weight**2).backward()  # type: ignore[operator]
+            optimizer.step()
 
-    straight = learner(Line(3.0), optimizer="momentum")
+    straight = optimizer_of(Line(3.0), optimizer="momentum")
     steps(straight, 4)
-    first = learner(Line(3.0), optimizer="momentum")
+    first = optimizer_of(Line(3.0), optimizer="momentum")
     steps(first, 2)
-    second = learner(Line(-1.0), optimizer="momentum")
+    second = optimizer_of(Line(-1.0), optimizer="momentum")
     second.load_state_dict(first.state_dict())
     steps(second, 2)
     assert torch.equal(second.network.weight, straight.network.weight)  # type: ignore[arg-type]
-    assert second.taken == 4
+    assert second.steps_done == 4
 
 
 # ---- accumulation and average ------------------------------------------------------------------------------
@@ -219,9 +220,9 @@ class Fit(Task):
 
     def __init__(self) -> None:
         self.line = Line(0.0)
-        self.players = {"generator": Player(self.line, [])}
+        self.trainables = {"generator": Trainable(self.line, [])}
 
-    def objectives(self, batch: Batch, moment: Moment) -> Any:
+    def objectives(self, batch: Batch, info: StepInfo) -> Any:
         """One term."""
         objective = Objective("generator")
         objective.add("fit", (self.line.weight * batch["image"]).mean())
@@ -233,15 +234,15 @@ def batch_of(values: list[float]) -> Batch:
     return {"image": numbers, "label": numbers, "draw": numbers, "id": [str(value) for value in values]}
 
 
-def fit(parts: list[list[float]], **values: Any) -> tuple[Learning, list[float]]:
-    """Learning after one epoch of these batches, and the weight after each."""
-    learning = Learning(Fit(), optimisation(weight_decay=0, lr=1.0, poly_power=0, **values), len(parts), CPU)
-    line: Any = learning.learners["generator"].network
+def fit(parts: list[list[float]], **values: Any) -> tuple[Trainer, list[float]]:
+    """The trainer after one epoch of these batches, and the weight after each."""
+    trainer = trainer_of(Fit(), optimisation(weight_decay=0, lr=1.0, poly_power=0, **values), len(parts))
+    line: Any = trainer.state.optimizers["generator"].network
     weights = []
     for part in parts:
-        learning.micro_step(batch_of(part))
+        micro_step(trainer, batch_of(part))
         weights.append(float(line.weight.detach()))
-    return learning, weights
+    return trainer, weights
 
 
 def test_accumulation() -> None:
@@ -253,23 +254,24 @@ def test_accumulation() -> None:
     assert published == pytest.approx([0, -6])
 
 
-def test_a_rest_that_fills_no_batch_moves_nothing() -> None:
-    learning, weights = fit([[1], [1], [1]], accumulate=2)
+def test_leftover_micro_steps_update_nothing() -> None:
+    trainer, weights = fit([[1], [1], [1]], accumulate=2)
     assert weights == pytest.approx([0, -2, -2])
-    assert learning.learners["generator"].taken == learning.learners["generator"].steps == 1
-    assert not learning.at_rest
+    optimizer = trainer.state.optimizers["generator"]
+    assert optimizer.steps_done == optimizer.steps == trainer.state.optimizer_steps == 1
+    assert not trainer.state.can_checkpoint
 
 
 def test_a_loss_that_is_not_finite_changes_nothing() -> None:
-    learning, _ = fit([[1, 1]], epochs=2)
-    with pytest.raises(NotFinite, match=r"the loss of the generator is not finite \(fit nan\)"):
-        learning.micro_step(batch_of([1, float("nan")]))
-    assert float(learning.learners["generator"].network.weight.detach()) == -1  # type: ignore[operator]
-    learning.require_finite()
+    trainer, _ = fit([[1, 1]], epochs=2)
+    network: Any = trainer.state.optimizers["generator"].network
+    with pytest.raises(UserError, match=r"toy: the loss of the generator is not finite \(fit nan\)"):
+        micro_step(trainer, batch_of([1, float("nan")]))
+    assert float(network.weight.detach()) == -1
+    assert trainer.state.not_finite() is None
     with torch.no_grad():
-        learning.learners["generator"].network.weight.fill_(float("inf"))  # type: ignore[operator]
-    with pytest.raises(NotFinite, match="weight of the generator is not finite"):
-        learning.require_finite()
+        network.weight.fill_(float("inf"))
+    assert trainer.state.not_finite() == "weight of the generator"
 
 
 def test_average_by_hand() -> None:
@@ -282,7 +284,7 @@ def test_average_by_hand() -> None:
             line.weight.fill_(weight)
             line.running_mean.fill_(weight)  # type: ignore[union-attr]
         average.update(line, step)
-        seen.append([float(average.shadow.weight), float(average.shadow.running_mean)])  # type: ignore[arg-type]
+        seen.append([float(average.network.weight), float(average.network.running_mean)])  # type: ignore[arg-type]
     # a copy at step 2; then d = 1/2, and 0.6 where 1 - 1/(1+n) is more; buffers are copied
     four = 0.5 * 20 + 0.5 * 40
     six = 0.6 * four + 0.4 * 60
@@ -297,15 +299,15 @@ def test_average_is_a_network_of_its_own() -> None:
     network = ToyClassifier(norm="fix")
     average = MovingAverage(network, decay=0.5, every=1, warmup=0)
     ours = {tensor.data_ptr() for tensor in network.state_dict().values()}
-    assert not ours & {tensor.data_ptr() for tensor in average.shadow.state_dict().values()}
-    assert not any(parameter.requires_grad for parameter in average.shadow.parameters())
-    assert not average.shadow.training and not average.shadow.train().body[1].training  # type: ignore[index]
+    assert not ours & {tensor.data_ptr() for tensor in average.network.state_dict().values()}
+    assert not any(parameter.requires_grad for parameter in average.network.parameters())
+    assert not average.network.training and not average.network.train().body[1].training  # type: ignore[index]
     with torch.no_grad():
         network.classifier.weight.add_(1)
-    assert not torch.equal(average.shadow.classifier.weight, network.classifier.weight)  # type: ignore[arg-type]
+    assert not torch.equal(average.network.classifier.weight, network.classifier.weight)  # type: ignore[arg-type]
 
 
-def test_average_goes_on_from_its_state() -> None:
+def test_average_resumes_from_its_state() -> None:
     network = Line(0.0)
 
     def updates(average: MovingAverage, steps: range) -> None:
@@ -320,32 +322,33 @@ def test_average_goes_on_from_its_state() -> None:
     second = MovingAverage(network, decay=0.9, every=1, warmup=2)
     second.load_state_dict(first.state_dict())
     updates(second, range(5, 9))
-    assert torch.equal(second.shadow.weight, straight.shadow.weight)  # type: ignore[arg-type]
+    assert torch.equal(second.network.weight, straight.network.weight)  # type: ignore[arg-type]
 
 
 def test_the_average_is_the_result_and_skipped_steps_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     ema = {"decay": 0.5, "every": 1, "warmup_epochs": 0}
-    learning, weights = fit([[4.0]], ema=ema, epochs=3)
-    assert learning.average is not None
-    assert learning.result is learning.average.shadow and not learning.result.training
-    assert float(learning.result.weight) == pytest.approx(-2)  # type: ignore[arg-type]
+    trainer, weights = fit([[4.0]], ema=ema, epochs=3)
+    average = trainer.state.average
+    assert average is not None
+    assert trainer.state.result is average.network and not trainer.state.result.training
+    assert float(trainer.state.result.weight) == pytest.approx(-2)  # type: ignore[arg-type]
     updated: list[int] = []
-    monkeypatch.setattr(learning.average, "update", lambda network, step: updated.append(step))
-    learning.learners["generator"].scaler = type(
+    monkeypatch.setattr(average.model, "update_parameters", lambda network: updated.append(average.step))
+    trainer.state.optimizers["generator"].scaler = type(
         "Skipping",
         (FakeScaler,),
         {"scale": staticmethod(lambda loss: loss)},
     )([True, False])
-    learning.micro_step(batch_of([4.0]))
-    learning.micro_step(batch_of([4.0]))
+    micro_step(trainer, batch_of([4.0]))
+    micro_step(trainer, batch_of([4.0]))
     assert updated == [2]
     assert weights == [-4]
 
 
 def test_warm_up_is_counted_in_optimiser_steps() -> None:
     section = settings(optimisation={"ema": {"warmup_epochs": 1.5}, "accumulate": 3})
-    learning = Learning(Fit(), section.optimisation, 12, CPU)
-    assert learning.average is not None and learning.average.warmup == 6
+    average = trainer_of(Fit(), section.optimisation, 12).state.average
+    assert average is not None and average.warmup == 6
 
 
 class Drop(Fit):
@@ -355,20 +358,20 @@ class Drop(Fit):
         super().__init__()
         self.masks: list[Tensor] = []
 
-    def objectives(self, batch: Batch, moment: Moment) -> Any:
+    def objectives(self, batch: Batch, info: StepInfo) -> Any:
         """As Fit's."""
         self.masks.append(torch.dropout(torch.ones(64), 0.5, train=True))
-        yield from super().objectives(batch, moment)
+        yield from super().objectives(batch, info)
 
 
 def test_dropout_depends_on_seed_and_step_only() -> None:
     def masks(seed: int, first: int) -> list[Tensor]:
         task = Drop()
-        learning = Learning(task, optimisation(seed=seed, epochs=3), 1, CPU)
-        learning.step = first
+        trainer = trainer_of(task, optimisation(seed=seed, epochs=3), 1)
+        trainer.state.step = first
         for _ in range(2):
             torch.rand(5)
-            learning.micro_step(batch_of([1.0]))
+            micro_step(trainer, batch_of([1.0]))
         return task.masks
 
     one, two = masks(seed=0, first=0)

@@ -61,7 +61,7 @@ def test_every_script_explains_itself(script: Path) -> None:
     assert ast.get_docstring(module)
     calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
     options = [call for call in calls if ast.unparse(call.func) == "arguments.add_argument"]
-    assert options and all("help" in {keyword.arg for keyword in call.keywords} for call in options)
+    assert all("help" in {keyword.arg for keyword in call.keywords} for call in options)
 
 
 def test_the_default_profile_holds_what_is_right_everywhere() -> None:

@@ -1,4 +1,4 @@
-"""The trainings of C2AM and PoolNet: what they minimise, on what, and that they can be gone on with."""
+"""The trainings of C2AM and PoolNet: what they minimize, on what, and that they resume."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from support.images import (
+    CLASSES,
     SIZES,
     c2am_section,
     make_cams,
@@ -16,7 +17,7 @@ from support.images import (
     poolnet_section,
 )
 from support.processes import in_two_processes
-from support.training import in_pieces, machine
+from support.training import Job, in_pieces, machine
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -29,12 +30,12 @@ from wsss.machine import distributed
 from wsss.models import C2AM, PoolNet
 from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard, write_label_shard
-from wsss.training.checkpoint import Checkpoints
-from wsss.training.engine import Training
+from wsss.training.networks import new_network
 from wsss.training.optim import make_optimizer, parameter_groups
-from wsss.training.saliency import CamHints, c2am_samples, new_c2am, new_poolnet, poolnet_samples
-from wsss.training.task import Batch, Moment, Task
+from wsss.training.samples import CamHints, c2am_samples, poolnet_samples
+from wsss.training.task import Batch, StepInfo, Task
 from wsss.training.tasks import C2amTask, PoolnetTask
+from wsss.training.trainer import Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -59,15 +60,25 @@ def masks(tmp_path: Path, index: Index) -> dict[str, LabelShard]:
     return dict.fromkeys(shard.ids, shard)
 
 
+def c2am_of(section: C2amConfig) -> C2AM:
+    """The network of a section."""
+    return new_network(C2AM, section, CLASSES, "d")[0]
+
+
+def poolnet_of(section: PoolnetConfig) -> PoolNet:
+    """The network of a section."""
+    return new_network(PoolNet, section, CLASSES, "d")[0]
+
+
 def batch_of(samples: Dataset, *keys: tuple[int, int]) -> Batch:
     """These samples, as the engine puts them together."""
     batch: Batch = collate([samples[key] for key in keys])
     return batch
 
 
-def terms(task: Task, batch: Batch, moment: Moment | None = None) -> dict[str, Tensor]:
-    """The losses of one look at a batch."""
-    (objective,) = task.objectives(batch, moment or Moment(0, 10, 0))
+def terms(task: Task, batch: Batch, info: StepInfo | None = None) -> dict[str, Tensor]:
+    """The loss terms of a batch."""
+    (objective,) = task.objectives(batch, info or StepInfo(0, 10, 0))
     return objective.terms
 
 
@@ -81,7 +92,7 @@ def test_a_hint_is_the_largest_cam_and_goes_where_the_image_goes(index: Index, h
     assert hints("id5").max() == 0, "an image without labels has no CAM"
     labelled, _ = with_labels(index)
     section = c2am_section()
-    samples = c2am_samples(section, labelled, new_c2am(section), hints)
+    samples = c2am_samples(section, labelled, c2am_of(section), hints)
     assert len(samples) == 5  # type: ignore[arg-type]
     first = samples[0, 1]
     assert first["image"].shape == (3, 64, 64) and first["hint"].shape == (1, 64, 64)
@@ -91,13 +102,13 @@ def test_a_hint_is_the_largest_cam_and_goes_where_the_image_goes(index: Index, h
     assert set(map(bool, lefts)) == {True, False}, "half of the images are mirrored, and their hints"
 
 
-def test_c2am_h_minimises_the_contrast_and_the_hints(index: Index, hints: CamHints) -> None:
+def test_c2am_h_minimizes_the_contrast_and_the_hints(index: Index, hints: CamHints) -> None:
     section = c2am_section(hints={"weight": 0.5, "label_smoothing": 0.2})
-    network = new_c2am(section).eval()
+    network = c2am_of(section).eval()
     labelled, _ = with_labels(index)
     batch = batch_of(c2am_samples(section, labelled, network, hints), (0, 0), (0, 1), (0, 2))
     task = C2amTask(network, section, hints=True)
-    (objective,) = task.objectives(batch, Moment(9, 10, 9))
+    (objective,) = task.objectives(batch, StepInfo(9, 10, 9))
     foreground, background, activation = network(batch["image"])
     contrast = losses.c2am_loss(foreground, background, 0.25)
     hint = losses.hint_loss(activation, batch["hint"], fg_threshold=0.4, label_smoothing=0.2)
@@ -108,7 +119,7 @@ def test_c2am_h_minimises_the_contrast_and_the_hints(index: Index, hints: CamHin
 
 def test_no_hint_in_a_batch_is_0_and_not_nan(index: Index, hints: CamHints) -> None:
     section = c2am_section(hints={"fg_threshold": 1.0})
-    network = new_c2am(section)
+    network = c2am_of(section)
     labelled, _ = with_labels(index)
     batch = batch_of(c2am_samples(section, labelled, network, hints), (0, 0), (0, 1))
     batch["hint"].zero_()
@@ -121,7 +132,7 @@ def test_no_hint_in_a_batch_is_0_and_not_nan(index: Index, hints: CamHints) -> N
 
 def test_the_head_learns_ten_times_as_fast() -> None:
     section = C2amConfig()
-    network = new_c2am(c2am_section())
+    network = c2am_of(c2am_section())
     groups = parameter_groups(network, network.head_modules(), section.optimisation)
     head = {id(parameter) for parameter in network.activation.parameters()}
     rates = {
@@ -155,27 +166,27 @@ def test_plain_c2am_finds_its_polarity_by_the_borders(border: float, flip: bool)
     batch: Batch = {"image": torch.zeros(2, 3, 8, 8), "id": ["a", "b"]}
     network.activation = -activation
     for step in range(6):  # three of four epochs of two steps
-        terms(task, batch, Moment(step, 8, step))
-    assert not task.flip and task.looks == 0, "only the last epoch counts"
+        terms(task, batch, StepInfo(step, 8, step))
+    assert not task.flip and task.border_steps == 0, "only the last epoch counts"
     network.activation = activation
-    terms(task, batch, Moment(6, 8, 6))
+    terms(task, batch, StepInfo(6, 8, 6))
     resumed = C2amTask(network, task.settings, hints=False)
     resumed.load_state_dict(task.state_dict())
-    terms(resumed, batch, Moment(7, 8, 7))
-    assert resumed.looks == 2 and resumed.flip == flip
+    terms(resumed, batch, StepInfo(7, 8, 7))
+    assert resumed.border_steps == 2 and resumed.flip == flip
     assert resumed.border / 2 == pytest.approx(torch.tensor(border).sigmoid().item())
 
 
 def test_two_processes_contrast_the_whole_batch(tmp_path: Path, index: Index, hints: CamHints) -> None:
     section = c2am_section()
     labelled, _ = with_labels(index)
-    samples = c2am_samples(section, labelled, new_c2am(section), hints)
+    samples = c2am_samples(section, labelled, c2am_of(section), hints)
 
     def look(positions: list[int]) -> tuple[dict[str, Tensor], list[Tensor]]:
         # in evaluation mode: batch norm alone sees a process's own part, as published
-        network = new_c2am(section).eval()
+        network = c2am_of(section).eval()
         batch = batch_of(samples, *((0, position) for position in positions))
-        (objective,) = C2amTask(network, section, hints=True).objectives(batch, Moment(0, 10, 0))
+        (objective,) = C2amTask(network, section, hints=True).objectives(batch, StepInfo(0, 10, 0))
         objective.total.backward()
         parameters = list(network.parameters())
         distributed.average_gradients(parameters)
@@ -193,7 +204,7 @@ def test_two_processes_contrast_the_whole_batch(tmp_path: Path, index: Index, hi
 
 def test_samples_of_poolnet_are_images_at_their_own_size(index: Index, masks: dict[str, LabelShard]) -> None:
     section = poolnet_section()
-    samples = poolnet_samples(section, index, new_poolnet(section), masks)
+    samples = poolnet_samples(section, index, poolnet_of(section), masks)
     assert len(samples) == len(index), "masks of images without labels are learnt from, too"
     for position, size in enumerate(SIZES):
         sample = samples[0, position]
@@ -216,7 +227,7 @@ def test_the_published_backbone_sees_bgr(index: Index, masks: dict[str, LabelSha
 
 def test_one_adam_one_rate_and_fixed_statistics() -> None:
     section = poolnet_section()
-    network = new_poolnet(section)
+    network = poolnet_of(section)
     groups = parameter_groups(network, network.head_modules(), PoolnetConfig().optimisation)
     assert {(group["lr"], group["weight_decay"]) for group in groups} == {(5e-5, 5e-4)}
     assert type(make_optimizer(groups, PoolnetConfig().optimisation)) is torch.optim.Adam
@@ -233,7 +244,7 @@ def test_accumulated_images_are_a_batch(tmp_path: Path) -> None:
     write_label_shard(tmp_path / "equal", drawn, digest="d")
     shard = LabelShard(tmp_path / "equal")
     section = poolnet_section(batch=3, accumulate=1)
-    network = new_poolnet(section)
+    network = poolnet_of(section)
     samples = poolnet_samples(section, index, network, dict.fromkeys(shard.ids, shard))
     task = PoolnetTask(network, section)
 
@@ -252,7 +263,7 @@ def test_a_batch_of_several_sizes_is_the_mean_of_its_images(
     index: Index, masks: dict[str, LabelShard]
 ) -> None:
     section = poolnet_section(batch=3)
-    network = new_poolnet(section)
+    network = poolnet_of(section)
     samples, task = poolnet_samples(section, index, network, masks), PoolnetTask(network, section)
     keys = [(0, 0), (0, 1), (0, 2)]
     assert len({samples[key]["image"].shape for key in keys}) > 1
@@ -263,7 +274,7 @@ def test_a_batch_of_several_sizes_is_the_mean_of_its_images(
 
 def test_a_map_of_another_size_is_named(index: Index, tmp_path: Path, masks: dict[str, LabelShard]) -> None:
     Image.new("L", (9, 9)).save(masks["id0"].path("id0"))
-    samples = poolnet_samples(poolnet_section(), index, new_poolnet(poolnet_section()), masks)
+    samples = poolnet_samples(poolnet_section(), index, poolnet_of(poolnet_section()), masks)
     with pytest.raises(UserError, match=r"id0: mask of 9 x 9 pixels, but .*0.png has 64 x 48; make the"):
         samples[0, 0]
 
@@ -271,35 +282,26 @@ def test_a_map_of_another_size_is_named(index: Index, tmp_path: Path, masks: dic
 # ---- interruption ------------------------------------------------------------------------------------------
 
 
-def training_of(directory: Path, kind: str, index: Index, hints: CamHints, masks: Any) -> Training:
-    """A training of C2AM-H, C2AM or PoolNet that keeps its checkpoints in `directory`."""
+def training_of(directory: Path, kind: str, index: Index, hints: CamHints, masks: Any) -> Trainer:
+    """A training of C2AM-H, C2AM or PoolNet whose checkpoints are in `directory`."""
     task: C2amTask | PoolnetTask
     samples: Dataset
     section: C2amConfig | PoolnetConfig
     if kind == "poolnet":
         section = poolnet_section(epochs=2)
-        network: Any = new_poolnet(section)
+        network: Any = poolnet_of(section)
         samples, task = poolnet_samples(section, index, network, masks), PoolnetTask(network, section)
     else:
         section, given = c2am_section(), hints if kind == "c2am_h" else None
         labelled, _ = with_labels(index)
-        network = new_c2am(section)
+        network = c2am_of(section)
         samples = c2am_samples(section, labelled, network, given)
         task = C2amTask(network, section, hints=given is not None)
-    return Training(
-        task,
-        samples,
-        section.optimisation,
-        name=kind,
-        checkpoints=Checkpoints(directory / "checkpoints", "d"),
-        curves=directory / "curves",
-        machine=machine(),
-        device=torch.device("cpu"),
-    )
+    return Trainer(task, samples, section.optimisation, Job(directory, machine()))
 
 
 @pytest.mark.parametrize("kind", ["c2am_h", "c2am", "poolnet"])
-def test_an_interrupted_training_goes_on_to_the_bit(
+def test_an_interrupted_training_resumes_bit_for_bit(
     tmp_path: Path, kind: str, index: Index, hints: CamHints, masks: dict[str, LabelShard]
 ) -> None:
     undisturbed = training_of(tmp_path / "undisturbed", kind, index, hints, masks)
@@ -307,14 +309,14 @@ def test_an_interrupted_training_goes_on_to_the_bit(
     training, result = in_pieces(lambda: training_of(tmp_path / "cut", kind, index, hints, masks))
     for name, value in network.state_dict().items():
         assert torch.equal(result.state_dict()[name], value), name
-    assert training.learning.task.state_dict() == undisturbed.learning.task.state_dict()
+    assert training.task.state_dict() == undisturbed.task.state_dict()
     if kind == "c2am":
-        assert undisturbed.learning.task.state_dict()["looks"] == 2
+        assert undisturbed.task.state_dict()["border_steps"] == 2
 
 
 def test_a_network_starts_from_its_seed() -> None:
-    first, same = new_c2am(c2am_section()), new_c2am(c2am_section())
-    other = new_c2am(c2am_section(optimisation={"seed": 1}))
+    first, same = c2am_of(c2am_section()), c2am_of(c2am_section())
+    other = c2am_of(c2am_section(optimisation={"seed": 1}))
     assert isinstance(first, C2AM)
     weights = [network.activation[0].weight for network in (first, same, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])

@@ -1,4 +1,4 @@
-"""The training of the segmentation network: its loss, its labels, how the epoch is chosen, and its files."""
+"""The training of the segmentation network: its loss, its labels, the selected epoch, its files."""
 
 import multiprocessing
 import os
@@ -13,30 +13,37 @@ import torch
 from safetensors.torch import load_file
 from support.chain import CLASSES, SIZES, Toy
 from support.processes import in_two_processes
+from support.training import ask_to_leave, machine, micro_step, trainer_of
 from torch.nn import functional
 
+from workflow.scripts.train_segmentation import train_segmentation
 from wsss import losses
+from wsss.config import SegmentationTrainingConfig
 from wsss.data.images import read_image
 from wsss.data.palette import read_mask
 from wsss.errors import Preempted, UserError
+from wsss.inference.shards import open_pseudo_labels
 from wsss.metrics import ConfusionMatrix
 from wsss.models import DeepLabV3Plus
 from wsss.store.networks import load_network
-from wsss.training.learning import Learning
+from wsss.training.networks import new_network
 from wsss.training.optim import parameter_groups
-from wsss.training.segmentation import (
-    Annotations,
-    Lesson,
-    labelled_images,
-    new_segmenter,
-    segmentation_samples,
-    train_segmentation,
-)
-from wsss.training.task import Batch, Moment
+from wsss.training.samples import Masks, Supervision, segmentation_samples
+from wsss.training.task import Batch, StepInfo
 from wsss.training.tasks import SegmentationTask
 from wsss.training.validation import Validation
 
 pytestmark = pytest.mark.usefixtures("here")
+
+
+def segmenter(section: SegmentationTrainingConfig) -> DeepLabV3Plus:
+    """The network of a section, for the classes of the toy run."""
+    return new_network(DeepLabV3Plus, section, CLASSES, "d")[0]
+
+
+def masks_of(toy: Toy) -> Supervision:
+    """The images of the toy run with their masks."""
+    return Supervision(toy.index, Masks(toy.index))
 
 
 # ---- the loss ----------------------------------------------------------------------------------------------
@@ -67,7 +74,7 @@ def test_images_without_any_label_cost_nothing() -> None:
 
 
 def test_the_head_learns_ten_times_as_fast(toy: Toy) -> None:
-    network = new_segmenter(toy.run.config.segmentation.training, 4)
+    network = segmenter(toy.run.config.segmentation.training)
     groups = parameter_groups(network, network.head_modules(), toy.step("segmentation").section.optimisation)
     rates = sorted({group["lr"] for group in groups})
     assert rates == pytest.approx([0.007, 0.014, 0.07, 0.14])
@@ -78,13 +85,13 @@ def test_a_step_changes_the_network(toy: Toy, norm: str) -> None:
     section = toy.run.config.segmentation.training
     network_section = section.network.model_copy(update={"head_norm": norm})
     section = section.model_copy(update={"network": network_section})
-    network = new_segmenter(section, 4)
-    samples = segmentation_samples(section, Lesson(toy.index, Annotations(toy.index)), network)
+    network = segmenter(section)
+    samples = segmentation_samples(section, masks_of(toy), network)
     batch: Batch = torch.utils.data.default_collate([samples[0, 0], samples[0, 1]])
     assert batch["image"].shape == (2, 3, 32, 32) and batch["label_map"].shape == (2, 32, 32)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     task = SegmentationTask(network, section)
-    values = Learning(task, section.optimisation, 3, torch.device("cpu")).micro_step(batch)
+    values = micro_step(trainer_of(task, section.optimisation, 3), batch)
     assert set(values) == {"segmentation"} and np.isfinite(values["segmentation"])
     after = network.state_dict()
     assert {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])} == {
@@ -97,12 +104,12 @@ def test_a_step_changes_the_network(toy: Toy, norm: str) -> None:
 
 def test_label_smoothing_reaches_the_loss(toy: Toy) -> None:
     section = toy.run.config.segmentation.training
-    network = new_segmenter(section, 4).eval()
-    samples = segmentation_samples(section, Lesson(toy.index, Annotations(toy.index)), network)
+    network = segmenter(section).eval()
+    samples = segmentation_samples(section, masks_of(toy), network)
     batch: Batch = torch.utils.data.default_collate([samples[0, 0], samples[0, 1]])
     smoothed = section.model_copy(update={"label_smoothing": 0.1})
     plain, smooth = (
-        next(SegmentationTask(network, keys).objectives(batch, Moment(0, 9, 0))).total
+        next(SegmentationTask(network, keys).objectives(batch, StepInfo(0, 9, 0))).total
         for keys in (section, smoothed)
     )
     logits = network(batch["image"])
@@ -114,35 +121,34 @@ def test_label_smoothing_reaches_the_loss(toy: Toy) -> None:
     )
 
 
-# ---- what it learns from -----------------------------------------------------------------------------------
+# ---- what it is trained on ---------------------------------------------------------------------------------
 
 
-def test_pseudo_labels_or_masks_are_learnt_from(toy: Toy) -> None:
+def test_it_is_trained_on_pseudo_labels_or_masks(toy: Toy) -> None:
     step = toy.step("segmentation")
-    pseudo = labelled_images(step, toy.index_path, [toy.truth("pseudo_labels")])
-    assert len(pseudo.index) == 6, "images without labels are learnt as background"
-    truth = labelled_images(step, toy.index_path, [])
+    labels = [toy.truth("pseudo_labels")]
+    pseudo = Supervision.of(*open_pseudo_labels(step, toy.index_path, labels))
+    assert len(pseudo.index) == 6, "without labels, an image is background"
+    truth = Supervision.of(*open_pseudo_labels(step, toy.index_path, []))
     assert np.array_equal(truth.maps("id1"), read_mask(toy.index.records[1].mask or ""))
     assert truth.maps("id1").shape == SIZES[1]
 
 
 def test_images_without_a_mask_are_left_out_of_the_upper_bound(toy: Toy) -> None:
     bare = tuple(replace(record, mask=None) for record in toy.index)
-    replace(toy.index, records=(toy.index.records[0], *bare[1:])).write(toy.index_path)
-    assert len(labelled_images(toy.step("segmentation"), toy.index_path, []).index) == 1
-    replace(toy.index, records=bare).write(toy.index_path)
+    one = replace(toy.index, records=(toy.index.records[0], *bare[1:]))
+    assert len(Supervision.of(one, {}).index) == 1
     with pytest.raises(UserError, match=r"split train: none of its 6 images has a mask .*selection"):
-        labelled_images(toy.step("segmentation"), toy.index_path, [])
+        Supervision.of(replace(toy.index, records=bare), {})
 
 
-# ---- the choice of the epoch -------------------------------------------------------------------------------
+# ---- the selection of the epoch ----------------------------------------------------------------------------
 
 
 def test_the_network_is_scored_on_whole_images(toy: Toy) -> None:
-    network = new_segmenter(toy.run.config.segmentation.training, 4).eval()
-    maps = Annotations(toy.index)
-    options: dict[str, Any] = {"device": torch.device("cpu"), "precision": "float32", "progress": False}
-    found = Validation(toy.index, maps, workers=0, **options)(network)
+    network = segmenter(toy.run.config.segmentation.training).eval()
+    maps = Masks(toy.index)
+    found = Validation(masks_of(toy), "float32", machine())(network)
     confusion = ConfusionMatrix(4)
     for record in toy.index:
         image = network.normalization(np.asarray(read_image(record.image)))[None]
@@ -153,11 +159,10 @@ def test_the_network_is_scored_on_whole_images(toy: Toy) -> None:
     assert found == {"val/miou": pytest.approx(100 * confusion.miou())}
 
 
-def test_a_signal_to_all_processes_does_not_end_a_look(toy: Toy) -> None:
-    """A scheduler's goes to those that load images, too; the training saves itself behind the look."""
-    network = new_segmenter(toy.run.config.segmentation.training, 4).eval()
-    options: dict[str, Any] = {"device": torch.device("cpu"), "precision": "float32", "progress": False}
-    undisturbed = Validation(toy.index, Annotations(toy.index), workers=0, **options)(network)
+def test_a_signal_to_all_processes_does_not_end_a_validation(toy: Toy) -> None:
+    """A scheduler's signal reaches those that load images, too; the training saves itself afterwards."""
+    network = segmenter(toy.run.config.segmentation.training).eval()
+    undisturbed = Validation(masks_of(toy), "float32", machine())(network)
 
     def signal_all(*_: object) -> None:
         for child in multiprocessing.active_children():
@@ -165,15 +170,14 @@ def test_a_signal_to_all_processes_does_not_end_a_look(toy: Toy) -> None:
             os.kill(child.pid or 0, signal.SIGTERM)
 
     handle = network.register_forward_pre_hook(signal_all)
-    disturbed = Validation(toy.index, Annotations(toy.index), workers=2, **options)(network)
+    disturbed = Validation(masks_of(toy), "float32", machine(workers=2))(network)
     handle.remove()
     assert disturbed == undisturbed
 
 
-def test_processes_share_a_look(toy: Toy, tmp_path: Path) -> None:
-    network = new_segmenter(toy.run.config.segmentation.training, 4).eval()
-    options: dict[str, Any] = {"device": torch.device("cpu"), "precision": "float32", "progress": False}
-    score = Validation(toy.index, Annotations(toy.index), workers=0, **options)
+def test_processes_share_a_validation(toy: Toy, tmp_path: Path) -> None:
+    network = segmenter(toy.run.config.segmentation.training).eval()
+    score = Validation(masks_of(toy), "float32", machine())
     alone = score(network)["val/miou"]
     assert in_two_processes(tmp_path, lambda rank: torch.tensor(score(network)["val/miou"])) == [
         pytest.approx(alone),
@@ -183,9 +187,9 @@ def test_processes_share_a_look(toy: Toy, tmp_path: Path) -> None:
 
 def train(toy: Toy, out: Path, **options: Any) -> dict[str, torch.Tensor]:
     """The weights that a training on the images' own masks, as pseudo labels, ends with."""
-    labels = [toy.truth("pseudo_labels")]
-    step = toy.step("segmentation")
-    train_segmentation(step, toy.index_path, labels, out, out.with_suffix(".csv"), **options)
+    files = {"labels": [toy.truth("pseudo_labels")], "val_index": None, "val_labels": []}
+    files |= {"out": out, "metrics": out.with_suffix(".csv"), **options}
+    train_segmentation(toy.step("segmentation", **files))
     return load_file(out)
 
 
@@ -221,13 +225,13 @@ def test_an_interrupted_training_chooses_the_same_epoch_and_ends_with_the_same_b
     val = {"val_index": toy.index_path, "val_labels": [toy.truth("pseudo_labels", "val")]}
     undisturbed = train(toy, tmp_path / "a.safetensors", **val)
     assert len(course_of(tmp_path / "a.safetensors")) == 2
-    micro_step = Learning.micro_step
+    objectives = SegmentationTask.objectives
 
-    def ask_and_step(self: Learning, batch: Batch) -> dict[str, float]:
-        os.kill(os.getpid(), signal.SIGTERM)
-        return micro_step(self, batch)
+    def ask_and_step(self: SegmentationTask, batch: Batch, info: StepInfo) -> Any:
+        ask_to_leave()
+        return objectives(self, batch, info)
 
-    monkeypatch.setattr(Learning, "micro_step", ask_and_step)
+    monkeypatch.setattr(SegmentationTask, "objectives", ask_and_step)
     pieces = 1
     while True:
         try:
@@ -241,7 +245,5 @@ def test_an_interrupted_training_chooses_the_same_epoch_and_ends_with_the_same_b
 
 
 def test_labels_of_another_configuration_are_refused(toy: Toy, tmp_path: Path) -> None:
-    wrong = [toy.truth("masks", "wrong")]
-    step = toy.step("segmentation")
     with pytest.raises(UserError, match="wrong: made from another configuration"):
-        train_segmentation(step, toy.index_path, wrong, tmp_path / "a", tmp_path / "b")
+        train(toy, tmp_path / "a", labels=[toy.truth("masks", "wrong")])

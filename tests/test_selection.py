@@ -1,15 +1,13 @@
 """The epoch that a training keeps: the best one, chosen as if the training had never been interrupted."""
 
 import csv
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from support.training import build
+from support.training import ask_to_leave, before_each_step, build
 
 from wsss.errors import Preempted
 from wsss.training.selection import Selection
@@ -34,7 +32,7 @@ class Scores:
         weight = network.classifier.weight  # type: ignore[union-attr]
         value = float(torch.sin(1e4 * weight.detach().double().sum()))  # type: ignore[operator]
         self.seen.append((network.training, value))
-        torch.rand(3)  # a look may draw numbers, and must not change what the training draws
+        torch.rand(3)  # a validation may draw numbers, which must not change those of the training
         return {"val/miou": value}
 
 
@@ -65,12 +63,12 @@ def test_the_best_epoch_is_kept(tmp_path: Path, blocks: dict[str, Any]) -> None:
     assert looked == pytest.approx(values, rel=1e-5)
 
 
-def test_a_look_changes_nothing_of_the_training(tmp_path: Path) -> None:
+def test_a_validation_changes_nothing_of_the_training(tmp_path: Path) -> None:
     looking = build(tmp_path / "looking", selection=Selection(Scores()))
     alone = build(tmp_path / "alone")
     looking.run()
     alone.run()
-    one, other = (training.learning.learners["oc"].network.state_dict() for training in (looking, alone))
+    one, other = (training.state.optimizers["oc"].network.state_dict() for training in (looking, alone))
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
     losses = [
         [row["loss/tiles"] for row in rows_of(tmp_path / name) if row["loss/tiles"]]
@@ -80,7 +78,7 @@ def test_a_look_changes_nothing_of_the_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("every", "epochs"), [(2, [2, 4]), (3, [3, 4]), (9, [4])])
-def test_looks_are_so_many_epochs_apart_and_the_last_is_always_taken(
+def test_validations_are_so_many_epochs_apart_and_the_last_epoch_has_one(
     tmp_path: Path, every: int, epochs: list[int]
 ) -> None:
     run(tmp_path, every=every)
@@ -93,7 +91,7 @@ def test_of_equal_epochs_the_first_is_kept() -> None:
     network = torch.nn.Linear(1, 1)
     for epoch in (1, 2, 3):
         torch.nn.init.constant_(network.weight, epoch)
-        selection.look(network, epoch)
+        selection.validate(network, epoch)
     selection.restore(network)
     assert network.weight.item() == 1 and selection.epoch == 1
 
@@ -119,49 +117,39 @@ def interrupted(directory: Path, when: Callable[[Any], None]) -> tuple[torch.nn.
 
 
 def leaves_at_every_step(training: Any) -> None:
-    """Asked to leave with every step."""
-    step = training.learning.micro_step
-
-    def ask_and_step(batch: Any) -> Any:
-        os.kill(os.getpid(), signal.SIGTERM)
-        return step(batch)
-
-    training.learning.micro_step = ask_and_step
+    """A signal with every step."""
+    before_each_step(training, ask_to_leave)
 
 
-def dies_in_looks(training: Any) -> None:
-    """Killed when a look has been taken, before anything is saved of it; not before it has made a step."""
-    step, look, steps = training.learning.micro_step, training.selection.look, []
+def dies_in_validations(training: Any) -> None:
+    """Killed after a validation, before a checkpoint holds it, but not before the first step."""
+    validate, steps = training.selection.validate, []
+    before_each_step(training, lambda: steps.append(1))
 
-    def count_and_step(batch: Any) -> Any:
-        steps.append(1)
-        return step(batch)
-
-    def look_and_die(*given: Any) -> Any:
-        values = look(*given)
+    def validate_and_die(*arguments: Any) -> Any:
+        values = validate(*arguments)
         if steps:
             raise Interrupted
         return values
 
-    training.learning.micro_step, training.selection.look = count_and_step, look_and_die
+    training.selection.validate = validate_and_die
 
 
-def dies_behind_looks(training: Any) -> None:
-    """Killed at the step that follows a look: the look's row is written, its choice is not saved yet."""
-    step, steps = training.learning.micro_step, []
+def dies_after_validations(training: Any) -> None:
+    """Killed at the step after a validation: its row is written, but no checkpoint holds it."""
+    steps: list[int] = []
 
-    def die_or_step(batch: Any) -> Any:
-        if steps and training.learning.step % PER_EPOCH == 0:
+    def die_or_step() -> None:
+        if steps and training.state.step % PER_EPOCH == 0:
             raise Interrupted
         steps.append(1)
-        return step(batch)
 
-    training.learning.micro_step = die_or_step
+    before_each_step(training, die_or_step)
 
 
 @pytest.mark.parametrize(
     "when",
-    [leaves_at_every_step, dies_in_looks, dies_behind_looks],
+    [leaves_at_every_step, dies_in_validations, dies_after_validations],
     ids=lambda when: when.__name__,
 )
 def test_an_interruption_changes_neither_the_weights_nor_the_choice(
@@ -182,8 +170,10 @@ def test_the_weights_of_the_training_itself_go_on_from_the_last_step(tmp_path: P
     training.run()
     state = training.checkpoints.load()
     assert state is not None and state["step"] == EPOCHS * PER_EPOCH
-    assert state["selection"]["seen"] == EPOCHS - 1, "saved before the last look, which is taken again"
-    kept = state["selection"]["kept"]
-    live = state["learners"]["generator"]["network"]
+    assert state["selection"]["validated"] == EPOCHS - 1, (
+        "saved before the last validation, which is repeated"
+    )
+    kept = state["selection"]["weights"]
+    live = state["optimizers"]["generator"]["network"]
     assert kept.keys() == live.keys()
     assert any(not torch.equal(kept[name], live[name]) for name in kept)

@@ -112,7 +112,7 @@ def trains(place: Path, run: OnSlurm, tries: int, gone_on: list[int] | None = No
 
     def begun() -> bool:
         text = log.read_text(encoding="utf-8") if log.exists() and len(run.submitted()) == tries else ""
-        found = re.search(r"goes on from step (\d+)/", text)
+        found = re.search(r"resumes at step (\d+)/", text)
         if gone_on is None:
             return (place / CHECKPOINTS / "metrics.csv").exists()
         if found is None or int(found[1]) in gone_on:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.training import CLASSES, SIDE, ToyClassifier, ToyImages, settings
+from support.training import CLASSES, SIDE, ToyClassifier, ToyImages, micro_step, settings, trainer_of
 from torch import Tensor
 
 from wsss import losses
@@ -19,14 +19,11 @@ from wsss.config import ErasingConfig, PriorsConfig
 from wsss.machine import distributed
 from wsss.models import Classifier, load_published
 from wsss.training.erasure import ErasureChoice
-from wsss.training.learning import Learning
-from wsss.training.task import Batch, Moment, Objective
+from wsss.training.task import Batch, Objective, StepInfo
 from wsss.training.tasks import PRIOR_TASKS, Pnoc, PriorTask
+from wsss.training.trainer import Trainer
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 # ---- the published step ------------------------------------------------------------------------------------
@@ -82,7 +79,7 @@ class GoldenStep:
         for network in (self.generator, self.oc):
             network.zero_grad(set_to_none=True)
         task = Pnoc(self.generator, section or self.section, self.oc)
-        for objective in task.objectives(self.batch, Moment(step=10, steps=20, update=5)):
+        for objective in task.objectives(self.batch, StepInfo(step=10, steps=20, optimizer_step=5)):
             objective.total.backward()
             yield objective
 
@@ -127,7 +124,7 @@ def test_pnoc_step_is_the_published_one(golden_step: GoldenStep) -> None:
 def test_pnoc_step_has_the_published_parts(golden_step: GoldenStep) -> None:
     steps = golden_step.objectives()
     generator = next(steps)
-    assert generator.player == "generator"
+    assert generator.network == "generator"
     asked = {"classification": 1.0, "tiles": 1.0}
     asked |= {
         "reconstruction": golden_step.published["lambda_re"],
@@ -136,7 +133,7 @@ def test_pnoc_step_has_the_published_parts(golden_step: GoldenStep) -> None:
     assert generator.weights == pytest.approx(asked)
     assert golden_step.oc_gradients == 0
     oc = next(steps)
-    assert oc.player == "oc" and oc.weights == {"noc": golden_step.published["lambda_noc"]}
+    assert oc.network == "oc" and oc.weights == {"noc": golden_step.published["lambda_noc"]}
     assert golden_step.oc_gradients > 0
     assert next(steps, None) is None
 
@@ -166,13 +163,13 @@ def toy_batch(size: int = 4, epoch: int = 0) -> Batch:
     return batch
 
 
-def learning_of(task: PriorTask, per_epoch: int = 4, **optimisation: Any) -> Learning:
+def prior_trainer(task: PriorTask, per_epoch: int = 4, **optimisation: Any) -> Trainer:
     section = settings(task.settings.method, optimisation=optimisation)
-    return Learning(task, section.optimisation, per_epoch, torch.device("cpu"))
+    return trainer_of(task, section.optimisation, per_epoch)
 
 
 @pytest.mark.parametrize(
-    ("method", "generator", "players"),
+    ("method", "generator", "networks"),
     [
         ("vanilla", ["classification"], ["generator"]),
         ("puzzle", ["classification", "tiles", "reconstruction"], ["generator"]),
@@ -181,10 +178,10 @@ def learning_of(task: PriorTask, per_epoch: int = 4, **optimisation: Any) -> Lea
         ("pnoc", ["classification", "tiles", "reconstruction", "erasing"], ["generator", "oc"]),
     ],
 )
-def test_each_method_has_its_terms_and_players(method: str, generator: list[str], players: list[str]) -> None:
+def test_each_method_has_its_terms(method: str, generator: list[str], networks: list[str]) -> None:
     task = task_of(method)
-    objectives = list(task.objectives(toy_batch(), Moment(0, 10, 0)))
-    assert [objective.player for objective in objectives] == list(task.players) == players
+    objectives = list(task.objectives(toy_batch(), StepInfo(0, 10, 0)))
+    assert [objective.network for objective in objectives] == list(task.trainables) == networks
     assert list(objectives[0].terms) == generator
     assert [list(objective.terms) for objective in objectives[1:]] == [["noc"]] * (method == "pnoc")
     assert task.result == "generator"
@@ -194,7 +191,7 @@ def test_each_method_has_its_terms_and_players(method: str, generator: list[str]
 def test_an_oc_is_there_where_it_is_needed_and_only_there(method: str) -> None:
     section = settings(method)
     oc: Any = None if section.uses_oc else ToyClassifier()
-    with pytest.raises(ValueError, match=f"method {method} (needs an|has no use for an) ordinary classifier"):
+    with pytest.raises(ValueError, match=f"method {method} (needs an|does not use an) ordinary classifier"):
         PRIOR_TASKS[section.method](ToyClassifier(), section, oc)  # type: ignore[arg-type]
 
 
@@ -203,15 +200,15 @@ def test_an_oc_is_there_where_it_is_needed_and_only_there(method: str) -> None:
 def test_only_pnoc_trains_the_oc(method: str, learns: bool, oc_norm: str) -> None:
     task = task_of(method, oc_norm=oc_norm)
     assert task.oc is not None
-    learning = learning_of(task)
+    trainer = prior_trainer(task)
     before = {name: value.clone() for name, value in task.oc.state_dict().items()}
     for epoch in range(3):
-        learning.micro_step(toy_batch(epoch=epoch))
+        micro_step(trainer, toy_batch(epoch=epoch))
     same = {name: torch.equal(value, before[name]) for name, value in task.oc.state_dict().items()}
     assert same["classifier.weight"] == same["body.0.weight"] == (not learns)
     assert same["body.1.running_mean"] == (not learns or oc_norm == "fix")
     assert same["body.1.weight"] == (not learns or oc_norm == "fix")
-    assert not learning.learners["generator"].holds_gradient
+    assert not trainer.state.optimizers["generator"].has_gradient
     assert all(parameter.grad is None for parameter in task.oc.parameters())
 
 
@@ -224,9 +221,9 @@ def test_the_oc_sees_what_the_map_left_visible(mask: str) -> None:
         lambda module, inputs, _: seen.append((module.training, inputs[0].detach()))
     )
     batch = toy_batch()
-    task.players["generator"].network.eval()
-    generator, oc = task.objectives(batch, Moment(1, 2, 1))
-    view = task.look(batch, Moment(1, 2, 1))
+    task.trainables["generator"].network.eval()
+    generator, oc = task.objectives(batch, StepInfo(1, 2, 1))
+    forward = task.forward(batch, StepInfo(1, 2, 1))
     # drawn by the images' own numbers, as `random` does
     chosen = torch.tensor(
         [
@@ -234,8 +231,8 @@ def test_the_oc_sees_what_the_map_left_visible(mask: str) -> None:
             for label, number in zip(batch["label"].numpy(), batch["draw"].numpy(), strict=True)
         ]
     )
-    assert view.chosen is not None and torch.equal(view.chosen, chosen)
-    maps = torch.relu(view.cams[torch.arange(4), chosen])[:, None]
+    assert forward.erased_class is not None and torch.equal(forward.erased_class, chosen)
+    maps = torch.relu(forward.cams[torch.arange(4), chosen])[:, None]
     evidence = torch.nn.functional.interpolate(maps, (SIDE, SIDE), mode="bilinear").detach()
     soft = batch["image"] * (1 - evidence / (evidence.max() + 1e-5))
     own = evidence / (evidence.amax((1, 2, 3), keepdim=True) + 1e-5)
@@ -254,14 +251,14 @@ def test_the_oc_sees_what_the_map_left_visible(mask: str) -> None:
 
 
 def test_the_soft_mask_can_be_each_images_own() -> None:
-    batch, moment = toy_batch(), Moment(0, 2, 0)
+    batch, info = toy_batch(), StepInfo(0, 2, 0)
     peaks = []
     for normalize in ("batch", "image"):
         task = task_of("occse", erasing={"normalize": normalize})
-        task.players["generator"].network.eval()
-        view = task.look(batch, moment)
-        assert view.chosen is not None
-        erased = task.erase(view, view.chosen)
+        task.trainables["generator"].network.eval()
+        forward = task.forward(batch, info)
+        assert forward.erased_class is not None
+        erased = task.erase(forward, forward.erased_class)
         mask = 1 - erased.images / batch["image"]
         shown = erased.evidence.amax((1, 2, 3)) > 0
         peaks.append(mask.amax((1, 2, 3))[shown].detach())
@@ -272,7 +269,7 @@ def test_the_soft_mask_can_be_each_images_own() -> None:
 
 def test_mixed_precision_terms_are_float32() -> None:
     with torch.autocast("cpu", torch.bfloat16):
-        objectives = list(task_of("pnoc").objectives(toy_batch(), Moment(0, 4, 0)))
+        objectives = list(task_of("pnoc").objectives(toy_batch(), StepInfo(0, 4, 0)))
     assert {term.dtype for objective in objectives for term in objective.terms.values()} == {torch.float32}
 
 
@@ -280,39 +277,41 @@ def test_ramps_follow_micro_steps() -> None:
     task = task_of("pnoc")
     weights = []
     for step in (0, 10, 20, 40):
-        generator, oc = task.objectives(toy_batch(), Moment(step, 40, step // 2))
+        generator, oc = task.objectives(toy_batch(), StepInfo(step, 40, step // 2))
         weights.append([generator.weights["reconstruction"], generator.weights["erasing"], oc.weights["noc"]])
     np.testing.assert_allclose(weights, [[0, 0.3, 0], [2, 0.475, 0.25], [4, 0.65, 0.5], [4, 1, 1]])
 
 
-# ---- who plays when ----------------------------------------------------------------------------------------
+# ---- which network is updated when -------------------------------------------------------------------------
 
 
-def test_the_oc_plays_in_every_second_update() -> None:
+def test_the_oc_is_updated_in_every_second_optimizer_step() -> None:
     task = task_of("pnoc", noc={"every": 2})
-    learning = learning_of(task, per_epoch=12, epochs=1, accumulate=3)
-    played, taken, rates = [], [], []
+    trainer = prior_trainer(task, per_epoch=12, epochs=1, accumulate=3)
+    updated, done, rates = [], [], []
     for _ in range(12):
-        played.append("noc" in learning.micro_step(toy_batch()))
-        taken.append([learning.learners[key].taken for key in ("generator", "oc")])
-        rates.append(round(learning.rates()["lr/oc"] / learning.rates()["lr/generator"], 4))
-    assert played == [True] * 3 + [False] * 3 + [True] * 3 + [False] * 3
-    assert taken == [[i // 3, (i // 3 + 1) // 2] for i in range(1, 13)]
+        updated.append("noc" in micro_step(trainer, toy_batch()))
+        done.append([trainer.state.optimizers[key].steps_done for key in ("generator", "oc")])
+        rates.append(
+            round(trainer.state.learning_rates()["lr/oc"] / trainer.state.learning_rates()["lr/generator"], 4)
+        )
+    assert updated == [True] * 3 + [False] * 3 + [True] * 3 + [False] * 3
+    assert done == [[i // 3, (i // 3 + 1) // 2] for i in range(1, 13)]
     # its own decay ends with the training: 2 steps where the generator takes 4
-    assert learning.learners["oc"].steps == 2 and learning.learners["generator"].steps == 4
+    assert trainer.state.optimizers["oc"].steps == 2 and trainer.state.optimizers["generator"].steps == 4
     assert rates[8] == 1.0
 
 
-@pytest.mark.parametrize(("leak", "rests"), [("none", [2, 4, 6, 8]), ("published", [2, 6])])
-def test_a_leaked_gradient_waits_and_so_does_the_checkpoint(leak: str, rests: list[int]) -> None:
+@pytest.mark.parametrize(("leak", "steps"), [("none", [2, 4, 6, 8]), ("published", [2, 6])])
+def test_a_leaked_gradient_delays_the_checkpoint(leak: str, steps: list[int]) -> None:
     task = task_of("pnoc", noc={"every": 2, "oc_gradient": leak})
-    learning = learning_of(task, per_epoch=8, epochs=1, accumulate=2)
+    trainer = prior_trainer(task, per_epoch=8, epochs=1, accumulate=2)
     found = []
     for step in range(1, 9):
-        learning.micro_step(toy_batch())
-        if learning.at_rest:
+        micro_step(trainer, toy_batch())
+        if trainer.state.can_checkpoint:
             found.append(step)
-    assert found == rests
+    assert found == steps
 
 
 # ---- Puzzle-CAM's options ----------------------------------------------------------------------------------
@@ -323,10 +322,10 @@ def test_a_leaked_gradient_waits_and_so_does_the_checkpoint(leak: str, rests: li
 @pytest.mark.parametrize("over", ["masking", "selection", "none"])
 def test_reconstruction(level: str, loss: str, over: str) -> None:
     task = task_of("puzzle", puzzle={"level": level, "loss": loss, "over": over})
-    network: Any = task.players["generator"].network
+    network: Any = task.trainables["generator"].network
     network.eval()
     batch = toy_batch()
-    (objective,) = task.objectives(batch, Moment(0, 4, 0))
+    (objective,) = task.objectives(batch, StepInfo(0, 4, 0))
     images, half = batch["image"], SIDE // 2
     whole = network.forward_cam(images)[1]
     quarters = [
@@ -352,10 +351,10 @@ def test_reconstruction(level: str, loss: str, over: str) -> None:
 def test_number_of_pieces(pieces: int) -> None:
     task = task_of("puzzle", puzzle={"pieces": pieces})
     sizes = []
-    hook = task.players["generator"].network.classifier.register_forward_hook(  # type: ignore[union-attr]
+    hook = task.trainables["generator"].network.classifier.register_forward_hook(  # type: ignore[union-attr]
         lambda _, inputs, __: sizes.append(tuple(inputs[0].shape))
     )
-    list(task.objectives(toy_batch(), Moment(0, 4, 0)))
+    list(task.objectives(toy_batch(), StepInfo(0, 4, 0)))
     hook.remove()
     side = 4 // int(pieces**0.5)
     assert sizes == [(4, 6, 4, 4), (4 * pieces, 6, side, side)]
@@ -366,7 +365,7 @@ def test_number_of_pieces(pieces: int) -> None:
 )
 def test_terms_can_be_chosen(terms: list[str]) -> None:
     task = task_of("puzzle", puzzle={"terms": terms})
-    (objective,) = task.objectives(toy_batch(), Moment(0, 4, 0))
+    (objective,) = task.objectives(toy_batch(), StepInfo(0, 4, 0))
     assert set(objective.terms) == set(terms)
     objective.total.backward()
 
@@ -413,12 +412,12 @@ def test_least_chosen_takes_turns() -> None:
     assert choice.chosen.tolist() == [4, 4, 3, 3]
 
 
-def test_focal_learns_what_is_hard() -> None:
+def test_focal_draws_what_is_hard() -> None:
     choice = ErasureChoice(ErasingConfig(choice="focal", focal_momentum=0.8, focal_gamma=3), 3)
     logits = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0]])
     labels = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
     remaining = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    choice.learn(labels, remaining, logits)
+    choice.update(labels, remaining, logits)
     p = 1 / (1 + np.exp(-logits.numpy()))
     hit = np.where(remaining.numpy() == 1, p, 1 - p)
     missed = ((1 - hit) ** 3).sum(0)
@@ -429,9 +428,9 @@ def test_focal_learns_what_is_hard() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["random", "balanced", "least_chosen"])
-def test_other_strategies_do_not_learn(strategy: Any) -> None:
+def test_other_strategies_ignore_the_logits(strategy: Any) -> None:
     choice = ErasureChoice(ErasingConfig(choice=strategy), 3)
-    choice.learn(torch.ones(2, 3), torch.ones(2, 3), torch.zeros(2, 3))
+    choice.update(torch.ones(2, 3), torch.ones(2, 3), torch.zeros(2, 3))
     assert choice.difficulty.tolist() == [1, 1, 1]
 
 
@@ -490,7 +489,7 @@ def test_the_number_of_processes_changes_no_choice(strategy: Any, monkeypatch: p
                 mine = batch.chunk(world)[rank]
                 found.append(choices[rank](labels[mine], draws[mine]))
                 remaining = labels[mine].scatter(1, found[-1][:, None], 0.0)
-                choices[rank].learn(labels[mine], remaining, logits[mine])
+                choices[rank].update(labels[mine], remaining, logits[mine])
             return found
 
         of_rank = Group(monkeypatch, world).run(work)

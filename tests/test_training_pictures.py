@@ -1,4 +1,4 @@
-"""Pictures of a training: the same few images after every epoch, and weights that know nothing of them."""
+"""Pictures of a training: the same few images after every epoch; they change no weights."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from support.tiny_run import make_run, step_of
 
+from workflow.scripts.train_oc import train_oc
 from wsss.config import MachineConfig
 from wsss.training.logbook import Logbook
-from wsss.training.priors import train_prior
 
 CURVES = Path("results", "tiny", "curves")
 
@@ -19,8 +19,7 @@ def train(root: Path, monkeypatch: pytest.MonkeyPatch, **machine: object) -> dic
     """Train the OC of the run `tiny` for two epochs there; returns its weights."""
     root.mkdir()
     monkeypatch.chdir(root)
-    step = step_of(make_run(Path(), machine=machine), "oc")
-    train_prior(step, Path("index.csv"), Path("new.safetensors"), Path("new.csv"))
+    train_oc(step_of(make_run(Path(), machine=machine), "oc", "new"))
     return load_file("new.safetensors")
 
 

@@ -403,7 +403,7 @@ def test_a_killed_training_goes_on(copy: Path) -> None:
     status, printed = snakemake(copy, "--cores", "1", "results/tiny/models/priors.safetensors")
     assert status == 0, printed
     log = (copy / "results" / "tiny" / "logs" / "train_priors.log").read_text()
-    assert re.search(r"tiny/priors: goes on from step \d+/12", log), log
+    assert re.search(r"tiny/priors: resumes at step \d+/12", log), log
 
 
 def test_what_outlives_snakemake_is_not_trained_again(copy: Path) -> None:

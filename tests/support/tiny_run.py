@@ -63,11 +63,21 @@ def train_priors(root: Path, run: Run) -> subprocess.Popen[str]:
     return script("train_priors", root, *files, *report, section=run.section("priors"))
 
 
-def step_of(run: Run, stage: str, **changes: Any) -> Step:
-    """A stage that is about to be made, some of its settings changed."""
+def step_of(run: Run, stage: str, name: str, **changes: Any) -> Step:
+    """A training that is about to start in the directory of a run; changes: settings of its section.
+
+    name: of its files, `<name>.safetensors` and `<name>.csv`.
+    """
     section = parse_section(stage, run.section(stage))
     section = type(section).model_validate(section.model_dump() | changes)
-    return Step(argparse.Namespace(threads=None), stage, run, section)
+    files = {
+        "index": "index.csv",
+        "oc": "oc.safetensors",
+        "out": f"{name}.safetensors",
+        "metrics": f"{name}.csv",
+    }
+    arguments = {key: Path(file) for key, file in files.items()}
+    return Step(argparse.Namespace(threads=None, **arguments), stage, run, section)
 
 
 def _write_index(root: Path, images: int, digest: str) -> None:

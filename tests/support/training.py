@@ -1,6 +1,6 @@
-"""A training of two layers on made-up images: what the tests of the engine train, in this process or another.
+"""A training of two layers on synthetic images, which tests of the trainer run, in this process or another.
 
-As a command it trains until the end, or until it is asked to leave, and writes the weights:
+As a command it trains until the end or a signal, and writes the weights:
 `python training.py DIRECTORY JSON [DIRECTORY JSON ...]`, the JSON being `build`'s keywords.
 """
 
@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -21,17 +22,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from wsss.config import MachineConfig, PriorsConfig
+from wsss.config import MachineConfig, OptimizationConfig, PriorsConfig
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.machine import distributed
 from wsss.models.norm import Resting, batch_norms
-from wsss.training.checkpoint import Checkpoints
-from wsss.training.engine import Training
 from wsss.training.selection import Selection
+from wsss.training.task import Batch, Task
 from wsss.training.tasks import PRIOR_TASKS
+from wsss.training.trainer import Trainer
 
 SIDE, CLASSES, IMAGES = 32, 3, 12
-#: ends a file name of what the training makes
+#: ends a file name of trained weights
 RESULT = "result.pt"
 
 
@@ -118,28 +119,75 @@ def machine(**values: Any) -> MachineConfig:
     return MachineConfig.model_validate({"workers": 0, "progress": False, "threads": 1, **values})
 
 
-def in_pieces(start: Callable[[], Training]) -> tuple[Training, nn.Module]:
-    """The last training and its network, of one that is asked to leave at every step, and started anew.
+@dataclass(frozen=True)
+class Job:
+    """A `TrainJob` whose files lie in one directory."""
 
-    start: makes the training, which goes on from where the one before has saved itself.
+    directory: Path
+    machine: MachineConfig
+    digest: str = "d"
+    name: str = "toy"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Directory of the checkpoints."""
+        return self.directory / "checkpoints"
+
+    @property
+    def curves(self) -> Path:
+        """Directory of the curves."""
+        return self.directory / "curves"
+
+    @property
+    def finished(self) -> Path:
+        """Directory of retained outputs."""
+        return self.directory / "finished"
+
+
+def trainer_of(task: Task, optimisation: OptimizationConfig, per_epoch: int) -> Trainer:
+    """A trainer of a task, here, to be stepped by `micro_step`; per_epoch: micro-steps of an epoch."""
+    samples: Any = range(per_epoch * optimisation.batch)
+    return Trainer(task, samples, optimisation, Job(Path(), machine()))
+
+
+def micro_step(trainer: Trainer, batch: Batch) -> dict[str, float]:
+    """One micro-step of a training; returns its loss terms."""
+    (losses,) = trainer.steps([batch])  # type: ignore[list-item]
+    return losses
+
+
+def before_each_step(trainer: Trainer, call: Callable[[], None]) -> None:
+    """Call this at the beginning of every micro-step."""
+    objectives = trainer.task.objectives
+
+    def call_and_step(batch: Batch, info: Any) -> Iterator[Any]:
+        call()
+        return objectives(batch, info)
+
+    trainer.task.objectives = call_and_step  # type: ignore[method-assign]
+
+
+def ask_to_leave() -> None:
+    """What a scheduler sends before it ends a job."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def in_pieces(start: Callable[[], Trainer]) -> tuple[Trainer, nn.Module]:
+    """The last trainer and its network, of a training that is interrupted at every step and resumed.
+
+    start: makes a trainer, which resumes from the checkpoint of the one before.
     """
     pieces = 0
     while True:
-        training = start()
-        step = training.learning.micro_step
-
-        def ask_and_step(batch: Any, step: Any = step) -> dict[str, float]:
-            os.kill(os.getpid(), signal.SIGTERM)
-            return step(batch)  # type: ignore[no-any-return]
-
-        training.learning.micro_step = ask_and_step  # type: ignore[method-assign]
+        trainer = start()
+        before_each_step(trainer, ask_to_leave)
         pieces += 1
         try:
-            result = training.run()
+            result = trainer.run()
         except Preempted:
             continue
         assert pieces >= 3
-        return training, result
+        return trainer, result
 
 
 def build(
@@ -153,40 +201,31 @@ def build(
     digest: str = "d",
     images: dict[str, Any] | None = None,
     selection: Selection | None = None,
-) -> Training:
-    """A training that keeps its checkpoints in `directory`."""
+) -> Trainer:
+    """A training whose checkpoints are in `directory`."""
     section = settings(method, **(blocks or {}))
     oc = ToyClassifier(norm="fix", seed=1, dropout=dropout) if section.uses_oc else None
     generator: Any = ToyClassifier(norm=norm, dropout=dropout)
     task = PRIOR_TASKS[section.method](generator, section, oc)  # type: ignore[arg-type]
-    return Training(
-        task,
-        ToyImages(**(images or {})),
-        section.optimisation,
-        name="toy",
-        checkpoints=Checkpoints(directory / "checkpoints", digest),
-        curves=directory / "curves",
-        machine=machine(**(machine_keys or {})),
-        device=torch.device("cpu"),
-        selection=selection,
-    )
+    job = Job(directory, machine(**(machine_keys or {})), digest)
+    return Trainer(task, ToyImages(**(images or {})), section.optimisation, job, selection=selection)
 
 
-def weights(training: Training) -> dict[str, Tensor]:
-    """All that has been learnt, by name."""
+def weights(trainer: Trainer) -> dict[str, Tensor]:
+    """The parameters and buffers of all trained networks, by name."""
     return {
         f"{key}.{name}": value.detach().clone()
-        for key, learner in training.learning.learners.items()
-        for name, value in learner.network.state_dict().items()
+        for key, optimizer in trainer.state.optimizers.items()
+        for name, value in optimizer.network.state_dict().items()
     }
 
 
 def train(directory: Path, **keywords: Any) -> int:
     """Train and write the weights of each process; the exit status a script would have."""
     try:
-        training = build(directory, **keywords)
-        training.run()
-        torch.save(weights(training), directory / f"{distributed.rank()}-{RESULT}")
+        trainer = build(directory, **keywords)
+        trainer.run()
+        torch.save(weights(trainer), directory / f"{distributed.rank()}-{RESULT}")
         return 0
     except (UserError, Preempted, PeerLost) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

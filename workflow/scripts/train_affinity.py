@@ -1,23 +1,29 @@
-"""Train AffinityNet, which finds the edges between which CAMs may spread."""
+"""Train AffinityNet, which predicts the class boundaries that random walks of CAMs stop at."""
 
 from pathlib import Path
 
+from wsss.inference.shards import open_shards
+from wsss.models import AffinityNet
 from wsss.runs.step import Step, parser, run_step
-from wsss.training.affinity import train_affinity
+from wsss.store.label_maps import LabelShard
+from wsss.training.fit import fit, save_training
+from wsss.training.networks import new_network
+from wsss.training.samples import affinity_samples, labeled_images
+from wsss.training.tasks import AffinityTask
 
 
-def main(step: Step) -> None:
-    """Train."""
-    given = step.arguments
-    train_affinity(step, given.index, given.labels, given.out, given.metrics)
+def train_affinity(step: Step) -> None:
+    """Write the network and the log of its training."""
+    files, section = step.arguments, step.section
+    images = labeled_images(step.read_index(files.index))
+    shards = open_shards(step, "affinity_labels", LabelShard, files.labels, images)
+    network, header = new_network(AffinityNet, section, images.classes, step.digest)
+    samples = affinity_samples(section, images, network, shards)
+    trained = fit(step, AffinityTask(network, section), samples, section.optimisation)
+    save_training(step, {files.out: (trained, header)}, files.metrics)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the training split")
-    arguments.add_argument(
-        "--labels", required=True, type=Path, nargs="+", help="all shards of the affinity labels"
-    )
-    arguments.add_argument("--out", required=True, type=Path, help="the trained model")
-    arguments.add_argument("--metrics", required=True, type=Path, help="the course of the training, CSV")
-    run_step("affinity", main, arguments.parse_args(), devices="gpus")
+    arguments = parser(__doc__, "index", "out", "metrics")
+    arguments.add_argument("--labels", required=True, type=Path, nargs="+", help="all affinity label shards")
+    run_step("affinity", train_affinity, arguments.parse_args(), devices="gpus")

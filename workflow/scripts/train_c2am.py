@@ -1,23 +1,35 @@
 """Train C2AM, which tells objects from background by contrast, with hints of the CAMs or without."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from wsss.inference.shards import open_shards
+from wsss.models import C2AM
+from wsss.progress import LOGGER
 from wsss.runs.step import Step, parser, run_step
-from wsss.training.saliency import train_c2am
+from wsss.store.cams import CamShard
+from wsss.training.fit import fit, save_training
+from wsss.training.networks import new_network
+from wsss.training.samples import CamHints, c2am_samples, labeled_images
+from wsss.training.tasks import C2amTask
 
 
-def main(step: Step) -> None:
-    """Train."""
-    given = step.arguments
-    train_c2am(step, given.index, given.out, given.metrics, cams=given.cams)
+def train_c2am(step: Step) -> None:
+    """Write the network and the log of its training."""
+    files, section = step.arguments, step.section
+    images = labeled_images(step.read_index(files.index))
+    hints = None
+    if step.run.config.saliency.uses_hints:
+        hints = CamHints(open_shards(step, "cams", CamShard, files.cams, images))
+    network, header = new_network(C2AM, section, images.classes, step.digest)
+    task = C2amTask(network, section, hints=hints is not None)
+    trained = fit(step, task, c2am_samples(section, images, network, hints), section.optimisation)
+    if task.flip:
+        LOGGER.info("%s: negated, as the activation is the background at the borders", step.name)
+    save_training(step, {files.out: (trained, replace(header, flip=task.flip))}, files.metrics)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the training split")
-    arguments.add_argument(
-        "--cams", required=True, type=Path, nargs="*", help="all shards of the CAMs, to take hints from"
-    )
-    arguments.add_argument("--out", required=True, type=Path, help="the trained model")
-    arguments.add_argument("--metrics", required=True, type=Path, help="the course of the training, CSV")
-    run_step("c2am", main, arguments.parse_args(), devices="gpus")
+    arguments = parser(__doc__, "index", "out", "metrics")
+    arguments.add_argument("--cams", required=True, type=Path, nargs="*", help="all CAM shards, for hints")
+    run_step("c2am", train_c2am, arguments.parse_args(), devices="gpus")

@@ -1,19 +1,26 @@
-"""Train the ordinary classifier (OC), which later judges what the generator erases."""
+"""Train the ordinary classifier (OC), which the generator of the CAMs is later trained against."""
 
-from pathlib import Path
-
+from wsss.models import Classifier
 from wsss.runs.step import Step, parser, run_step
-from wsss.training.priors import train_prior
+from wsss.training.fit import fit, save_training
+from wsss.training.networks import new_network
+from wsss.training.pictures import CamPictures
+from wsss.training.samples import classifier_samples, labeled_images
+from wsss.training.tasks import Vanilla, vanilla_settings
 
 
-def main(step: Step) -> None:
-    """Train."""
-    train_prior(step, step.arguments.index, step.arguments.out, step.arguments.metrics)
+def train_oc(step: Step) -> None:
+    """Write the classifier and the log of its training."""
+    files, section = step.arguments, step.section
+    images = labeled_images(step.read_index(files.index))
+    network, header = new_network(Classifier, section, images.classes, step.digest)
+    task = Vanilla(network, vanilla_settings(section))
+    samples = classifier_samples(section, images, network)
+    pictures = CamPictures(images, step) if step.machine.pictures else None
+    trained = fit(step, task, samples, section.optimisation, pictures=pictures)
+    save_training(step, {files.out: (trained, header)}, files.metrics)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the training split")
-    arguments.add_argument("--out", required=True, type=Path, help="the trained model")
-    arguments.add_argument("--metrics", required=True, type=Path, help="the course of the training, CSV")
-    run_step("oc", main, arguments.parse_args(), devices="gpus")
+    arguments = parser(__doc__, "index", "out", "metrics")
+    run_step("oc", train_oc, arguments.parse_args(), devices="gpus")

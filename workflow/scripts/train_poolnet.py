@@ -2,20 +2,28 @@
 
 from pathlib import Path
 
+from wsss.inference.shards import open_shards
+from wsss.models import PoolNet
 from wsss.runs.step import Step, parser, run_step
-from wsss.training.saliency import train_poolnet
+from wsss.store.label_maps import LabelShard
+from wsss.training.fit import fit, save_training
+from wsss.training.networks import new_network
+from wsss.training.samples import poolnet_samples
+from wsss.training.tasks import PoolnetTask
 
 
-def main(step: Step) -> None:
-    """Train."""
-    given = step.arguments
-    train_poolnet(step, given.index, given.masks, given.out, given.metrics)
+def train_poolnet(step: Step) -> None:
+    """Write the network and the log of its training; images without labels are used, too."""
+    files, section = step.arguments, step.section
+    images = step.read_index(files.index)
+    shards = open_shards(step, "saliency_crf", LabelShard, files.masks, images)
+    network, header = new_network(PoolNet, section, images.classes, step.digest)
+    samples = poolnet_samples(section, images, network, shards)
+    trained = fit(step, PoolnetTask(network, section), samples, section.optimisation)
+    save_training(step, {files.out: (trained, header)}, files.metrics)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--index", required=True, type=Path, help="index of the training split")
+    arguments = parser(__doc__, "index", "out", "metrics")
     arguments.add_argument("--masks", required=True, type=Path, nargs="+", help="all shards of the masks")
-    arguments.add_argument("--out", required=True, type=Path, help="the trained model")
-    arguments.add_argument("--metrics", required=True, type=Path, help="the course of the training, CSV")
-    run_step("poolnet", main, arguments.parse_args(), devices="gpus")
+    run_step("poolnet", train_poolnet, arguments.parse_args(), devices="gpus")

@@ -2,24 +2,35 @@
 
 from pathlib import Path
 
+from wsss.inference.shards import open_pseudo_labels
+from wsss.models import DeepLabV3Plus
 from wsss.runs.step import Step, parser, run_step
-from wsss.training.segmentation import train_segmentation
+from wsss.training.fit import fit, save_training
+from wsss.training.networks import new_network
+from wsss.training.samples import Supervision, segmentation_samples
+from wsss.training.selection import Selection
+from wsss.training.tasks import SegmentationTask
+from wsss.training.validation import Validation
 
 
-def main(step: Step) -> None:
-    """Train."""
-    given = step.arguments
-    val = {"val_index": given.val_index, "val_labels": given.val_labels}
-    train_segmentation(step, given.index, given.labels, given.out, given.metrics, **val)
+def train_segmentation(step: Step) -> None:
+    """Write the network, of the best epoch where there is a val split to select it by, and its log."""
+    files, section = step.arguments, step.section
+    train = Supervision.of(*open_pseudo_labels(step, files.index, files.labels))
+    network, header = new_network(DeepLabV3Plus, section, train.index.classes, step.digest)
+    selection = None
+    if files.val_index is not None:
+        val = Supervision.of(*open_pseudo_labels(step, files.val_index, files.val_labels))
+        score = Validation(val, section.optimisation.precision, step.machine)
+        selection = Selection(score, every=section.evaluate_every)
+    task, samples = SegmentationTask(network, section), segmentation_samples(section, train, network)
+    trained = fit(step, task, samples, section.optimisation, selection=selection)
+    save_training(step, {files.out: (trained, header)}, files.metrics)
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    shards = "all shards of the pseudo labels, of"
-    arguments.add_argument("--index", required=True, type=Path, help="index of the training split")
-    arguments.add_argument("--labels", type=Path, nargs="*", default=[], help=f"{shards} the training split")
-    arguments.add_argument("--val-index", type=Path, nargs="?", help="index of what chooses the epoch")
-    arguments.add_argument("--val-labels", type=Path, nargs="*", default=[], help=f"{shards} that")
-    arguments.add_argument("--out", required=True, type=Path, help="the trained model")
-    arguments.add_argument("--metrics", required=True, type=Path, help="the course of the training, CSV")
-    run_step("segmentation", main, arguments.parse_args(), devices="gpus")
+    arguments = parser(__doc__, "index", "out", "metrics")
+    arguments.add_argument("--labels", type=Path, nargs="*", default=[], help="its pseudo labels")
+    arguments.add_argument("--val-index", type=Path, nargs="?", help="index of the split to select epochs by")
+    arguments.add_argument("--val-labels", type=Path, nargs="*", default=[], help="of that split")
+    run_step("segmentation", train_segmentation, arguments.parse_args(), devices="gpus")

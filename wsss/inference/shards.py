@@ -9,6 +9,7 @@ import cv2
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
 from wsss.machine.devices import torch_device
+from wsss.models import Classifier
 from wsss.progress import track
 from wsss.runs.stages import final_saliency
 from wsss.runs.step import Step
@@ -23,12 +24,14 @@ Item = TypeVar("Item")
 Shard = TypeVar("Shard", bound=CamShard | ActivationShard | WalkShard | LabelShard)
 
 
-def open_network(step: Step, stage: str, path: Path, architecture: type[Net]) -> tuple[Net, Header]:
-    """The network that a stage has trained, in evaluation mode, and its header; errors as `load_network`.
+def open_network(
+    step: Step, stage: str, path: Path, architecture: type[Net], **options: Any
+) -> tuple[Net, Header]:
+    """The network that a stage has trained, in evaluation mode, and its header.
 
-    Raises UserError, too, when it was trained with another configuration.
+    options and errors: as `load_network`. Also raises UserError when it belongs to another configuration.
     """
-    network, header = load_network(path, architecture)
+    network, header = load_network(path, architecture, **options)
     step.require(stage, header.digest, path)
     return network, header
 
@@ -40,6 +43,15 @@ def require_classes(index: Index, classes: Sequence[str], model: Path) -> None:
             f"{model}: knows {_named(classes)}, split {index.split} has {_named(index.classes)}; "
             "it must be the same ones in the same order"
         )
+
+
+def open_oc(step: Step, path: Path, images: Index) -> tuple[Classifier, Header]:
+    """The ordinary classifier that a generator is trained against, on images of the same classes."""
+    section = step.section
+    norm = section.noc.oc_norm if section.method == "pnoc" else "fix"
+    oc, header = open_network(step, "oc", path, Classifier, norm=norm, freeze=section.network.freeze)
+    require_classes(images, header.classes, path)
+    return oc, header
 
 
 def limit_opencv_threads(step: Step) -> None:
@@ -113,6 +125,14 @@ def open_final_saliency(
         uses = "no saliency" if stage is None else f"the saliency of stage {stage}"
         raise UserError(f"run {step.run.name} makes its affinity labels with {uses}")
     return None if stage is None or path is None else open_shards(step, stage, LabelShard, [path], records)
+
+
+def open_pseudo_labels(
+    step: Step, index: Path, labels: Sequence[Path]
+) -> tuple[Index, dict[str, LabelShard]]:
+    """A split, and by image id the shard of its pseudo labels; no shard where there are no `labels`."""
+    images = step.read_index(index)
+    return images, open_shards(step, "pseudo_labels", LabelShard, labels, images) if labels else {}
 
 
 def _named(classes: Sequence[str]) -> str:

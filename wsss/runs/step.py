@@ -24,7 +24,7 @@ from wsss.runs.jobs import Record, cpu
 from wsss.runs.run import Run, load_run
 from wsss.runs.stages import parse_section
 from wsss.store.files import disk_is_full, read_json, write_json
-from wsss.store.retained import DIRECTORY, take
+from wsss.store.retained import DIRECTORY, restore
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Step:
 
     @property
     def finished(self) -> Path:
-        """Where what the stage's training has made is held until Snakemake knows of it."""
+        """Where the outputs of the stage's training are retained until Snakemake has recorded them."""
         return self.run.directory(self.stage) / DIRECTORY / f"{self.stage}-{self.digest}"
 
     @property
@@ -127,6 +127,8 @@ class Step:
 #: arguments that many scripts share
 SHARED: dict[str, tuple[Callable[[str], Any], str]] = {
     "index": (Path, "index of the split"),
+    "out": (Path, "the trained model"),
+    "metrics": (Path, "log of the training, CSV"),
     "shard": (int, "number of the shard, from 0"),
 }
 
@@ -179,8 +181,8 @@ def _status(
             )
         step = Step(arguments, stage, run, parse_section(stage, arguments.config))
         record.begin(stage, step.digest, cpu())
-        if devices == "gpus" and launched_by() is None and take(step.finished, step.trained):
-            LOGGER.info("%s: was trained to its end before; Snakemake had not heard of it", step.name)
+        if devices == "gpus" and launched_by() is None and restore(step.finished, step.trained):
+            LOGGER.info("%s: restored from a finished training that Snakemake had not recorded", step.name)
             return 0
         if devices and launched_rank() is None:
             status = _with_devices(step, devices, record)

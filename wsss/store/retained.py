@@ -1,9 +1,9 @@
-"""What a training has made, under a second name until Snakemake knows of it.
+"""The outputs of a finished training, retained until Snakemake has recorded them.
 
-Jobs go on where Snakemake itself is killed. When it is started again it takes what they have made meanwhile
-for half-made, deletes it and starts the job anew; and a training that is over has no checkpoint left to go on
-from. So its outputs are held in a directory of their own, and the job that is started anew takes them from
-there. The workflow forgets them when it comes to its end, and so knows that they are made.
+Jobs continue when Snakemake itself is killed. Started again, it considers outputs that they have written in
+the meantime incomplete, deletes them and runs the job again; and a finished training has no checkpoint left.
+So its outputs are retained in a directory of their own, from which the job that runs again restores them. The
+workflow discards them at its end, when Snakemake has recorded the outputs.
 """
 
 import os
@@ -17,30 +17,30 @@ from wsss.store.files import atomic, atomic_directory
 DIRECTORY = "finished"
 
 
-def hold(directory: Path, files: Sequence[Path]) -> None:
-    """Give files a second name in a directory; it costs no space where the file system has hard links."""
-    with atomic_directory(directory) as held:
+def retain(directory: Path, files: Sequence[Path]) -> None:
+    """Retain files in a directory; it costs no space where the file system has hard links."""
+    with atomic_directory(directory) as part:
         for file in files:
             try:
-                os.link(file, held / file.name)
+                os.link(file, part / file.name)
             except OSError:
-                shutil.copyfile(file, held / file.name)
+                shutil.copyfile(file, part / file.name)
 
 
-def take(directory: Path, files: Sequence[Path]) -> bool:
-    """Write files from those that a directory holds under their names; whether it holds them all."""
+def restore(directory: Path, files: Sequence[Path]) -> bool:
+    """Write files from the retained ones of their names; returns whether all of them were retained."""
     if not files or not all((directory / file.name).is_file() for file in files):
         return False
     for file in files:
-        # A copy: a link would be as old as the training, and older than inputs that were made again.
+        # A copy: a link would be as old as the training, and older than inputs that were written again.
         with atomic(file) as temporary:
             shutil.copyfile(directory / file.name, temporary)
     return True
 
 
-def forget(run: Path, stage: str) -> None:
-    """Remove what is held of a stage of any configuration. run: the directory of a run's results."""
+def discard(run: Path, stage: str) -> None:
+    """Delete the retained files of a stage, of any configuration. run: the directory of a run's results."""
     for directory in (run / DIRECTORY).glob(f"{stage}-*"):
         shutil.rmtree(directory, ignore_errors=True)
-    with suppress(OSError):  # not there, or other stages' are held in it
+    with suppress(OSError):  # missing, or not empty
         (run / DIRECTORY).rmdir()

@@ -1,8 +1,8 @@
-"""Rolling checkpoints: a killed training goes on from where it was.
+"""Rolling checkpoints: an interrupted training resumes from the newest.
 
-They are no rule's output, because Snakemake deletes the outputs of a failed job. So they say themselves
-which configuration they belong to, and a lock keeps two trainings (say, the orphan of a killed Snakemake and
-its successor) from writing in one place.
+They are no rule's output, because Snakemake deletes the outputs of a failed job. So each carries the digest
+of its configuration, and a lock keeps two trainings (say, the orphan of a killed Snakemake and its successor)
+from writing to one directory.
 """
 
 import fcntl
@@ -16,14 +16,14 @@ from wsss.errors import UserError
 from wsss.progress import LOGGER
 from wsss.store.files import atomic, remove_parts
 
-#: the newest and the one before: the last good one survives whatever is wrong with the newest
+#: checkpoints in the directory: the newest, and the one before in case the newest is damaged
 KEPT = 2
 
 
 class Checkpoints:
     """The checkpoints of one training in a directory of their own.
 
-    digest: of the configuration that the training follows; a checkpoint of another one is refused.
+    digest: of the configuration of the training; a checkpoint of another one is refused.
     """
 
     def __init__(self, directory: str | Path, digest: str) -> None:
@@ -32,9 +32,9 @@ class Checkpoints:
         self._lock: IO[str] | None = None
 
     def lock(self) -> None:
-        """Claim the directory until `unlock` or the end of this process, however it ends.
+        """Lock the directory until `unlock` or the end of this process, however it ends.
 
-        Raises UserError when another training has it.
+        Raises UserError when another training holds the lock.
         """
         lock = open(self.directory / "lock", "a+", encoding="utf-8")  # noqa: SIM115 held until the end
         try:
@@ -44,12 +44,14 @@ class Checkpoints:
             holder = lock.read().strip() or "unknown"
             lock.close()
             raise UserError(
-                f"{self.directory}: a training is writing here already (process {holder}). "
+                f"{self.directory}: another training writes to this directory (process {holder}). "
                 "Wait for it or stop it, then start again."
             ) from None
         except OSError as error:
             LOGGER.warning(
-                "%s: cannot be locked (%s); start no second training here", self.directory, error.strerror
+                "%s: cannot be locked (%s); do not start a second training there",
+                self.directory,
+                error.strerror,
             )
         # Data-loading processes outlive a killed training by seconds and must not keep its lock.
         os.register_at_fork(after_in_child=lock.close)
@@ -60,15 +62,15 @@ class Checkpoints:
         remove_parts(self.directory)
 
     def unlock(self) -> None:
-        """Give the directory back."""
+        """Release the lock."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
     def save(self, step: int, state: dict[str, Any]) -> Path:
-        """Write the state after micro-step `step` and drop all but the newest checkpoints.
+        """Write the state after micro-step `step` and delete all but the newest checkpoints.
 
-        Raises UserError when the disk does not take it; what was there before stays.
+        Raises UserError when it cannot be written; earlier checkpoints stay.
         """
         path = self.directory / f"step-{step:08d}.pt"
         try:
@@ -76,15 +78,15 @@ class Checkpoints:
                 torch.save({**state, "digest": self.digest}, temporary)
         except (OSError, RuntimeError) as error:
             raise UserError(
-                f"{path}: cannot be written ({_first_line(error)}): is the disk full? What was there before "
-                "stays; make room, then start again."
+                f"{path}: cannot be written ({_first_line(error)}): is the disk full? The checkpoint before "
+                "is kept; free some space, then start again."
             ) from error
         for old in self.paths()[:-KEPT]:
             old.unlink(missing_ok=True)
         return path
 
     def paths(self) -> list[Path]:
-        """The checkpoints that are there, oldest first."""
+        """The checkpoints in the directory, oldest first."""
         return sorted(self.directory.glob("step-*.pt"))
 
     def load(self) -> dict[str, Any] | None:
@@ -99,15 +101,16 @@ class Checkpoints:
         try:
             state = torch.load(newest, map_location="cpu", weights_only=True)
             digest = state["digest"]
-        except Exception as error:  # bytes that are none of ours raise whatever they like
-            before = f" to go on from {paths[-2].name}" if paths[1:] else " to train anew"
+        except Exception as error:  # other files raise almost any exception
+            before = f"resume from {paths[-2].name}" if paths[1:] else "train from the start"
             raise UserError(
-                f"{newest}: not a whole checkpoint of this package ({_first_line(error)}). Delete it{before}."
+                f"{newest}: damaged, or not a checkpoint of this package ({_first_line(error)}). "
+                f"Delete it to {before}."
             ) from None
         if digest != self.digest:
             raise UserError(
-                f"{newest}: belongs to another configuration (digest {digest}, this run asks for "
-                f"{self.digest}). Delete {self.directory} to train anew, or restore the configuration."
+                f"{newest}: belongs to another configuration (digest {digest}, this run has "
+                f"{self.digest}). Delete {self.directory} to train from the start, or undo the change."
             )
         return dict(state)
 

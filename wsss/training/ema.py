@@ -1,42 +1,54 @@
-"""An exponential moving average of a network's parameters, kept as a network of its own."""
-
-import copy
+"""An exponential moving average (EMA) of a network's parameters: torch's, with the published schedule."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class MovingAverage:
-    """`shadow ← d·shadow + (1-d)·network` every few optimiser steps; buffers are copied.
+    """`average ← d·average + (1-d)·network` every few optimizer steps; buffers are copied.
 
-    decay: d's limit; early on `d = 1 - 1/(1+n)` after n updates, so that the start is forgotten. During the
-    first `warmup` optimiser steps the shadow is a plain copy.
+    decay: d's limit; early on `d = 1 - 1/(1+n)` at update n, so that the start is forgotten. During the first
+    `warmup` optimizer steps the average is a plain copy. The last optimizer step is always averaged, so that
+    the result holds every step.
     """
 
     def __init__(self, network: nn.Module, *, decay: float, every: int, warmup: int) -> None:
-        self.shadow = copy.deepcopy(network).requires_grad_(False).eval()
+        self.model = AveragedModel(network, multi_avg_fn=self._average).requires_grad_(False).eval()
+        # torch copies the network where nothing was averaged yet, which here is the case during warm-up only.
+        self.model.n_averaged.fill_(1)
         self.decay, self.every, self.warmup = decay, every, warmup
-        self.updates = 0
+        self.step = 0
 
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Take in the network as it is after optimiser step `step` (from 1)."""
-        if step % self.every:
+    @property
+    def network(self) -> nn.Module:
+        """The averaged network."""
+        return self.model.module
+
+    def update(self, network: nn.Module, step: int, *, last: bool = False) -> None:
+        """Average in the network as it is after so many optimizer steps. last: it is not updated any more.
+
+        Nothing happens where the latest optimizer step was skipped and `step` was averaged in before.
+        """
+        if step == self.step or (step % self.every and not last):
             return
-        share = 0.0
-        if step > self.warmup:
-            self.updates += 1
-            share = min(1.0 - 1.0 / (1 + self.updates), self.decay)
-        for average, newest in zip(self.shadow.parameters(), network.parameters(), strict=True):
-            average.lerp_(newest, 1.0 - share)
-        for copied, buffer in zip(self.shadow.buffers(), network.buffers(), strict=True):
-            copied.copy_(buffer)
+        self.step = step
+        if step <= self.warmup:
+            self.model.n_averaged.zero_()
+        self.model.update_parameters(network)
 
     def state_dict(self) -> dict:
         """Everything that a resumed training needs."""
-        return {"shadow": self.shadow.state_dict(), "updates": self.updates}
+        return {"step": self.step, "model": self.model.state_dict()}
 
     def load_state_dict(self, state: dict) -> None:
         """Continue from `state_dict`."""
-        self.shadow.load_state_dict(state["shadow"])
-        self.updates = state["updates"]
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+
+    def _average(self, averaged: Tensors, current: Tensors, _: Tensor | int) -> None:
+        # torch passes the count on the device of the network; to read it there would wait for a GPU.
+        share = min(1.0 - 1.0 / (1 + int(self.model.n_averaged)), self.decay)
+        torch._foreach_lerp_(averaged, current, 1.0 - share)

@@ -14,8 +14,8 @@ class ErasureChoice:
     """Draws one present class per image by each image's own random number.
 
     `random` draws uniformly, `balanced` in inverse proportion to how often a class was chosen, `least_chosen`
-    takes the rarest choice, `focal` draws in proportion to how badly the ordinary classifier has lately done
-    on a class. All processes of a training draw for the whole batch, so that they remember the same.
+    picks the class chosen least, `focal` draws in proportion to the recent error of the ordinary classifier
+    on a class. All processes of a training draw for the whole batch, so that their counts are the same.
     """
 
     def __init__(self, settings: ErasingConfig, classes: int) -> None:
@@ -26,7 +26,7 @@ class ErasureChoice:
     def __call__(self, labels: Tensor, draws: Tensor) -> Tensor:
         """Choose: labels (B, C) in [0, 1], draws (B,) in [0, 1) → channels (B,) int64 on labels' device.
 
-        A class is present above 0.5; an image that mixing left with none gives its largest label.
+        A class is present above 0.5; where mixing left none above, the largest label is.
         """
         whole = distributed.gathered(labels).float().cpu().numpy()
         numbers = distributed.gathered(draws).cpu().numpy()
@@ -34,8 +34,8 @@ class ErasureChoice:
         start = distributed.rank() * len(labels)
         return torch.tensor(channels[start : start + len(labels)], device=labels.device)
 
-    def learn(self, labels: Tensor, remaining: Tensor, logits: Tensor) -> None:
-        """Take in how the classifier did on the erased images; only `focal` cares.
+    def update(self, labels: Tensor, remaining: Tensor, logits: Tensor) -> None:
+        """Update the difficulty of classes from the erased images; only `focal` uses it.
 
         labels: (B, C) of the whole images; remaining: (B, C) without the erased class; logits: (B, C).
         """
@@ -51,7 +51,7 @@ class ErasureChoice:
         self.difficulty[seen] = momentum * self.difficulty[seen] + (1 - momentum) * mean
 
     def state_dict(self) -> dict[str, Any]:
-        """What is remembered between steps."""
+        """Everything that a resumed training needs."""
         return {"chosen": self.chosen.tolist(), "difficulty": self.difficulty.tolist()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

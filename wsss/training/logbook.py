@@ -1,4 +1,4 @@
-"""The course of a training: a CSV always, Weights & Biases and TensorBoard when asked."""
+"""The log of a training: always a CSV, Weights & Biases and TensorBoard if configured."""
 
 import csv
 import importlib
@@ -17,7 +17,7 @@ class Logbook:
     """Appends one row of numbers per step.
 
     path: the CSV. after: rows of later steps are dropped, because a resumed training writes them again.
-    curves: directory of what TensorBoard and W&B show. name, config: how W&B calls and describes the run.
+    curves: directory of TensorBoard and W&B. name, config: of the run in W&B.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class Logbook:
         self.tensorboard = _open_tensorboard(curves, after) if machine.tensorboard else None
 
     def row(self, step: int, values: dict[str, float]) -> None:
-        """Record the values at a micro-step, beside those that it has already.
+        """Record values of a micro-step, in its row if it has one.
 
-        A value that no row had before gets a column of its own.
+        A new name adds a column.
         """
         row = {"step": str(step), **{name: f"{value:.6g}" for name, value in values.items()}}
         rows = self._read() if step == self.newest else []
         if rows:
-            given = {name: value for name, value in rows[-1].items() if value}
-            self._write([*rows[:-1], {**given, **row}])
+            logged = {name: value for name, value in rows[-1].items() if value}
+            self._write([*rows[:-1], {**logged, **row}])
         elif set(row) <= set(self.columns):
             with open(self.path, "a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, self.columns).writerow(row)
@@ -62,14 +62,14 @@ class Logbook:
                 self.tensorboard.add_scalar(name, value, step)
 
     def picture(self, step: int, path: Path) -> None:
-        """Show a picture in W&B and TensorBoard, where they are on. path: its PNG, which stays."""
+        """Log a picture to W&B and TensorBoard, where they are enabled. path: its PNG."""
         if self.wandb is not None:
             self.wandb.log({"pictures": importlib.import_module("wandb").Image(str(path))}, step=step)
         if self.tensorboard is not None:
             self.tensorboard.add_image("pictures", np.asarray(read_image(path)), step, dataformats="HWC")
 
     def close(self) -> None:
-        """Send what is pending."""
+        """Flush W&B and TensorBoard."""
         if self.wandb is not None:
             self.wandb.finish()
         if self.tensorboard is not None:
@@ -105,14 +105,14 @@ def _open_wandb(machine: MachineConfig, directory: Path, name: str, config: dict
         )
     except wandb.Error as error:
         raise UserError(
-            f"machine.wandb is {machine.wandb}, but W&B says: {error}. Type `wandb login`, or set "
+            f"machine.wandb is {machine.wandb}, but W&B reports: {error}. Run `wandb login`, or set "
             "it to offline or disabled"
         ) from None
 
 
 def _open_tensorboard(directory: Path, after: int) -> Any:
     module = _optional("torch.utils.tensorboard", "machine.tensorboard", extra="tensorboard")
-    # What an interrupted training showed of later steps is shown again.
+    # A resumed training logs the steps after its checkpoint again.
     return module.SummaryWriter(str(directory), purge_step=after + 1)
 
 
@@ -122,5 +122,5 @@ def _optional(module: str, key: str, *, extra: str | None = None) -> Any:
     except ImportError:
         package = extra or module
         raise UserError(
-            f"{key} asks for {package}, which is not installed: pip install 'wsss[{package}]'"
+            f"{key} needs {package}, which is not installed: pip install 'wsss[{package}]'"
         ) from None

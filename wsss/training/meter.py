@@ -1,4 +1,4 @@
-"""What a training reports of itself: means of its loss terms, speed, share of time spent waiting, memory."""
+"""What a training reports: means of its loss terms, speed, share of time spent waiting for data, memory."""
 
 import resource
 import time
@@ -20,11 +20,11 @@ class Meter:
         self.start()
 
     def start(self) -> None:
-        """Time runs from here."""
+        """Start the clock."""
         self.mark = time.monotonic()
 
     def data_ready(self) -> None:
-        """The next batch has arrived."""
+        """The next batch was loaded."""
         self.waited += self._lap()
 
     def step_done(self, values: dict[str, float]) -> None:
@@ -39,7 +39,7 @@ class Meter:
             self.counts[name] += 1
 
     def row(self) -> dict[str, float]:
-        """Means since the last row, which start anew; a term that did not occur is left out."""
+        """Means since the last row, and resets them; terms that did not occur are left out."""
         values = {f"loss/{name}": total / self.counts[name] for name, total in self.sums.items()}
         seconds = self.waited + self.worked
         values["images_per_second"] = self.steps * self.batch / seconds if seconds > 0 else 0.0
@@ -56,7 +56,7 @@ class Meter:
         return f"{losses}, lr {lr}, {speed}, {memory_gb():.1f} GB"
 
     def state_dict(self) -> dict[str, Any]:
-        """The row that has begun, without its times: a resumed training completes it."""
+        """The sums of the current row, without its times: a resumed training completes it."""
         return {"sums": dict(self.sums), "counts": dict(self.counts)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a CAM network sees while it learns: CAMs of a few fixed images, drawn after each epoch, on request."""
+"""CAMs of a few fixed images, drawn after each epoch of a training (`machine.pictures`)."""
 
 from pathlib import Path
 
@@ -11,26 +11,27 @@ from wsss.data.index import Index, Record
 from wsss.figures.overlay import heat, legend
 from wsss.figures.sheet import Row, resize, size_within, write_sheet
 from wsss.models import Classifier
+from wsss.training.job import TrainJob
 
-#: images on a sheet, the longest side of one picture, px, and classes of an image that are shown
+#: images on a sheet, the longest side of one picture, px, and classes that are drawn of an image
 SHOWN, SIDE, CLASSES = 8, 160, 2
 
 
 class CamPictures:
     """Draws a sheet of the same images each time: photograph, and the CAMs of its first classes.
 
-    index: of the training images, of which those that are shown are spread evenly. directory: of the sheets,
-    `epoch-003.png`. name: of the training, for their titles.
+    index: of the training images, of which a few are drawn, spread evenly. job: of the training; the sheets
+    are `pictures/epoch-003.png` among its curves.
     """
 
-    def __init__(self, index: Index, directory: Path, *, name: str) -> None:
-        self.index, self.directory, self.name = index, directory, name
+    def __init__(self, index: Index, job: TrainJob) -> None:
+        self.index, self.directory, self.name = index, job.curves / "pictures", job.name
         places = np.linspace(0, len(index) - 1, min(SHOWN, len(index))).round().astype(int)
         self.records = [index.records[place] for place in places]
 
     @torch.no_grad()
     def __call__(self, network: nn.Module, epoch: int) -> Path:
-        """Draw what the network, in evaluation mode, sees after an epoch; returns the sheet's path."""
+        """Draw the CAMs of a network, in evaluation mode, after an epoch; returns the sheet's path."""
         assert isinstance(network, Classifier)
         path = self.directory / f"epoch-{epoch:03d}.png"
         write_sheet(
@@ -50,7 +51,7 @@ class CamPictures:
         size = size_within((pixels.shape[0], pixels.shape[1]), SIDE)
         small = resize(pixels, size)
         maps = cams[0, [self.index.classes.index(name) for name in record.labels[:CLASSES]]].relu()
-        shown = (maps / maps.amax(dim=(1, 2), keepdim=True).clamp_min(1e-5)).float().cpu().numpy()
-        seen = [heat(small, resize(values, size)) for values in shown]
-        blank = [np.full_like(small, 255)] * (CLASSES - len(seen))
-        return Row(f"{record.id}: {', '.join(record.labels)}", [small, *seen, *blank])
+        normalized = (maps / maps.amax(dim=(1, 2), keepdim=True).clamp_min(1e-5)).float().cpu().numpy()
+        drawn = [heat(small, resize(values, size)) for values in normalized]
+        blank = [np.full_like(small, 255)] * (CLASSES - len(drawn))
+        return Row(f"{record.id}: {', '.join(record.labels)}", [small, *drawn, *blank])

@@ -1,5 +1,6 @@
-"""Which epoch's network a training keeps: the best on images that it does not learn from."""
+"""Which epoch's network a training keeps: the best on images that it is not trained on."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,49 +11,54 @@ from wsss.progress import LOGGER
 
 
 class Selection:
-    """Looks at the network after epochs and keeps the best.
+    """Validates the network after epochs and keeps the best.
 
-    score: the values of a network, by name, of images that it does not learn from. by: the one of them that
-    counts, the greater the better; of equal ones the first is kept. every: epochs between two looks; the last
-    epoch is always looked at.
+    score: the values of a network, by name, on images that it is not trained on. by: the one of them that
+    counts, the greater the better; of equal ones the first is kept, and any number is better than NaN. every:
+    epochs between two validations; the last epoch is always validated.
     """
 
     def __init__(
         self, score: Callable[[nn.Module], dict[str, float]], *, by: str = "val/miou", every: int = 1
     ) -> None:
         self.score, self.by, self.every = score, by, every
-        self.seen = self.epoch = 0
-        self.best = float("-inf")
-        self.kept: dict[str, Tensor] = {}
+        self.validated = self.epoch = 0
+        self.best = math.nan
+        self.weights: dict[str, Tensor] = {}
 
     def due(self, epoch: int, epochs: int) -> bool:
-        """Whether to look after so many of all epochs: each one once."""
-        return epoch > self.seen and (epoch % self.every == 0 or epoch == epochs)
+        """Whether to validate after so many of all epochs: each one once."""
+        return epoch > self.validated and (epoch % self.every == 0 or epoch == epochs)
 
     @torch.no_grad()
-    def look(self, network: nn.Module, epoch: int) -> dict[str, float]:
+    def validate(self, network: nn.Module, epoch: int) -> dict[str, float]:
         """Score a network, which is in evaluation mode, after an epoch (from 1); returns its values."""
         values = self.score(network)
-        self.seen = epoch
-        if values[self.by] > self.best or not self.kept:
-            self.best, self.epoch = values[self.by], epoch
-            self.kept = {name: tensor.to("cpu", copy=True) for name, tensor in network.state_dict().items()}
+        value, self.validated = values[self.by], epoch
+        if value > self.best or not self.weights or (math.isnan(self.best) and not math.isnan(value)):
+            self.best, self.epoch = value, epoch
+            self.weights = {
+                name: tensor.to("cpu", copy=True) for name, tensor in network.state_dict().items()
+            }
         LOGGER.info(
-            "epoch %d: %s %.2f; best so far %.2f, of epoch %d",
-            *(epoch, self.by, values[self.by], self.best, self.epoch),
+            "epoch %d: %s %.2f; best so far %.2f, of epoch %d", epoch, self.by, value, self.best, self.epoch
         )
         return values
 
     def restore(self, network: nn.Module) -> None:
-        """Give the network the weights of the best epoch."""
-        network.load_state_dict(self.kept)
+        """Load the weights of the best epoch into the network."""
+        network.load_state_dict(self.weights)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed training needs."""
-        return {"seen": self.seen, "epoch": self.epoch, "best": self.best, "kept": self.kept}
+        return {
+            "validated": self.validated,
+            "epoch": self.epoch,
+            "best": self.best,
+            "weights": self.weights,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`."""
-        self.seen, self.epoch, self.best, self.kept = (
-            state[name] for name in ("seen", "epoch", "best", "kept")
-        )
+        self.validated, self.epoch = state["validated"], state["epoch"]
+        self.best, self.weights = state["best"], state["weights"]

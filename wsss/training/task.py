@@ -13,7 +13,7 @@ from wsss.losses import ramp
 class Batch(TypedDict):
     """Samples of one micro-step, on the device: what every training has, and what some have beside it.
 
-    image: (B, 3, H, W) normalised; id: the images' ids. Priors: label (B, C) in [0, 1]; draw (B,) in [0, 1),
+    image: (B, 3, H, W) normalized; id: the images' ids. Priors: label (B, C) in [0, 1]; draw (B,) in [0, 1),
     each image's own random number. C2AM-H: hint (B, 1, H, W) in [0, 1]. PoolNet: mask (B, 1, H, W), 0 or 1;
     where its images differ in size, image and mask are lists of what would be stacked. AffinityNet: label_map
     (B, H/4, W/4), and DeepLabV3+: label_map (B, H, W), of classes or 255.
@@ -29,15 +29,15 @@ class Batch(TypedDict):
 
 
 @dataclass(frozen=True)
-class Moment:
-    """Where in the training a micro-step stands.
+class StepInfo:
+    """The position of a micro-step in the training.
 
-    step: its number, from 0, of `steps`. update: the number of the optimiser step that it belongs to.
+    step: its number, from 0, of `steps`. optimizer_step: the number of the optimizer step that it belongs to.
     """
 
     step: int
     steps: int
-    update: int
+    optimizer_step: int
 
     def ramp(self, start: float, end: float, share: float) -> float:
         """A weight that rises over the first share of the training, see `wsss.losses.ramp`."""
@@ -45,11 +45,12 @@ class Moment:
 
 
 @dataclass
-class Player:
-    """A network that learns.
+class Trainable:
+    """A network that is trained.
 
-    fresh: its modules that are trained from scratch. lr_mult: of all its learning rates. max_grad_norm: clip
-    the norm of its gradient, or None. every: it plays in every so many optimiser steps.
+    fresh: its modules that are trained from scratch. lr_mult: multiplies all its learning rates.
+    max_grad_norm: clip the norm of its gradient, or None. every: it is updated in every so many optimizer
+    steps.
     """
 
     network: nn.Module
@@ -61,9 +62,9 @@ class Player:
 
 @dataclass
 class Objective:
-    """What one player minimises in one micro-step: the weighted sum of named scalar terms."""
+    """What one trainable network minimizes in one micro-step: the weighted sum of named scalar terms."""
 
-    player: str
+    network: str
     terms: dict[str, Tensor] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
 
@@ -73,34 +74,34 @@ class Objective:
 
     @property
     def total(self) -> Tensor:
-        """The scalar to minimise."""
+        """The scalar to minimize."""
         first, *others = (self.weights[name] * term for name, term in self.terms.items())
         return sum(others, first)
 
 
 class Task(ABC):
-    """One training. `result` names the player whose network is what the training makes."""
+    """One training. `result` names the trainable whose network the training returns."""
 
-    players: dict[str, Player]
+    trainables: dict[str, Trainable]
     result: str = "generator"
 
     @property
     def frozen(self) -> list[nn.Module]:
-        """Networks that take part and do not learn: the engine freezes them, in evaluation mode."""
+        """Networks that take part and are not trained: the trainer freezes them, in evaluation mode."""
         return []
 
     @abstractmethod
-    def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
-        """Yield each player's objective in turn.
+    def objectives(self, batch: Batch, info: StepInfo) -> Iterator[Objective]:
+        """Yield the objective of each trainable network in turn.
 
-        The engine back-propagates an objective (and steps its player, when the batch is complete) before it
-        asks for the next one, so what follows a `yield` sees the updated network. Names of terms are unique
-        over all objectives.
+        The trainer back-propagates an objective (and steps its optimizer, where the accumulation is complete)
+        before it asks for the next one, so what follows a `yield` sees the updated network. Names of terms
+        are unique over all objectives.
         """
 
     def state_dict(self) -> dict:
-        """What the task itself remembers between steps, beside its networks."""
+        """What the task itself keeps between steps, beside its networks."""
         return {}
 
-    def load_state_dict(self, state: dict) -> None:  # noqa: B027 most tasks remember nothing
+    def load_state_dict(self, state: dict) -> None:  # noqa: B027 most tasks keep nothing
         """Continue from `state_dict`."""

@@ -1,4 +1,4 @@
-"""One small task per training: what differs between the methods is all that a reader sees."""
+"""One small task per training: its networks and its losses."""
 
 from wsss.config import Method
 from wsss.training.tasks.affinity import AffinityTask
@@ -10,7 +10,7 @@ from wsss.training.tasks.poolnet import PoolnetTask
 from wsss.training.tasks.prior import PriorTask
 from wsss.training.tasks.puzzle import Puzzle
 from wsss.training.tasks.segmentation import SegmentationTask
-from wsss.training.tasks.vanilla import Vanilla
+from wsss.training.tasks.vanilla import Vanilla, vanilla_settings
 
 #: the methods of the priors by their name in the configuration
 PRIOR_TASKS: dict[Method, type[PriorTask]] = {
@@ -33,4 +33,5 @@ __all__ = [
     "Puzzle",
     "SegmentationTask",
     "Vanilla",
+    "vanilla_settings",
 ]

@@ -6,13 +6,13 @@ from wsss import losses
 from wsss.config import AffinityTrainingConfig
 from wsss.machine import distributed
 from wsss.models import AffinityNet
-from wsss.training.task import Batch, Moment, Objective, Player, Task
+from wsss.training.task import Batch, Objective, StepInfo, Task, Trainable
 
 
 class AffinityTask(Task):
-    """Pairs of one label are akin, pairs of two are not; the strongest edge on their line says which.
+    """Affinity of pairs of pixels, high within a class: one minus the strongest edge on their line.
 
-    network: gives edge logits. settings: the section `affinity.training`.
+    network: returns edge logits. settings: the section `affinity.training`.
     """
 
     result = "affinity"
@@ -20,9 +20,9 @@ class AffinityTask(Task):
     def __init__(self, network: AffinityNet, settings: AffinityTrainingConfig) -> None:
         self.network, self.radius = network, settings.radius
         norm = settings.optimisation.max_grad_norm
-        self.players = {"affinity": Player(network, network.head_modules(), max_grad_norm=norm)}
+        self.trainables = {"affinity": Trainable(network, network.head_modules(), max_grad_norm=norm)}
 
-    def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
+    def objectives(self, batch: Batch, info: StepInfo) -> Iterator[Objective]:
         """One objective; its means are over the pairs of the whole batch, of all processes."""
         edges = self.network(batch["image"]).float().sigmoid()
         pairs = losses.pair_labels(batch["label_map"], self.radius)

@@ -1,4 +1,4 @@
-"""C2AM (Xie et al., CVPR 2022) and C2AM-H (David et al., 2024): what is object, by contrast."""
+"""C2AM (Xie et al., CVPR 2022) and C2AM-H (David et al., 2024): foreground and background by contrast."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,15 +9,15 @@ from wsss import losses
 from wsss.config import C2amConfig
 from wsss.machine import distributed
 from wsss.models import C2AM
-from wsss.training.task import Batch, Moment, Objective, Player, Task
+from wsss.training.task import Batch, Objective, StepInfo, Task, Trainable
 
 
 class C2amTask(Task):
-    """Features of one kind attract each other, those of the two kinds repel; hints say which is the object.
+    """Foreground features attract each other, as do background ones, and the two repel; hints set polarity.
 
     network: with an activation whose sigmoid is the foreground's weight. settings: the section
-    `saliency.c2am`. hints: whether samples come with hints of the CAMs. Without, the two kinds are alike to
-    the losses, and either may become the foreground: `flip` tells.
+    `saliency.c2am`. hints: whether samples have hints of the CAMs. Without, the losses are symmetric in
+    foreground and background: see `flip`.
     """
 
     result = "c2am"
@@ -25,20 +25,20 @@ class C2amTask(Task):
     def __init__(self, network: C2AM, settings: C2amConfig, *, hints: bool) -> None:
         self.network, self.settings, self.hints = network, settings, hints
         norm = settings.optimisation.max_grad_norm
-        self.players = {"c2am": Player(network, network.head_modules(), max_grad_norm=norm)}
+        self.trainables = {"c2am": Trainable(network, network.head_modules(), max_grad_norm=norm)}
         #: sum over the last epoch's steps of the border's mean foreground weight, and their number
-        self.border, self.looks = 0.0, 0
+        self.border, self.border_steps = 0.0, 0
 
     @property
     def flip(self) -> bool:
-        """Whether the trained activation shows the background: it is what reaches the images' borders.
+        """Whether the trained activation is the background, which is assumed at the images' borders.
 
-        The border's foreground weight is above one half on average, over the last epoch: upstream asks the
-        same of one batch, of the first. With hints it is never asked.
+        So it is where the border's foreground weight is above one half on average over the last epoch;
+        upstream checks one batch, of the first epoch. Never with hints.
         """
-        return self.looks > 0 and self.border / self.looks > 0.5
+        return self.border_steps > 0 and self.border / self.border_steps > 0.5
 
-    def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
+    def objectives(self, batch: Batch, info: StepInfo) -> Iterator[Objective]:
         """One objective, over the whole batch of all processes: ranks and means are within it."""
         foreground, background, activation = map(distributed.whole_batch, self.network(batch["image"]))
         alpha = self.settings.rank_alpha
@@ -48,18 +48,18 @@ class C2amTask(Task):
         objective.add("contrast", losses.sim_min(background, foreground))
         if self.hints:
             self._add_hints(objective, activation, batch["hint"])
-        elif moment.step >= moment.steps - moment.steps // self.settings.optimisation.epochs:
+        elif info.step >= info.steps - info.steps // self.settings.optimisation.epochs:
             self.border += border_mean(activation.detach().float().sigmoid())
-            self.looks += 1
+            self.border_steps += 1
         yield objective
 
     def state_dict(self) -> dict[str, Any]:
-        """What was seen of the border."""
-        return {"border": self.border, "looks": self.looks}
+        """The border's foreground weight so far."""
+        return {"border": self.border, "border_steps": self.border_steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`."""
-        self.border, self.looks = state["border"], state["looks"]
+        self.border, self.border_steps = state["border"], state["border_steps"]
 
     def _add_hints(self, objective: Objective, activation: Tensor, hints: Tensor) -> None:
         keys = self.settings.hints

@@ -1,4 +1,4 @@
-"""PoolNet (Liu et al., CVPR 2019): learns saliency from masks."""
+"""PoolNet (Liu et al., CVPR 2019): saliency from masks."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from wsss import losses
 from wsss.config import PoolnetConfig
 from wsss.models import PoolNet
-from wsss.training.task import Batch, Moment, Objective, Player, Task
+from wsss.training.task import Batch, Objective, StepInfo, Task, Trainable
 
 
 class PoolnetTask(Task):
@@ -19,10 +19,10 @@ class PoolnetTask(Task):
     def __init__(self, network: PoolNet, settings: PoolnetConfig) -> None:
         self.network = network
         norm = settings.optimisation.max_grad_norm
-        self.players = {"poolnet": Player(network, network.head_modules(), max_grad_norm=norm)}
+        self.trainables = {"poolnet": Trainable(network, network.head_modules(), max_grad_norm=norm)}
 
-    def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
-        """One objective. Images of several sizes, which do not make a stack, are looked at one by one."""
+    def objectives(self, batch: Batch, info: StepInfo) -> Iterator[Objective]:
+        """One objective. Images of several sizes, which do not stack, pass one by one."""
         images, masks = batch["image"], batch["mask"]
         stacks = [(images, masks)]
         if not isinstance(images, Tensor):

@@ -1,6 +1,6 @@
-"""What the trainings of the priors have in common: one look at the batch, and two parts to add to it.
+"""What the trainings of the priors share: one forward pass, and two terms to add to its objective.
 
-A method is a class that says which parts its generator minimises; P-NOC adds a second player.
+A method is a class that says which terms its generator minimizes; P-NOC adds a second network.
 """
 
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from wsss.config import PriorsConfig
 from wsss.machine import distributed
 from wsss.models import Classifier
 from wsss.training.erasure import ErasureChoice
-from wsss.training.task import Batch, Moment, Objective, Player, Task
+from wsss.training.task import Batch, Objective, StepInfo, Task, Trainable
 
 
 @dataclass
-class View:
-    """What the generator sees in a batch.
+class Forward:
+    """A batch, and the forward pass of the generator.
 
     images (B, 3, S, S); labels (B, C); targets: smoothed labels; logits (B, C); cams (B, C, h, w) signed;
-    chosen: the channel (B,) that is to be erased in each image, for the methods that erase.
+    erased_class: the channel (B,) that is to be erased in each image, for the methods that erase.
     """
 
     images: Tensor
@@ -29,8 +29,8 @@ class View:
     targets: Tensor
     logits: Tensor
     cams: Tensor
-    chosen: Tensor | None
-    moment: Moment
+    erased_class: Tensor | None
+    info: StepInfo
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Erased:
 
 
 class PriorTask(Task):
-    """A generator that learns to classify; subclasses say what else it minimises.
+    """A generator that is trained to classify; subclasses add what else it minimizes.
 
     generator: a CAM network. settings: the section `priors`. oc: the ordinary classifier, for the methods
     that erase.
@@ -50,88 +50,88 @@ class PriorTask(Task):
 
     def __init__(self, generator: Classifier, settings: PriorsConfig, oc: Classifier | None = None) -> None:
         self.generator, self.settings = generator, settings
-        self.players = {
-            "generator": Player(
+        self.trainables = {
+            "generator": Trainable(
                 generator, generator.head_modules(), max_grad_norm=settings.optimisation.max_grad_norm
             )
         }
         if settings.uses_oc != (oc is not None):
-            need = "needs an" if settings.uses_oc else "has no use for an"
+            need = "needs an" if settings.uses_oc else "does not use an"
             raise ValueError(f"method {settings.method} {need} ordinary classifier")
         self.oc = oc
         self.choice = ErasureChoice(settings.erasing, generator.classifier.out_channels)
 
     @property
     def frozen(self) -> list[nn.Module]:
-        """The ordinary classifier, which only judges."""
+        """The ordinary classifier."""
         return [] if self.oc is None else [self.oc]
 
-    def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
+    def objectives(self, batch: Batch, info: StepInfo) -> Iterator[Objective]:
         """One objective: the generator's."""
-        yield self.objective(self.look(batch, moment))
+        yield self.objective(self.forward(batch, info))
 
-    def objective(self, view: View) -> Objective:
-        """What the generator minimises: at least the classification loss."""
+    def objective(self, forward: Forward) -> Objective:
+        """The generator's: at least the classification loss."""
         objective = Objective("generator")
-        objective.add("classification", losses.classification_loss(view.logits, view.targets))
+        objective.add("classification", losses.classification_loss(forward.logits, forward.targets))
         return objective
 
-    def look(self, batch: Batch, moment: Moment) -> View:
+    def forward(self, batch: Batch, info: StepInfo) -> Forward:
         """The generator's forward pass."""
         images, labels = batch["image"], batch["label"]
-        # Before the pass: the choice reads the labels, and a GPU would have to be waited for after it.
-        chosen = None if self.oc is None else self.choice(labels, batch["draw"])
+        # Before the pass: the choice reads the labels, which after it would have to wait for a GPU.
+        erased_class = None if self.oc is None else self.choice(labels, batch["draw"])
         logits, cams = self.generator.forward_cam(images)
         targets = losses.smooth_labels(labels, self.settings.label_smoothing)
-        return View(images, labels, targets, logits.float(), cams.float(), chosen, moment)
+        return Forward(images, labels, targets, logits.float(), cams.float(), erased_class, info)
 
-    def add_puzzle(self, objective: Objective, view: View) -> None:
-        """Classify the pieces, too, and match their maps with those of the whole image (Puzzle-CAM)."""
+    def add_puzzle(self, objective: Objective, forward: Forward) -> None:
+        """Classify the tiles, too, and match their maps with those of the whole image (Puzzle-CAM)."""
         puzzle = self.settings.puzzle
-        _, tiles = self.generator.forward_cam(losses.tile(view.images, puzzle.pieces))
+        _, tiles = self.generator.forward_cam(losses.tile(forward.images, puzzle.pieces))
         merged = losses.merge(tiles.float(), puzzle.pieces)
         logits = merged.mean(dim=(-2, -1))
-        full = view.cams
+        full = forward.cams
         if puzzle.level == "cam":
             full, merged = losses.normalize_cam(full), losses.normalize_cam(merged)
         if "classification" not in puzzle.terms:
             del objective.terms["classification"]
         if "tiles" in puzzle.terms:
-            objective.add("tiles", losses.classification_loss(logits, view.targets))
+            objective.add("tiles", losses.classification_loss(logits, forward.targets))
         if "reconstruction" in puzzle.terms:
             distance = losses.reconstruction_loss(
-                full, merged, view.labels, distance=puzzle.loss, over=puzzle.over
+                full, merged, forward.labels, distance=puzzle.loss, over=puzzle.over
             )
-            weight = view.moment.ramp(puzzle.weight_from, puzzle.weight, puzzle.ramp)
+            weight = forward.info.ramp(puzzle.weight_from, puzzle.weight, puzzle.ramp)
             objective.add("reconstruction", distance, weight)
         if "confidence" in puzzle.terms:
             objective.add("confidence", losses.entropy_loss(logits))
 
-    def add_erasing(self, objective: Objective, view: View) -> Erased:
+    def add_erasing(self, objective: Objective, forward: Forward) -> Erased:
         """Erase one class per image; the ordinary classifier must then see the others only (OC-CSE)."""
-        assert view.chosen is not None
+        assert forward.erased_class is not None
         erasing = self.settings.erasing
-        erased = self.erase(view, view.chosen)
-        remaining = view.labels.scatter(1, view.chosen[:, None], 0.0)
-        logits = self.judge(erased.images).float()
+        erased = self.erase(forward, forward.erased_class)
+        remaining = forward.labels.scatter(1, forward.erased_class[:, None], 0.0)
+        logits = self.oc_logits(erased.images).float()
         targets = losses.smooth_labels(remaining, self.settings.label_smoothing)
-        weight = view.moment.ramp(erasing.weight_from, erasing.weight, erasing.ramp)
+        weight = forward.info.ramp(erasing.weight_from, erasing.weight, erasing.ramp)
         objective.add("erasing", losses.classification_loss(logits, targets), weight)
-        self.choice.learn(view.labels, remaining, logits)
+        self.choice.update(forward.labels, remaining, logits)
         return erased
 
-    def erase(self, view: View, chosen: Tensor) -> Erased:
-        """Fade out what the generator's map shows of one class per image."""
-        size = (view.images.shape[-2], view.images.shape[-1])
-        evidence = losses.evidence_of(losses.maps_of_class(view.cams, chosen), size)
+    def erase(self, forward: Forward, classes: Tensor) -> Erased:
+        """Fade out one class per image by the generator's map of it. classes: channels (B,)."""
+        size = (forward.images.shape[-2], forward.images.shape[-1])
+        evidence = losses.evidence_of(losses.maps_of_class(forward.cams, classes), size)
         if self.settings.erasing.normalize == "batch":
             peak = distributed.global_max(evidence.max())
         else:
             peak = evidence.amax(dim=(1, 2, 3), keepdim=True)
-        return Erased(evidence, losses.erase_soft(view.images, evidence, peak))
+        return Erased(evidence, losses.erase_soft(forward.images, evidence, peak))
 
-    def judge(self, images: Tensor) -> Tensor:
-        """Logits of the ordinary classifier, which learns nothing from them."""
+    def oc_logits(self, images: Tensor) -> Tensor:
+        """Logits of the ordinary classifier, which is frozen."""
         assert self.oc is not None
         logits: Tensor = self.oc(images)
         return logits

@@ -1,4 +1,4 @@
-"""DeepLabV3+ (Chen et al., ECCV 2018): a class for every pixel, learnt from a label map."""
+"""DeepLabV3+ (Chen et al., ECCV 2018): a class for every pixel, from a label map."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from wsss import losses
 from wsss.config import SegmentationTrainingConfig
 from wsss.machine import distributed
 from wsss.models import DeepLabV3Plus
-from wsss.training.task import Batch, Moment, Objective, Player, Task
+from wsss.training.task import Batch, Objective, StepInfo, Task, Trainable
 
 
 class SegmentationTask(Task):
@@ -17,9 +17,9 @@ class SegmentationTask(Task):
     def __init__(self, network: DeepLabV3Plus, settings: SegmentationTrainingConfig) -> None:
         self.network, self.smoothing = network, settings.label_smoothing
         norm = settings.optimisation.max_grad_norm
-        self.players = {"segmentation": Player(network, network.head_modules(), max_grad_norm=norm)}
+        self.trainables = {"segmentation": Trainable(network, network.head_modules(), max_grad_norm=norm)}
 
-    def objectives(self, batch: Batch, moment: Moment) -> Iterator[Objective]:
+    def objectives(self, batch: Batch, info: StepInfo) -> Iterator[Objective]:
         """One objective; its mean is over the pixels of the whole batch, of all processes."""
         labels = batch["label_map"]
         count = distributed.mean(losses.labelled_pixels(labels))

@@ -1,7 +1,13 @@
-"""Vanilla CAMs: a classifier that learns to classify, and nothing else (Zhou et al., CVPR 2016)."""
+"""Vanilla CAMs: plain classification (Zhou et al., CVPR 2016)."""
 
+from wsss.config import OcConfig, PriorsConfig
 from wsss.training.tasks.prior import PriorTask
 
 
 class Vanilla(PriorTask):
-    """`L = ℓ_cls(z, y)`: also how the ordinary classifier is trained."""
+    """`L = ℓ_cls(z, y)`; the ordinary classifier is trained in the same way."""
+
+
+def vanilla_settings(section: OcConfig) -> PriorsConfig:
+    """The section of an ordinary classifier as one of the priors."""
+    return PriorsConfig.model_validate({**section.model_dump(), "method": "vanilla"})

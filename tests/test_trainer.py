@@ -1,4 +1,4 @@
-"""One loop for all trainings: what it reports, how it stops, and that it goes on as if it never had."""
+"""One loop for all trainings: what it reports, how it stops, and that it resumes exactly."""
 
 import csv
 import errno
@@ -18,6 +18,7 @@ from support.odd_data import Malicious, malicious
 from support.tiny_run import make_run, step_of
 from support.training import IMAGES, build, in_pieces, newest_step, start, wait_for, weights
 
+from workflow.scripts.train_priors import train_priors
 from wsss.config import MachineConfig
 from wsss.data.index import Index
 from wsss.errors import Preempted, UserError
@@ -25,7 +26,6 @@ from wsss.machine.signals import LeaveRequest
 from wsss.store.networks import read_header
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.logbook import Logbook
-from wsss.training.priors import train_prior
 
 #: micro-steps of the toy training: 4 epochs of 3 batches of 4 images
 STEPS = 12
@@ -42,7 +42,7 @@ def rows_of(directory: Path) -> list[dict[str, str]]:
 
 
 def finished(directory: Path, **keywords: Any) -> dict[str, torch.Tensor]:
-    """The weights of a training that nothing disturbs, or of one that goes on from a checkpoint."""
+    """The weights of a training without interruption, or of one that resumes from a checkpoint."""
     training = build(directory, **keywords)
     training.run()
     return weights(training)
@@ -76,7 +76,7 @@ def test_the_loss_falls(tmp_path: Path) -> None:
 def test_the_result_is_in_evaluation_mode(tmp_path: Path) -> None:
     training = build(tmp_path)
     network = training.run()
-    assert network is training.learning.learners["generator"].network
+    assert network is training.state.optimizers["generator"].network
     assert not network.training
 
 
@@ -106,8 +106,8 @@ def test_the_csv_has_a_row_per_tenth_of_an_epoch(tmp_path: Path) -> None:
 
 
 def test_rows_are_means_and_the_last_step_has_one(tmp_path: Path) -> None:
-    keywords: dict[str, Any] = {"method": "vanilla", "images": {"count": 27}}
-    blocks = {"optimisation": {"batch": 1, "epochs": 1}}
+    keywords: dict[str, Any] = {"method": "vanilla", "images": {"count": 54}}
+    blocks = {"optimisation": {"batch": 2, "epochs": 1}}
     finished(tmp_path, blocks=blocks, **keywords)
     rows = rows_of(tmp_path)
     assert [int(row["step"]) for row in rows] == [*range(2, 27, 2), 27]
@@ -131,11 +131,11 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
 
 def test_a_section_is_trained_as_it_describes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    step = step_of(make_run(Path()), "priors", noc={"keep_oc": True})
+    step = step_of(make_run(Path()), "priors", "new", noc={"keep_oc": True})
     index = Index.read("index.csv")
     unlabelled = tuple(replace(record, labels=()) for record in index.records)
     replace(index, records=unlabelled[:4] + index.records[4:]).write("index.csv")
-    train_prior(step, Path("index.csv"), Path("new.safetensors"), Path("new.csv"), oc=Path("oc.safetensors"))
+    train_priors(step)
     about = read_header(Path("new.safetensors"))
     assert about.classes == index.classes and about.digest == step.digest
     assert len(Path("new.csv").read_text().splitlines()) == 1 + 2, "two epochs of the 4 labelled images"
@@ -144,12 +144,12 @@ def test_a_section_is_trained_as_it_describes(tmp_path: Path, monkeypatch: pytes
     )
     assert not torch.equal(before, after)
     replace(index, records=unlabelled).write("index.csv")
-    with pytest.raises(UserError, match="tiny/priors: no image of split train has a label"):
-        train_prior(step, Path("index.csv"), Path("n.safetensors"), Path("n.csv"), oc=Path("oc.safetensors"))
+    with pytest.raises(UserError, match="no image of split train has a label"):
+        train_priors(step_of(step.run, "priors", "n"))
     assert not Path("n.safetensors").exists()
 
 
-# ---- stopped and gone on -----------------------------------------------------------------------------------
+# ---- interrupted and resumed -------------------------------------------------------------------------------
 
 MOMENTUM: dict[str, Any] = {"blocks": {"optimisation": {"optimizer": "momentum"}}}
 #: lasts long enough to be disturbed, as its images take their time
@@ -169,7 +169,7 @@ def test_a_signal_saves_and_leaves(tmp_path: Path, number: signal.Signals) -> No
     assert process.exitcode == Preempted.EXIT_STATUS == 75
     assert 3 <= step < STEPS
     said = (tmp_path / "said").read_text()
-    assert f"toy: asked to leave; saved step {step}/{STEPS} in {tmp_path}/checkpoints" in said
+    assert f"toy: stopped by a signal; saved step {step}/{STEPS} in {tmp_path}/checkpoints" in said
     assert "Traceback" not in said
     assert_same(finished(tmp_path, **MOMENTUM), undisturbed)
     assert losses_of(rows_of(tmp_path)) == losses_of(rows_of(tmp_path / "undisturbed"))
@@ -208,7 +208,7 @@ def test_asked_twice_by_ctrl_c_interrupts_at_once() -> None:
     ],
     ids=["focal and ema", "balanced and adamw", "leak", "fp16"],
 )
-def test_every_step_can_be_gone_on_from(tmp_path: Path, blocks: dict[str, Any]) -> None:
+def test_a_training_resumes_from_every_step(tmp_path: Path, blocks: dict[str, Any]) -> None:
     """A training that is cut into pieces, each made by an engine of its own."""
     undisturbed = build(tmp_path / "undisturbed", blocks=blocks)
     network = undisturbed.run()
@@ -264,7 +264,7 @@ def test_a_directory_is_one_trainings(tmp_path: Path, fault: Fault) -> None:
     wait_for((tmp_path / "checkpoints" / "lock").exists)
     wait_for((tmp_path / "checkpoints" / "lock").read_text)
     before = contents(tmp_path)
-    refused = rf"a training is writing here already \(process {process.pid} on "
+    refused = rf"another training writes to this directory \(process {process.pid} on "
     with pytest.raises(UserError, match=refused) as error:
         finished(tmp_path)
     noted = (error.value.EXIT_STATUS, str(error.value), before, contents(tmp_path))
@@ -293,13 +293,13 @@ def test_what_is_no_checkpoint_is_named_and_not_run(tmp_path: Path) -> None:
     junk.append(newest.read_bytes())
     for content in junk:
         newest.write_bytes(content)
-        with pytest.raises(UserError, match=rf"{newest}: not a whole checkpoint .*on from {older.name}"):
+        with pytest.raises(UserError, match=rf"{newest}: damaged, .* to resume from {older.name}"):
             checkpoints.load()
     assert not trace.exists()
     newest.unlink()
     assert checkpoints.load() == {"step": 1, "digest": "d"}
     older.write_bytes(b"hello")
-    with pytest.raises(UserError, match="Delete it to train anew"):
+    with pytest.raises(UserError, match="Delete it to train from the start"):
         checkpoints.load()
 
 
@@ -352,7 +352,7 @@ def test_a_loss_that_is_not_finite_stops(tmp_path: Path, workers: int) -> None:
     # it can be loaded, and holds finite weights
     training = build(tmp_path, **{**keywords, "images": {}})
     training.run()
-    training.learning.require_finite()
+    assert training.state.not_finite() is None
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
@@ -442,5 +442,5 @@ def test_what_is_not_installed_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, keys: Any, key: str, package: str
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, module, None)
-    with pytest.raises(UserError, match=rf"{key} asks for {package}, which is not installed: pip install"):
+    with pytest.raises(UserError, match=rf"{key} needs {package}, which is not installed: pip install"):
         logbook(tmp_path, **keys)

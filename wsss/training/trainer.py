@@ -1,0 +1,236 @@
+"""The one training loop: every network of the chain is trained by `Trainer.run`.
+
+A training differs by its `Task` (which networks, which losses, in which order they step). All else is the
+same for all of them, and `Trainer.steps` shows it: forward, backward, optimizer step, log, checkpoint,
+validation. A training can only be saved where its optimizers step, because accumulated gradients are not.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch.utils.data import Dataset
+
+from wsss.config import OptimizationConfig
+from wsss.data.samples import Batches, collate
+from wsss.errors import Preempted, UserError
+from wsss.machine import distributed
+from wsss.machine.devices import torch_device
+from wsss.machine.loading import loading, seed_torch, to_device
+from wsss.machine.precision import autocast
+from wsss.machine.signals import LeaveRequest
+from wsss.progress import LOGGER, Progress
+from wsss.training.checkpoint import Checkpoints
+from wsss.training.job import TrainJob
+from wsss.training.logbook import Logbook
+from wsss.training.meter import Meter
+from wsss.training.selection import Selection
+from wsss.training.state import TrainState
+from wsss.training.task import Batch, Objective, Task
+
+#: rows of the metrics CSV per epoch
+ROWS_PER_EPOCH = 10
+
+
+class Trainer:
+    """A training that can be run, saved and resumed.
+
+    samples: a data set whose item (epoch, position) is a pure function of seed, epoch and image. job: its
+    directories, and the machine. selection: scores the network after epochs and keeps the best; without one,
+    the last is kept. pictures: draws the CAMs of the network after an epoch, and returns the file.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        samples: Dataset,
+        settings: OptimizationConfig,
+        job: TrainJob,
+        *,
+        selection: Selection | None = None,
+        pictures: Callable[[torch.nn.Module, int], Path] | None = None,
+    ) -> None:
+        self.task, self.samples, self.settings, self.job = task, samples, settings, job
+        self.selection, self.pictures = selection, pictures
+        self.device = torch_device(distributed.rank(), threads=job.machine.threads)
+        self.per_epoch = len(self._batches(epochs=1))
+        self.state = TrainState(task, settings, self.per_epoch, self.device)
+        self.checkpoints = Checkpoints(job.checkpoints, job.digest)
+        self.meter = Meter(settings.batch)
+        self.leave = LeaveRequest()
+        self.logbook: Logbook | None = None
+        self.saved = time.monotonic()
+
+    def run(self) -> torch.nn.Module:
+        """Train to the end and return the network that the task trains, or the best of its epochs.
+
+        Raises Preempted after a signal (a checkpoint is written), UserError when a loss is not finite (the
+        last checkpoint stays).
+        """
+        with self.leave:
+            if distributed.rank() == 0:
+                self.checkpoints.lock()
+            try:
+                self._resume()
+                self._run()
+            finally:
+                self.checkpoints.unlock()
+        if self.selection is not None:
+            self.selection.restore(self.state.result)
+        return self.state.result
+
+    def steps(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, float]]:
+        """Train on batches, and yield the loss terms of each: a batch is a micro-step of the training."""
+        state, settings = self.state, self.settings
+        parts = settings.accumulate if settings.reduction == "mean" else 1
+        self.meter.start()
+        self._validate()
+        for loaded in batches:
+            self.meter.data_ready()
+            batch, losses = cast(Batch, to_device(loaded, self.device)), dict[str, float]()
+            seed_torch((settings.seed, state.step, distributed.rank()), self.device)
+            objectives = self.task.objectives(batch, state.next_step())
+            state.step += 1
+            while True:
+                with autocast(self.device, settings.precision):
+                    objective = next(objectives, None)  # forward
+                if objective is None:
+                    break
+                optimizer = state.optimizers[objective.network]
+                optimizer.scaler.scale(objective.total / parts).backward()
+                # Read after the backward pass, so that a GPU does not wait between the two.
+                losses |= self._finite_terms(objective, batch["id"])
+                if state.accumulated:
+                    optimizer.step()
+                    state.update_average(objective.network)
+            self.meter.step_done(losses)
+            self._log()
+            self._checkpoint_if_due(batch["id"])
+            self._validate()
+            self._draw()
+            yield losses
+
+    def _run(self) -> None:
+        first, state = distributed.rank() == 0, self.state
+        shown = first and self.job.machine.progress
+        options = {
+            "batch_sampler": self._batches(self.settings.epochs, start=state.step),
+            "collate_fn": collate,
+            "pin_memory": self.device.type == "cuda",
+        }
+        with (
+            closing(self._open_logbook()) if first else nullcontext() as self.logbook,
+            loading(self.samples, self.job.machine.workers, **options) as batches,
+            closing(
+                Progress(self.job.name, state.steps, start=state.step, unit="steps", enabled=shown)
+            ) as progress,
+        ):
+            for _ in self.steps(batches):
+                progress.update(note=self._note)
+
+    def _finite_terms(self, objective: Objective, ids: list[str]) -> dict[str, float]:
+        means = distributed.mean(torch.stack([term.detach().float() for term in objective.terms.values()]))
+        values = dict(zip(objective.terms, means.tolist(), strict=True))
+        if not all(map(math.isfinite, values.values())):
+            terms = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+            raise self._diverged(f"the loss of the {objective.network} is not finite ({terms})", ids)
+        return values
+
+    def _log(self) -> None:
+        step = self.state.step
+        ends_row = step % max(1, self.per_epoch // ROWS_PER_EPOCH) == 0 or step == self.state.steps
+        if self.logbook is not None and ends_row:
+            values = {**self.state.learning_rates(), **self.meter.row()}
+            self.logbook.row(step, {"epoch": step / self.per_epoch, **values})
+
+    def _validate(self) -> None:
+        """Score the network where an epoch ends, unless it was scored before an interruption."""
+        epoch, inside = divmod(self.state.step, self.per_epoch)
+        if self.selection is None or inside or not self.selection.due(epoch, self.settings.epochs):
+            return
+        with self.state.eval_mode() as network:
+            values = self.selection.validate(network, epoch)
+        if self.logbook is not None:
+            self.logbook.row(self.state.step, {"epoch": epoch, **values})
+        self.meter.start()
+
+    def _draw(self) -> None:
+        """Draw the CAMs where an epoch ends; the first of several processes does."""
+        epoch, inside = divmod(self.state.step, self.per_epoch)
+        if self.pictures is None or self.logbook is None or inside:
+            return
+        with self.state.eval_mode() as network:
+            self.logbook.picture(self.state.step, self.pictures(network, epoch))
+        self.meter.start()
+
+    def _checkpoint_if_due(self, ids: list[str]) -> None:
+        if not self.state.accumulated:
+            return
+        due = time.monotonic() - self.saved >= 60 * self.job.machine.checkpoint_minutes
+        # Clocks differ, and a signal may reach some processes only: all must decide the same.
+        asked, due = distributed.anywhere(
+            [self.leave.received is not None, due and distributed.rank() == 0], self.device
+        )
+        if not (asked or due) or not self.state.can_checkpoint:
+            return
+        if parameter := self.state.not_finite():
+            raise self._diverged(f"{parameter} is not finite", ids)
+        step, steps = self.state.step, self.state.steps
+        if distributed.rank() == 0:
+            state = {**self.state.state_dict(), "meter": self.meter.state_dict()}
+            if self.selection is not None:
+                state["selection"] = self.selection.state_dict()
+            self.checkpoints.save(step, state)
+        self.saved = time.monotonic()
+        if asked and step < steps:
+            saved = f"saved step {step}/{steps} in {self.checkpoints.directory}"
+            raise Preempted(f"{self.job.name}: stopped by a signal; {saved}. Start it again to resume")
+
+    def _resume(self) -> None:
+        state = self.checkpoints.load()
+        if state is not None:
+            self.state.load_state_dict(state)
+            self.meter.load_state_dict(state["meter"])
+            if self.selection is not None:
+                self.selection.load_state_dict(state["selection"])
+            LOGGER.info("%s: resumes at step %d/%d", self.job.name, self.state.step, self.state.steps)
+
+    def _diverged(self, reason: str, ids: list[str]) -> UserError:
+        step, images = self.state.step, distributed.all_names(ids)
+        saved = self.checkpoints.paths()
+        return UserError(
+            f"{self.job.name}: {reason} at step {step} of {self.state.steps} "
+            f"(epoch {(step - 1) // self.per_epoch + 1}).\n"
+            f"Images of this step: {', '.join(images)}.\n"
+            f"Last good checkpoint: {saved[-1] if saved else 'none yet'}.\n"
+            "Try a lower lr, max_grad_norm, or precision bf16 or float32."
+        )
+
+    def _batches(self, epochs: int, start: int = 0) -> Batches:
+        return Batches(
+            len(self.samples),  # type: ignore[arg-type]
+            self.settings.batch,
+            seed=self.settings.seed,
+            epochs=epochs,
+            start=start,
+            rank=distributed.rank(),
+            world=distributed.world(),
+        )
+
+    def _open_logbook(self) -> Logbook:
+        return Logbook(
+            self.checkpoints.directory / "metrics.csv",
+            after=self.state.step,
+            curves=self.job.curves,
+            machine=self.job.machine,
+            name=self.job.name,
+            config={"digest": self.job.digest, **self.settings.model_dump()},
+        )
+
+    def _note(self) -> str:
+        epoch = f"epoch {self.state.step / self.per_epoch:.1f}/{self.settings.epochs}"
+        return f"{epoch}, {self.meter.note(self.state.learning_rates())}"
