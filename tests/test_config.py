@@ -111,7 +111,7 @@ FAULTS = {
     ),
     "key that resembles none": (
         "cams: {zzz: 1}",
-        "cams.zzz: unknown key (known: scales, flip, precision, shards)",
+        "cams.zzz: unknown key (known: scales, flip, precision, shards",
     ),
     "key that is no text": ("cams: {1: 1}", "cams.1: unknown key"),
     "merge key": ("cams: &a {}\noc: {<<: *a}", "oc.<<: unknown key"),

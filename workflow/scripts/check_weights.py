@@ -5,6 +5,7 @@ import sys
 from operator import attrgetter
 
 from wsss.errors import UserError
+from wsss.inference.attention_cams import require_attention
 from wsss.models.weights import check_weights, license_of
 from wsss.progress import LOGGER, log_to
 from wsss.runs.run import load_run
@@ -17,8 +18,11 @@ if __name__ == "__main__":
     wrong = 0
     for training in arguments.parse_args().trainings:
         run, stage = training.split("/")
-        network = attrgetter(STAGES[stage].section)(load_run(run).config).network
+        config = load_run(run).config
+        network = attrgetter(STAGES[stage].section)(config).network
         try:
+            if stage == "priors":
+                require_attention(network.backbone, config.cams.refine)
             check_weights(network.backbone, network.weights)
             if network.weights == "imagenet":
                 LOGGER.info(

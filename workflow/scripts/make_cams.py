@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from wsss.inference.attention_cams import CAM_NETWORKS
 from wsss.inference.cams import cam_maps
 from wsss.inference.shards import inference_options, open_network, require_classes
 from wsss.models import Classifier
@@ -18,6 +19,7 @@ def make_cams(step: Step) -> None:
     cams = cam_maps(
         generator,
         index,
+        network=CAM_NETWORKS[section.refine],
         shard=shard,
         scales=section.scales,
         flip=section.flip,

@@ -1,7 +1,7 @@
 """What several stages without a training share: test-time augmentation, dense CRF, threshold sweeps."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -44,6 +44,13 @@ class CamsConfig(TestTimeConfig):
     shards: Annotated[
         int, Field(ge=1, le=999, description="number of shards (files and jobs) that a split is divided into")
     ] = 16
+    refine: Annotated[
+        Literal["none", "attention"],
+        Field(
+            description="`attention`: the maps of each scale are refined along the backbone's own attention "
+            "(CLIP-ES, Lin et al., 2023), which takes a vision transformer"
+        ),
+    ] = "none"
 
 
 class LabelCrfConfig(Section):

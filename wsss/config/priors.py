@@ -20,7 +20,7 @@ from wsss.config.training import (
     Precision,
 )
 
-Method = Literal["vanilla", "puzzle", "occse", "poc", "pnoc"]
+Method = Literal["vanilla", "puzzle", "occse", "poc", "pnoc", "linear"]
 
 # Keys whose default another section changes.
 WeightFrom = Annotated[float, Field(ge=0, description="weight of the loss at the first step")]
@@ -155,7 +155,8 @@ class PriorsConfig(ClassifierConfig):
         Method,
         Field(
             description="`vanilla`: classification only; `puzzle`: Puzzle-CAM; `occse`: OC-CSE; `poc`: both; "
-            "`pnoc`: both, and the OC is trained, too",
+            "`pnoc`: both, and the OC is trained, too; `linear`: classification on a frozen backbone, "
+            "whatever `network.freeze` says",
         ),
     ] = "pnoc"
     optimisation: PriorsOptimizationConfig = PriorsOptimizationConfig()

@@ -6,7 +6,7 @@ import torch
 
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
-from wsss.inference.cam_network import CamNetwork
+from wsss.inference.cam_network import CamNetwork, MapNetwork
 from wsss.inference.score_maps import score_maps
 from wsss.inference.shards import shard_label
 from wsss.models.classifier import Classifier
@@ -21,6 +21,7 @@ def cam_maps(
     model: Classifier,
     index: Index,
     *,
+    network: Callable[[Classifier, torch.device, str, bool], MapNetwork] = CamNetwork,
     shard: tuple[int, int] = (0, 1),
     scales: Sequence[float] = SCALES,
     flip: bool = True,
@@ -32,7 +33,8 @@ def cam_maps(
 ) -> Iterator[CamMaps]:
     """The CAMs of the labelled classes of each image of a shard, in the index's order.
 
-    An image without labels has K = 0. For what a map is, for `flip` and `precision` see `CamNetwork`.
+    An image without labels has K = 0. network: makes maps of the model, and says what a map is, and what
+    `flip` and `precision` are; `AttentionCamNetwork` refines them.
 
     shard: (i, n), the images whose position in the index is i mod n. batch: images of one size that a GPU
     sees at once, and their mirror images with them. workers: processes that decode and resize for a GPU. A
@@ -48,9 +50,9 @@ def cam_maps(
             "the validation split, set dataset.val_labels to false"
         )
     part = index.shard(*shard)
-    network = CamNetwork(model, torch.device(device), precision, flip)
-    batch, workers = network.loading(batch, workers)
-    maps = score_maps(network, CamMaps, part.records, labelled(index), scales, batch=batch, workers=workers)
+    source = network(model, torch.device(device), precision, flip)
+    batch, workers = source.loading(batch, workers)
+    maps = score_maps(source, CamMaps, part.records, labelled(index), scales, batch=batch, workers=workers)
     return track(maps, label=shard_label("CAMs", index, shard), total=len(part), enabled=progress)
 
 

@@ -3,6 +3,7 @@
 from wsss.config import Method
 from wsss.training.tasks.affinity import AffinityTask
 from wsss.training.tasks.c2am import C2amTask
+from wsss.training.tasks.linear import Linear
 from wsss.training.tasks.occse import OcCse
 from wsss.training.tasks.pnoc import Pnoc
 from wsss.training.tasks.poc import Poc
@@ -19,12 +20,14 @@ PRIOR_TASKS: dict[Method, type[PriorTask]] = {
     "occse": OcCse,
     "poc": Poc,
     "pnoc": Pnoc,
+    "linear": Linear,
 }
 
 __all__ = [
     "PRIOR_TASKS",
     "AffinityTask",
     "C2amTask",
+    "Linear",
     "OcCse",
     "Pnoc",
     "Poc",
