@@ -3,8 +3,8 @@
 
 rule make_affinity_labels:
     input:
-        index=made_by("index", "index/{split}.csv"),
-        cams=made_by("cams", "cams/{split}/{shard}.safetensors"),
+        index=output_of("index"),
+        cams=output_of("cams"),
         saliency=saliency_of_shard,
     output:
         directory("results/{run}/affinity_labels/{split}/{shard}"),
@@ -30,8 +30,8 @@ rule make_affinity_labels:
 
 rule train_affinity:
     input:
-        index=made_by("index", "index/{train}.csv"),
-        labels=all_shards("affinity_labels", "affinity_labels/{train}/{shard}"),
+        index=output_of("index", "train"),
+        labels=shards_of("affinity_labels", "train"),
     output:
         model="results/{run}/models/affinity.safetensors",
         metrics="results/{run}/metrics/affinity_training.csv",
@@ -57,9 +57,9 @@ rule train_affinity:
 
 rule walk_cams:
     input:
-        index=made_by("index", "index/{split}.csv"),
-        cams=made_by("cams", "cams/{split}/{shard}.safetensors"),
-        model=model_of("affinity"),
+        index=output_of("index"),
+        cams=output_of("cams"),
+        model=output_of("affinity"),
     output:
         "results/{run}/walks/{split}/{shard}.safetensors",
     log:
@@ -85,8 +85,8 @@ rule walk_cams:
 
 rule evaluate_walks:
     input:
-        index=made_by("index", "index/{train}.csv"),
-        walks=walks_of_training,
+        index=output_of("index", "train"),
+        walks=shards_of("walks", "train"),
     output:
         metrics="results/{run}/metrics/walks.json",
         curve="results/{run}/metrics/walks.csv",

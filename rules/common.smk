@@ -11,18 +11,24 @@ import snakemake_executor_plugin_slurm as slurm_plugin
 from wsss.errors import UserError
 from wsss.store.files import is_there
 from wsss.store.retained import discard
-from wsss.imports.entry import has_maps, require_given
+from wsss.imports.entry import has_maps, require_imported
 from wsss.machine.patience import patient, steady
+from wsss.runs.choices import final_saliency, learns_from_pseudo_labels, scored_saliency, selects_epoch
 from wsss.runs.run import RUN_NAME, Run, load_run, metrics_files, stages
-from wsss.runs.stages import final_saliency, scored_saliency, selects_epoch
+from wsss.runs.stages import STAGES
+
+
+def names_of(kind: str) -> str:
+    """The stages of a kind, as an expression that their names match."""
+    return "|".join(name for name, stage in STAGES.items() if stage.kind == kind)
 
 
 wildcard_constraints:
     run=RUN_NAME,
     split=r"[A-Za-z0-9_-]+",
     shard=r"\d\d\d",
-    training="oc|priors|c2am|poolnet|affinity|segmentation",
-    labels="affinity_labels|pseudo_labels|masks",
+    training=names_of("training"),
+    labels=names_of("labels"),
 
 
 # `python -m workflow.scripts.…` in a rule means this environment and this checkout, wherever Snakemake is
@@ -71,11 +77,11 @@ def config_of(stage: str):
             stop(str(error))
         if owner is not run:
             stop(
-                f"results/{run.name} has no {name} of its own: nothing differs from run {owner.name} up to "
-                f"there, so it lies in {run.directory(name)}"
+                f"results/{run.name} has no {name} of its own: it is the same as that of run {owner.name}, in "
+                f"{run.directory(name)}"
             )
         if run.given(name):
-            stop(f"config/{run.name}.yaml gives {name}, {run.place(name) / name}: it is not made")
+            stop(f"config/{run.name}.yaml imports {name}, {run.directory(name)}/given: no rule makes it")
         return run.section(name)
 
     return section
@@ -90,30 +96,36 @@ def digest_of(stage: str):
     return lambda wildcards: run_named(wildcards.run).digest(stage.format(**wildcards))
 
 
-def made_by(stage: str, path: str):
-    """A file of an earlier stage, where the run lies that makes it or is given it.
+def split_of(wildcards, split: str = "") -> str:
+    """The name of a split: "train" or "val" of the run's data set, or the value of the wildcard."""
+    data = run_named(wildcards.run).config.dataset
+    return {"train": data.train, "val": data.val}[split] if split else wildcards.get("split", "")
 
-    {train} and {val} are the data set's splits; the wildcards may be part of the stage's name, too.
+
+def output_of(stage: str, split: str = ""):
+    """The output of an earlier stage, in the directory of the run that owns it.
+
+    split: as of `split_of`. Wildcards may be part of the stage's name, too.
     """
 
-    def place(wildcards) -> str:
-        run = run_named(wildcards.run)
-        directory, data = run.place(stage.format(**wildcards)), run.config.dataset
-        return f"{directory}/{path}".format(train=data.train, val=data.val, **wildcards)
+    def path(wildcards) -> str:
+        part = split_of(wildcards, split), wildcards.get("shard", "")
+        return str(run_named(wildcards.run).output(stage.format(**wildcards), *part))
 
-    return place
-
-
-def model_of(stage: str):
-    """The network of an earlier stage: what its training makes, or what the run is given."""
-    return lambda wildcards: str(run_named(wildcards.run).model(stage))
+    return path
 
 
-def all_shards(stage: str, path: str):
-    """All shards of a split that a stage makes; {shard} is a shard's number, the rest as in `made_by`."""
+def shards_of(stage: str, split: str = ""):
+    """All shards of a split that an earlier stage makes; arguments as of `output_of`."""
 
-    def places(wildcards) -> list[str]:
-        shards = range(run_named(wildcards.run).config.cams.shards)
-        return [made_by(stage, path.replace("{shard}", f"{shard:03d}"))(wildcards) for shard in shards]
+    def paths(wildcards) -> list[str]:
+        run, name = run_named(wildcards.run), stage.format(**wildcards)
+        shards = [f"{shard:03d}" for shard in range(run.config.cams.shards)]
+        return [str(run.output(name, split_of(wildcards, split), shard)) for shard in shards]
 
-    return places
+    return paths
+
+
+def metrics_of(stage: str):
+    """The metrics file of an earlier stage."""
+    return lambda wildcards: str(run_named(wildcards.run).metrics(stage))

@@ -1,56 +1,39 @@
 # What is made from what, where it depends on the run: input functions of the rules.
-cams_of_training = all_shards("cams", "cams/{train}/{shard}.safetensors")
-saliency_crf_of_training = all_shards("saliency_crf", "saliency_crf/{train}/{shard}")
 
 
-def hints_of_c2am(wildcards) -> list[str]:
-    """The CAMs that C2AM-H learns from, beside the images."""
-    return cams_of_training(wildcards) if run_named(wildcards.run).config.saliency.uses_hints else []
+def where(condition, paths):
+    """What an input function finds in runs of which a condition on the configuration is true; else nothing."""
+    return lambda wildcards: paths(wildcards) if condition(run_named(wildcards.run).config) else []
 
 
-def saliency_to_score(stage: str, suffix: str = ""):
+hints_of_c2am = where(lambda config: config.saliency.uses_hints, shards_of("cams", "train"))
+
+
+def saliency_to_score(stage: str):
     """All shards of a kind of saliency of the training split, in a run that scores it."""
-
-    def places(wildcards) -> list[str]:
-        if stage not in scored_saliency(run_named(wildcards.run).config):
-            return []
-        return all_shards(stage, f"{stage}/{{train}}/{{shard}}{suffix}")(wildcards)
-
-    return places
-
-
-walks_of_training = all_shards("walks", "walks/{train}/{shard}.safetensors")
+    return where(lambda config: stage in scored_saliency(config), shards_of(stage, "train"))
 
 
 def saliency_of_shard(wildcards) -> list[str]:
     """The saliency that a shard's affinity labels are made with, in a run that has it."""
     stage = final_saliency(run_named(wildcards.run).config)
-    return [made_by(stage, f"{stage}/{{split}}/{{shard}}")(wildcards)] if stage else []
+    return [output_of(stage)(wildcards)] if stage else []
 
 
-def pseudo_labels_of(split: str):
-    """All shards of a split's pseudo labels; none in a run that learns from the data set's masks."""
-
-    def places(wildcards) -> list[str]:
-        if run_named(wildcards.run).config.segmentation.labels != "pseudo":
-            return []
-        return all_shards("pseudo_labels", f"pseudo_labels/{split}/{{shard}}")(wildcards)
-
-    return places
+labels_to_learn_from = where(learns_from_pseudo_labels, shards_of("pseudo_labels", "train"))
 
 
-labels_to_learn_from = pseudo_labels_of("{train}")
+# The images by which the segmentation network's epoch is chosen, and what they are scored by.
+index_that_chooses = where(selects_epoch, output_of("index", "val"))
+labels_that_choose = where(
+    lambda config: selects_epoch(config) and learns_from_pseudo_labels(config),
+    shards_of("pseudo_labels", "val"),
+)
 
 
-def index_that_chooses(wildcards) -> list[str]:
-    """The images by which the segmentation network's epoch is chosen, where one is."""
-    chooses = selects_epoch(run_named(wildcards.run).config)
-    return [made_by("index", "index/{val}.csv")(wildcards)] if chooses else []
-
-
-def labels_that_choose(wildcards) -> list[str]:
-    """What they are scored by, as `labels_to_learn_from`."""
-    return pseudo_labels_of("{val}")(wildcards) if index_that_chooses(wildcards) else []
+def oc_of_priors(wildcards) -> list[str]:
+    """The ordinary classifier, for the methods that erase."""
+    return [output_of("oc")(wildcards)] if "oc" in stages(run_named(wildcards.run)) else []
 
 
 def scores_of_chain(wildcards) -> list[str]:
@@ -58,29 +41,28 @@ def scores_of_chain(wildcards) -> list[str]:
     return [str(path) for path in metrics_files(run_named(wildcards.run)).values()]
 
 
-def shown_of(stage: str, suffix: str = ""):
-    """What a stage makes of the images that the report shows, which are those of the validation split.
+def shown_of(stage: str):
+    """The outputs of a stage for the images that the report shows, which are those of the validation split.
 
-    A run without the stage has none of it; nor is there any where these images have no labels, or where maps
-    are given without theirs.
+    A run without the stage has none; nor has one whose validation images have no labels, or that imports maps
+    without theirs.
     """
 
-    def places(wildcards) -> list[str]:
+    def paths(wildcards) -> list[str]:
         run = run_named(wildcards.run)
         name, data = final_saliency(run.config) if stage == "saliency" else stage, run.config.dataset
         if name not in stages(run) or not data.val_labels or not has_maps(run, name, data.val):
             return []
-        return all_shards(name, f"{name}/{{val}}/{{shard}}{suffix}")(wildcards)
+        return shards_of(name, "val")(wildcards)
 
-    return places
+    return paths
 
 
 def courses_of_run(wildcards) -> list[str]:
-    """The course of every training that a run has; a network that it is given has none."""
-    trainings = ("oc", "priors", "c2am", "poolnet", "affinity", "segmentation")
+    """The course of every training that a run has; a network that it imports has none."""
     run = run_named(wildcards.run)
-    made = [stage for stage in stages(run) if stage in trainings and not run.given(stage)]
-    return [made_by(stage, f"metrics/{stage}_training.csv")(wildcards) for stage in made]
+    trained = [stage for stage in stages(run) if STAGES[stage].kind == "training" and not run.given(stage)]
+    return [str(run.metrics(stage)) for stage in trained]
 
 
 def fetched_by(wildcards) -> list[str]:
@@ -110,13 +92,8 @@ def indexes_of(name: str):
 
     def places(wildcards) -> list[str]:
         run = run_named(name)
-        splits = (run.config.dataset.train, run.config.dataset.val)
-        return [f"{run.directory('index')}/index/{split}.csv" for split in splits]
+        return [
+            str(run.output("index", split)) for split in (run.config.dataset.train, run.config.dataset.val)
+        ]
 
     return places
-
-
-def oc_of_priors(wildcards) -> list[str]:
-    """The ordinary classifier, for the methods that erase."""
-    run = run_named(wildcards.run)
-    return [model_of("oc")(wildcards)] if "oc" in stages(run) else []

@@ -3,7 +3,7 @@
 
 rule train_oc:
     input:
-        index=made_by("index", "index/{train}.csv"),
+        index=output_of("index", "train"),
     output:
         model="results/{run}/models/oc.safetensors",
         metrics="results/{run}/metrics/oc_training.csv",
@@ -29,7 +29,7 @@ rule train_oc:
 
 rule train_priors:
     input:
-        index=made_by("index", "index/{train}.csv"),
+        index=output_of("index", "train"),
         oc=oc_of_priors,
     output:
         model="results/{run}/models/priors.safetensors",
@@ -56,8 +56,8 @@ rule train_priors:
 
 rule make_cams:
     input:
-        index=made_by("index", "index/{split}.csv"),
-        model=model_of("priors"),
+        index=output_of("index"),
+        model=output_of("priors"),
     output:
         "results/{run}/cams/{split}/{shard}.safetensors",
     log:
@@ -83,8 +83,8 @@ rule make_cams:
 
 rule evaluate_cams:
     input:
-        index=made_by("index", "index/{train}.csv"),
-        cams=cams_of_training,
+        index=output_of("index", "train"),
+        cams=shards_of("cams", "train"),
     output:
         metrics="results/{run}/metrics/cams.json",
         curve="results/{run}/metrics/cams.csv",

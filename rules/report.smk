@@ -31,8 +31,8 @@ rule draw_training:
 
 rule draw_cams:
     input:
-        index=made_by("index", "index/{train}.csv"),
-        cams=cams_of_training,
+        index=output_of("index", "train"),
+        cams=shards_of("cams", "train"),
         metrics="results/{run}/metrics/cams.json",
     output:
         sheet=report(
@@ -67,8 +67,8 @@ rule draw_cams:
 
 rule draw_saliency:
     input:
-        index=made_by("index", "index/{train}.csv"),
-        c2am=saliency_to_score("c2am_maps", ".safetensors"),
+        index=output_of("index", "train"),
+        c2am=saliency_to_score("c2am_maps"),
         crf=saliency_to_score("saliency_crf"),
         poolnet=saliency_to_score("saliency"),
         metrics="results/{run}/metrics/saliency.json",
@@ -105,8 +105,8 @@ rule draw_saliency:
 
 rule draw_walks:
     input:
-        index=made_by("index", "index/{train}.csv"),
-        walks=walks_of_training,
+        index=output_of("index", "train"),
+        walks=shards_of("walks", "train"),
         metrics="results/{run}/metrics/walks.json",
     output:
         sheet=report(
@@ -141,8 +141,8 @@ rule draw_walks:
 
 rule draw_labels:
     input:
-        index=made_by("index", "index/{split}.csv"),
-        maps=all_shards("{labels}", "{labels}/{split}/{shard}"),
+        index=output_of("index"),
+        maps=shards_of("{labels}"),
         metrics="results/{run}/metrics/{labels}.{split}.json",
     output:
         report(
@@ -193,13 +193,13 @@ rule report_chain:
 
 rule report:
     input:
-        index=made_by("index", "index/{val}.csv"),
-        cams=shown_of("cams", ".safetensors"),
+        index=output_of("index", "val"),
+        cams=shown_of("cams"),
         saliency=shown_of("saliency"),
         affinity_labels=shown_of("affinity_labels"),
-        walks=shown_of("walks", ".safetensors"),
+        walks=shown_of("walks"),
         pseudo_labels=shown_of("pseudo_labels"),
-        masks=all_shards("masks", "masks/{val}/{shard}"),
+        masks=shards_of("masks", "val"),
         metrics=scores_of_chain,
         trainings=courses_of_run,
         chain="results/{run}/metrics/chain.csv",

@@ -3,7 +3,7 @@
 
 rule train_c2am:
     input:
-        index=made_by("index", "index/{train}.csv"),
+        index=output_of("index", "train"),
         cams=hints_of_c2am,
     output:
         model="results/{run}/models/c2am.safetensors",
@@ -30,8 +30,8 @@ rule train_c2am:
 
 rule make_c2am_maps:
     input:
-        index=made_by("index", "index/{split}.csv"),
-        model=model_of("c2am"),
+        index=output_of("index"),
+        model=output_of("c2am"),
     output:
         "results/{run}/c2am_maps/{split}/{shard}.safetensors",
     log:
@@ -57,8 +57,8 @@ rule make_c2am_maps:
 
 rule refine_saliency:
     input:
-        index=made_by("index", "index/{split}.csv"),
-        maps=made_by("c2am_maps", "c2am_maps/{split}/{shard}.safetensors"),
+        index=output_of("index"),
+        maps=output_of("c2am_maps"),
     output:
         directory("results/{run}/saliency_crf/{split}/{shard}"),
     log:
@@ -83,8 +83,8 @@ rule refine_saliency:
 
 rule train_poolnet:
     input:
-        index=made_by("index", "index/{train}.csv"),
-        masks=saliency_crf_of_training,
+        index=output_of("index", "train"),
+        masks=shards_of("saliency_crf", "train"),
     output:
         model="results/{run}/models/poolnet.safetensors",
         metrics="results/{run}/metrics/poolnet_training.csv",
@@ -110,8 +110,8 @@ rule train_poolnet:
 
 rule make_saliency:
     input:
-        index=made_by("index", "index/{split}.csv"),
-        model=model_of("poolnet"),
+        index=output_of("index"),
+        model=output_of("poolnet"),
     output:
         directory("results/{run}/saliency/{split}/{shard}"),
     log:
@@ -136,9 +136,9 @@ rule make_saliency:
 
 rule evaluate_saliency:
     input:
-        index=made_by("index", "index/{train}.csv"),
-        cams=cams_of_training,
-        c2am=saliency_to_score("c2am_maps", ".safetensors"),
+        index=output_of("index", "train"),
+        cams=shards_of("cams", "train"),
+        c2am=saliency_to_score("c2am_maps"),
         crf=saliency_to_score("saliency_crf"),
         poolnet=saliency_to_score("saliency"),
     output:

@@ -3,8 +3,8 @@
 
 rule make_pseudo_labels:
     input:
-        index=made_by("index", "index/{split}.csv"),
-        walks=made_by("walks", "walks/{split}/{shard}.safetensors"),
+        index=output_of("index"),
+        walks=output_of("walks"),
     output:
         directory("results/{run}/pseudo_labels/{split}/{shard}"),
     log:
@@ -29,7 +29,7 @@ rule make_pseudo_labels:
 
 rule train_segmentation:
     input:
-        index=made_by("index", "index/{train}.csv"),
+        index=output_of("index", "train"),
         labels=labels_to_learn_from,
         val_index=index_that_chooses,
         val_labels=labels_that_choose,
@@ -59,8 +59,8 @@ rule train_segmentation:
 
 rule make_masks:
     input:
-        index=made_by("index", "index/{split}.csv"),
-        model=model_of("segmentation"),
+        index=output_of("index"),
+        model=output_of("segmentation"),
     output:
         directory("results/{run}/masks/{split}/{shard}"),
     log:
@@ -86,8 +86,8 @@ rule make_masks:
 
 rule pack_masks:
     input:
-        index=made_by("index", "index/{split}.csv"),
-        masks=all_shards("masks", "masks/{split}/{shard}"),
+        index=output_of("index"),
+        masks=shards_of("masks"),
     output:
         "results/{run}/comp6_{split}_cls.tar",
     log:
@@ -109,8 +109,8 @@ rule pack_masks:
 
 rule evaluate_labels:
     input:
-        index=made_by("index", "index/{split}.csv"),
-        maps=all_shards("{labels}", "{labels}/{split}/{shard}"),
+        index=output_of("index"),
+        maps=shards_of("{labels}"),
     output:
         "results/{run}/metrics/{labels}.{split}.json",
     log:
@@ -133,7 +133,7 @@ rule evaluate_labels:
 
 rule report_miou:
     input:
-        made_by("masks", "metrics/masks.{val}.json"),
+        metrics_of("masks"),
     output:
         "results/{run}/val_miou.txt",
     log:

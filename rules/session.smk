@@ -19,7 +19,7 @@ def discard_retained(but: list[str]) -> None:
 if workflow.is_main_process:
     try:
         for name in sorted(requested_runs()):
-            require_given(run_named(name))
+            require_imported(run_named(name))
     except UserError as error:
         stop(str(error))
 

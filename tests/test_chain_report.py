@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from wsss.errors import UserError
-from wsss.report.chain import RULES, write_chain, write_miou
+from wsss.report.chain import write_chain, write_miou
 from wsss.report.published import CLASSES, FIGURES, figure_of
-from wsss.runs.run import Run, load_run, stages
+from wsss.runs.run import Run, chain, load_run
 from wsss.runs.stages import STAGES
 from wsss.store.files import write_json, write_text
 
@@ -51,10 +51,9 @@ def test_the_first_line_is_the_miou_and_each_class_has_one(tmp_path: Path) -> No
 
 
 def test_every_stage_that_makes_something_has_a_rule(repository: Path) -> None:
-    made = {name for name in STAGES if not name.endswith("_metrics")}
-    assert set(RULES) == made
+    made = {name for name, stage in STAGES.items() if stage.kind != "scores"}
     text = "".join(path.read_text() for path in (repository / "rules").glob("*.smk"))
-    assert all(f"rule {rule}:\n" in text for rule in RULES.values())
+    assert all(f"rule {stage.rule}:\n" in text for stage in STAGES.values())
     assert all(set(figures) <= made for figures in FIGURES.values())
 
 
@@ -82,7 +81,7 @@ def test_a_line_per_stage(tmp_path: Path) -> None:
         write_text(Path("results", "voc12", "benchmarks", f"{name}.tsv"), f"{header}\n{line}\n")
     write_chain(tmp_path / "chain.csv", run, files)
     found = rows(tmp_path / "chain.csv")
-    assert list(found) == [stage for stage in stages(run) if stage in RULES]
+    assert list(found) == chain(run)
     cams, masks = found["cams"], found["masks"]
     assert (cams["miou"], cams["split"], cams["published"]) == ("60.13", "train_aug", "63.7")
     assert cams["protocol"] == "oracle: best threshold on these masks, 0.30"
@@ -127,5 +126,7 @@ def test_the_upper_bound_has_three_lines(tmp_path: Path) -> None:
 
 def test_metrics_of_what_is_not_known_are_refused(tmp_path: Path) -> None:
     run = run_of("shapes", BASE)
-    with pytest.raises(UserError, match=r"other\.json: scores no stage that is known; known are cams,"):
+    with pytest.raises(
+        UserError, match=r"other\.json: no metrics file of run shapes; it has cams\.json, saliency"
+    ):
         write_chain(tmp_path / "chain.csv", run, metrics(other={}))

@@ -37,7 +37,7 @@ def network() -> DeepLabV3Plus:
 def trained(toy: Toy, network: DeepLabV3Plus) -> Toy:
     """The toy run with its segmentation network where a rule would put it."""
     header = Header("DeepLabV3Plus", BACKBONE, 16, CLASSES, toy.run.digest("segmentation"))
-    save_model(toy.run.model("segmentation"), network, header)
+    save_model(toy.run.output("segmentation"), network, header)
     return toy
 
 

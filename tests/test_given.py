@@ -19,7 +19,7 @@ from workflow.scripts.make_masks import make_masks
 from wsss.cli import main
 from wsss.config.edit import with_key
 from wsss.errors import UserError
-from wsss.imports.networks import classes_of, give
+from wsss.imports.networks import classes_of, import_weights
 from wsss.runs.run import load_run, stages
 from wsss.store.label_maps import LabelShard
 from wsss.store.networks import Header, load_network, new_network, read_header, save_model
@@ -91,9 +91,9 @@ def test_released_checkpoints_give_the_published_outputs(
         assert main(["import-weights", "released.pth", "--run", release, "--stage", asked]) == 0
         run = load_run(release)
         prints.add(run.given(stage))
-        assert run.model(stage) == Path("results", release, "given", f"{stage}.safetensors")
+        assert run.output(stage) == Path("results", release, "given", f"{stage}.safetensors")
     assert len(prints) == 1 and prints != {None}
-    path = run.model(stage)
+    path = run.output(stage)
     loaded, header = load_network(path, type(new_network(read_header(path))))
     assert header.digest == run.digest(stage) and len(header.classes) == 20
     meta = json.loads(golden(shared, network).read_text())
@@ -128,7 +128,7 @@ def checkpoint(small: Header) -> dict[str, Tensor]:
 def imported(tensors: object) -> str:
     """The fingerprint of a generator that was imported."""
     torch.save(tensors, "some.pth")
-    give(load_run("small"), "priors", Path("some.pth"))
+    import_weights(load_run("small"), "priors", Path("some.pth"))
     fingerprint = load_run("small").given("priors")
     assert fingerprint
     return fingerprint
@@ -188,7 +188,7 @@ def test_what_follows_depends_on_the_network_that_is_given(small: Header) -> Non
 
 def test_the_same_network_again_is_not_newer(small: Header) -> None:
     imported(checkpoint(small))
-    file = load_run("small").model("priors")
+    file = load_run("small").output("priors")
     before = file.stat().st_mtime_ns, Path("config/small.yaml").stat().st_mtime_ns
     imported(checkpoint(small))
     assert before == (file.stat().st_mtime_ns, Path("config/small.yaml").stat().st_mtime_ns)
@@ -198,23 +198,23 @@ def test_our_own_models_can_be_given_too(small: Header) -> None:
     """A colleague's, say: what it is stands in the file, and not in this run's configuration."""
     header = replace(small, backbone="mobilenetv3_small_050", digest="elsewhere")
     save_model(Path("theirs.safetensors"), new_network(header), header)
-    give(load_run("small"), "priors", Path("theirs.safetensors"))
+    import_weights(load_run("small"), "priors", Path("theirs.safetensors"))
     run = load_run("small")
-    assert read_header(run.model("priors")) == replace(header, digest=run.digest("priors"))
+    assert read_header(run.output("priors")) == replace(header, digest=run.digest("priors"))
     with pytest.raises(UserError, match=r"theirs\.safetensors: holds a Classifier; c2am is a C2AM"):
-        give(run, "c2am", Path("theirs.safetensors"))
+        import_weights(run, "c2am", Path("theirs.safetensors"))
     save_model(Path("theirs.safetensors"), new_network(header), replace(header, classes=("cat", "dog")))
     with pytest.raises(UserError, match="knows cat, dog; run small has other classes"):
-        give(run, "priors", Path("theirs.safetensors"))
+        import_weights(run, "priors", Path("theirs.safetensors"))
 
 
 def test_a_child_has_what_its_parent_is_given(small: Header, tmp_path: Path) -> None:
     imported(checkpoint(small))
     write(tmp_path, "child", {"extends": "small", "cams": {"flip": False}})
     child = load_run("child")
-    assert child.model("priors") == Path("results/small/given/priors.safetensors")
+    assert child.output("priors") == Path("results/small/given/priors.safetensors")
     write(tmp_path, "child", {"extends": "small", "given": {"priors": None}})
-    assert load_run("child").model("priors") == Path("results/child/models/priors.safetensors")
+    assert load_run("child").output("priors") == Path("results/child/models/priors.safetensors")
 
 
 def test_a_run_given_its_segmentation_network_makes_masks(toy: Toy) -> None:
@@ -223,10 +223,10 @@ def test_a_run_given_its_segmentation_network_makes_masks(toy: Toy) -> None:
     save_model(Path("released.safetensors"), new_network(header), header)
     toy.index.write(Path("results/toy/index/train.csv"))
     write(toy.root, "toy", yaml.safe_load(Path("config/toy.yaml").read_text()))
-    give(toy.run, "segmentation", Path("released.safetensors"))
+    import_weights(toy.run, "segmentation", Path("released.safetensors"))
     run = toy.run = load_run("toy")
     assert stages(run) == ["index", "segmentation", "masks"]
-    make_masks(toy.step("masks", model=run.model("segmentation"), out=Path("masks")))
+    make_masks(toy.step("masks", model=run.output("segmentation"), out=Path("masks")))
     assert LabelShard("masks").ids == tuple(record.id for record in toy.index)
 
 

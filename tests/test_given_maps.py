@@ -19,8 +19,8 @@ from workflow.scripts.walk_cams import walk_cams
 from wsss.cli import main
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
-from wsss.imports.entry import has_maps, require_given
-from wsss.imports.maps import give_maps
+from wsss.imports.entry import has_maps, require_imported
+from wsss.imports.maps import import_maps
 from wsss.report.status import states_of
 from wsss.runs.run import load_run, stages
 from wsss.store.cams import CamShard
@@ -90,8 +90,8 @@ def test_what_follows_is_as_of_the_maps_themselves(made: Toy) -> None:
         "c2am_maps",
     ]
     assert first.digest("affinity_labels") != other.digest("affinity_labels")
-    cams = other.place("cams") / "cams" / SHARD.with_suffix(".safetensors")
-    saliency = other.place("saliency_crf") / "saliency_crf" / SHARD
+    cams = other.output("cams", *SHARD.parts)
+    saliency = other.output("saliency_crf", *SHARD.parts)
     assert cams.is_relative_to("results/other/given") and saliency.is_relative_to("results/other/given")
     theirs, ours = CamShard(made.cams), CamShard(cams)
     assert theirs.ids == ours.ids and ours.digest == other.digest("cams")
@@ -137,7 +137,7 @@ def spoil(fault: str) -> str:
         return r"missing of train \(1\): id2"
     if fault == "left over":
         shutil.copy("cams/id2.npy", "cams/other.npy")
-        return r"left over, not of train nor val \(1\): other"
+        return r"unexpected, in neither train nor val \(1\): other"
     if fault == "classes":
         save("id2", **content | {"keys": np.array([0, 1, 3])})
         return r"id2\.npy: maps of a, c, but the labels of id2 are a, b"
@@ -172,7 +172,7 @@ def test_cams_that_do_not_fit_are_named(made: Toy, fault: str) -> None:
     said = spoil(fault)
     before = Path("config/other.yaml").read_text()
     with pytest.raises(UserError, match=said) as error:
-        give_maps(load_run("other"), "cams", [Path("cams")], progress=False)
+        import_maps(load_run("other"), "cams", [Path("cams")], progress=False)
     assert str(error.value).startswith("cams of run other:")
     assert Path("config/other.yaml").read_text() == before and not Path("results/other").exists()
     assert not Path("boom").exists()
@@ -182,8 +182,12 @@ def test_all_that_does_not_fit_is_named_at_once(made: Toy) -> None:
     said = [spoil(fault) for fault in ("left over", "out of range")]
     shutil.move("cams/id0.npy", "cams/id9.npy")
     with pytest.raises(UserError) as error:
-        give_maps(load_run("other"), "cams", [Path("cams"), Path("none")], progress=False)
-    for line in ("none: no such directory", r"left over, not of train nor val (2): id9, other", "(1): id0"):
+        import_maps(load_run("other"), "cams", [Path("cams"), Path("none")], progress=False)
+    for line in (
+        "none: no such directory",
+        r"unexpected, in neither train nor val (2): id9, other",
+        "(1): id0",
+    ):
         assert line in str(error.value)
     assert "id2.npy: cam is in" in str(error.value) and len(said) == 2
 
@@ -201,7 +205,7 @@ def test_saliency_that_does_not_fit_is_named(made: Toy, values: Any, said: str) 
     path = Path("masks/id2.png")
     Image.fromarray(values(np.array(Image.open(path)))).save(path)
     with pytest.raises(UserError, match=said):
-        give_maps(load_run("other"), "saliency_crf", [Path("masks")], progress=False)
+        import_maps(load_run("other"), "saliency_crf", [Path("masks")], progress=False)
     assert not Path("results/other").exists()
 
 
@@ -210,7 +214,7 @@ def test_saliency_of_0_and_1_is_told(made: Toy, capsys: pytest.CaptureFixture[st
         Image.fromarray(np.array(Image.open(path)) // 255).save(path)
     write_run(made.root, "other", {"extends": "toy", "saliency": {"refine": "poolnet"}})
     assert imported("masks", stage="saliency") == 1
-    assert "all maps hold 0 and 1 alone; salient is 255" in capsys.readouterr().err
+    assert "all maps hold only 0 and 1; salient pixels must be 255" in capsys.readouterr().err
 
 
 def test_a_stage_that_the_run_has_not_is_told(made: Toy, capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,36 +226,36 @@ def test_a_stage_that_the_run_has_not_is_told(made: Toy, capsys: pytest.CaptureF
 
 
 def test_maps_of_val_are_taken_where_they_are(made: Toy) -> None:
-    give_maps(load_run("other"), "cams", [Path("cams")], progress=False)
+    import_maps(load_run("other"), "cams", [Path("cams")], progress=False)
     alone = load_run("other")
     assert not has_maps(alone, "walks", "val") and has_maps(alone, "walks", "train")
-    with pytest.raises(UserError, match=r"gives CAMs without those of val, .*selection: last"):
-        require_given(alone)
+    with pytest.raises(UserError, match=r"imports CAMs without those of val, .*selection: last"):
+        require_imported(alone)
     Path("more").mkdir()
     shutil.copy("cams/id0.npy", "more/v0.npy")
-    about = give_maps(alone, "cams", [Path("cams"), Path("more")], progress=False)
+    about = import_maps(alone, "cams", [Path("cams"), Path("more")], progress=False)
     both = load_run("other")
-    require_given(both)
+    require_imported(both)
     assert both.given("cams") != alone.given("cams") and has_maps(both, "pseudo_labels", "val")
     assert read_json(about)["images"] == {"train": 6, "val": 1}
 
 
 def test_the_same_maps_again_are_not_newer(made: Toy) -> None:
-    about = give_maps(load_run("other"), "cams", [Path("cams")], progress=False)
+    about = import_maps(load_run("other"), "cams", [Path("cams")], progress=False)
     before = about.stat().st_mtime_ns, Path("config/other.yaml").stat().st_mtime_ns
-    give_maps(load_run("other"), "cams", [Path("cams")], progress=False)
+    import_maps(load_run("other"), "cams", [Path("cams")], progress=False)
     assert before == (about.stat().st_mtime_ns, Path("config/other.yaml").stat().st_mtime_ns)
 
 
 def test_maps_of_other_shards_are_asked_for_again(made: Toy) -> None:
     write_run(made.root, "other", {"extends": "toy", **LAST})
-    give_maps(load_run("other"), "cams", [Path("cams")], progress=False)
-    require_given(load_run("other"))
+    import_maps(load_run("other"), "cams", [Path("cams")], progress=False)
+    require_imported(load_run("other"))
     text = Path("config/other.yaml").read_text()
     Path("config/other.yaml").write_text(f"{text}cams: {{shards: 2}}\n")
     again = r"another data set or number of shards .*: wsss import-maps DIR --run other --stage cams"
     with pytest.raises(UserError, match=again):
-        require_given(load_run("other"))
+        require_imported(load_run("other"))
     shutil.rmtree("results/other")
-    with pytest.raises(UserError, match=r"gives cams, but there is no results/other/given/cams/about\.json"):
-        require_given(load_run("other"))
+    with pytest.raises(UserError, match=r"imports cams, but results/other/given/cams/about\.json is missing"):
+        require_imported(load_run("other"))

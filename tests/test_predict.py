@@ -29,7 +29,7 @@ def trained(toy: Toy) -> Toy:
     """The toy run with its segmentation network where a rule would put it."""
     torch.manual_seed(0)
     header = Header("DeepLabV3Plus", BACKBONE, 16, CLASSES, toy.run.digest("segmentation"))
-    save_model(toy.run.model("segmentation"), DeepLabV3Plus(BACKBONE, len(CLASSES) + 1), header)
+    save_model(toy.run.output("segmentation"), DeepLabV3Plus(BACKBONE, len(CLASSES) + 1), header)
     return toy
 
 
@@ -58,7 +58,7 @@ def mask(name: str, out: str = "out") -> np.ndarray:
 
 def test_masks_are_those_of_the_stage(trained: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the same images; and photographs in several groups are the same as in one."""
-    network = trained.run.model("segmentation")
+    network = trained.run.output("segmentation")
     make_masks(trained.step("masks", model=network, out=Path("expected")))
     monkeypatch.setattr(wsss.exports.predictions, "AT_ONCE", 2)
     rows = predicted(*(str(record.image) for record in trained.index), "--side", "0")

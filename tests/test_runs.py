@@ -8,8 +8,9 @@ import pytest
 
 from wsss.config import OcConfig, PriorsConfig, RunConfig, Section, ShapesDataset
 from wsss.errors import UserError
+from wsss.runs.choices import final_saliency, selects_epoch
 from wsss.runs.run import Run, load_run, run_names, stages
-from wsss.runs.stages import STAGES, final_saliency, parse_section, selects_epoch
+from wsss.runs.stages import STAGES, parse_section
 
 BASE = "dataset: {kind: shapes}\n"
 

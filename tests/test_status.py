@@ -9,9 +9,10 @@ import pytest
 from support.chain import Toy
 
 from wsss import cli
-from wsss.report.chain import RULES
 from wsss.report.status import states_of
 from wsss.runs.jobs import Job, Record, read_jobs
+from wsss.runs.run import chain
+from wsss.runs.stages import STAGES
 from wsss.store.files import write_json, write_text
 
 HOME = Path("results/toy")
@@ -102,7 +103,8 @@ def test_the_command_prints_a_line_per_stage(toy: Toy, capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert "failed" in said and "error: image 7 is broken" in said and "mIoU 51.20 %" in said
     assert "\x1b" not in said
-    for stage, rule in RULES.items():
+    for stage in chain(toy.run):
+        rule = STAGES[stage].rule
         for name in (rule, f"{rule}.train", f"{rule}.val", f"{rule}.train.000", f"{rule}.val.000"):
             if stage in states(toy):
                 record(toy, name, stage)

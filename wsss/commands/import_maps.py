@@ -1,17 +1,17 @@
-"""Give a run CAMs or saliency that were made elsewhere: nothing is then made for their stage.
+"""Import CAMs or saliency that were computed elsewhere in place of a run's own.
 
-Takes what P-NOC's releases hand around, a file per image called after it: CAMs as <id>.npy (`keys`, `cam`,
+Takes the files of P-NOC's releases, one per image and named after it: CAMs as <id>.npy (`keys`, `cam`,
 `hr_cam`), saliency as <id>.png (grey, 255 salient). All images of the training split must have one, and all
 or none of the validation split. Each is checked; no pickle is run. The maps are written to
-results/<run>/given/, and config/<run>.yaml names them.
+results/<run>/given/ and entered in config/<run>.yaml.
 """
 
 import argparse
 from pathlib import Path
 
-from wsss.runs.stages import GIVEN_MAPS
+from wsss.runs.stages import importable
 
-HELP = "give a run released CAMs or saliency instead of making them"
+HELP = "import released CAMs or saliency instead of computing them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,22 +23,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stage",
         required=True,
-        choices=GIVEN_MAPS,
-        help="CAMs; masks of what is salient, 0 and 255, of which PoolNet learns where the run has it; "
-        "soft saliency, in place of PoolNet's",
+        choices=importable("maps"),
+        help="CAMs; saliency masks of 0 and 255, from which PoolNet learns if the run has it; soft saliency, "
+        "instead of PoolNet's",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Import."""
-    from wsss.imports.maps import give_maps
+    from wsss.imports.maps import import_maps
     from wsss.progress import log_to
     from wsss.runs.run import load_run
     from wsss.store.files import read_json
 
     log_to()
-    asked = load_run(arguments.run_name)
-    about = give_maps(asked, arguments.stage, arguments.directories, progress=asked.config.machine.progress)
-    images = " + ".join(f"{count} of {split}" for split, count in read_json(about)["images"].items())
-    print(f"{about.parent}: {images}; nothing makes {arguments.stage} now, config/{asked.name}.yaml says so")
+    loaded = load_run(arguments.run_name)
+    description = import_maps(
+        loaded, arguments.stage, arguments.directories, progress=loaded.config.machine.progress
+    )
+    images = " + ".join(f"{count} of {split}" for split, count in read_json(description)["images"].items())
+    replaced = f"replace the {arguments.stage} of the run (entered in config/{loaded.name}.yaml)"
+    print(f"{description.parent}: {images} images; {replaced}")
     return 0

@@ -5,8 +5,9 @@ import sys
 from shutil import get_terminal_size
 
 from wsss.progress import duration
-from wsss.report.status import SCORING, State, states_of
+from wsss.report.status import State, states_of
 from wsss.runs.run import RESULTS, load_run
+from wsss.runs.stages import STAGES
 from wsss.terminal import coloured
 
 HELP = "how far a run is"
@@ -30,8 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = duration(sum(state.seconds for state in states))
     print(f"{asked.name}: {done} of {len(states)} stages done, {seconds} of work{answer}")
     if done < len(states) and not any(state.state == "running" for state in states):
-        # The answer needs no scores of the stages before it.
-        made = all(state.state == "done" or state.stage in SCORING for state in states)
+        # The result needs no scores of earlier stages.
+        made = all(state.state == "done" or STAGES[state.stage].kind == "scores" for state in states)
         target = RESULTS / asked.name / "metrics" / "chain.csv" if made else result
         print(f"go on: snakemake --cores all {target}")
     return int(any(state.state in ("failed", "died") for state in states))

@@ -1,6 +1,6 @@
-"""What networks and maps that a run is given have in common: a fingerprint, which the run's file names.
+"""The entry of imported networks and maps in a run's file: which stage they replace, and their fingerprint.
 
-A stage whose output is given is not made. What follows depends on its fingerprint alone, and reads what lies
+A stage with such an entry is not computed. Later stages depend on the fingerprint alone, and read the files
 under the run's `given/`.
 """
 
@@ -10,72 +10,74 @@ from pathlib import Path
 
 from wsss.config.edit import with_key
 from wsss.errors import UserError
+from wsss.runs.choices import selects_epoch
 from wsss.runs.run import Run, stages
-from wsss.runs.stages import GIVEN_MAPS, STAGES, before, selects_epoch
+from wsss.runs.stages import STAGES, before
 from wsss.store.files import read_json, write_text
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a run's file is to say. run: as it is then. text: of the whole file; None where it says so."""
+    """A change of a run's file. run: after the change. text: of the whole file; None without a change."""
 
     run: Run
     file: Path
     text: str | None
 
     def write(self) -> None:
-        """Let the file say so."""
+        """Change the file."""
         if self.text is not None:
             write_text(self.file, self.text)
 
 
-def entry(run: Run, stage: str, fingerprint: str, *, by: str, of: str, directory: str | Path) -> Entry:
-    """The entry of what a stage is given. by, of: the command and what it was given, for a comment.
+def new_entry(
+    run: Run, stage: str, fingerprint: str, *, command: str, source: str, directory: str | Path
+) -> Entry:
+    """The entry of what is imported in a stage's place, not written yet.
 
-    directory: of the runs' files. Raises UserError when the file is of a form that cannot be edited.
+    command, source: for a comment. directory: of the runs' files. Raises UserError when the file is of a form
+    that cannot be edited.
     """
     given = run.config.given.model_copy(update={stage: fingerprint})
     file, text = Path(directory, f"{run.name}.yaml"), None
     if given != run.config.given:
-        text = file.read_text(encoding="utf-8")
+        comment = f"wsss {command}: {json.dumps(source)}"
         text = with_key(
-            text, "given", stage, fingerprint, comment=f"wsss {by}: {json.dumps(of)}", file=str(file)
+            file.read_text(encoding="utf-8"), "given", stage, fingerprint, comment=comment, file=str(file)
         )
     return Entry(replace(run, config=run.config.model_copy(update={"given": given})), file, text)
 
 
-def described(run: Run, stage: str) -> Path:
-    """The file that says which maps a run is given: their digest, and of how many images of which splits."""
-    return run.place(stage) / stage / "about.json"
+def imported_maps(run: Run, stage: str) -> Path:
+    """The file that describes the imported maps of a stage: their digest, and the images of each split."""
+    return run.output(stage).parents[1] / "about.json"
 
 
 def has_maps(run: Run, stage: str, split: str) -> bool:
-    """Whether a stage's maps of a split can be had: maps that they are made of may be given without it."""
-    if stage in GIVEN_MAPS and run.given(stage):
-        return split in read_json(described(run, stage))["images"]
-    made_of = [name for name in before(run.config, stage) if STAGES[name].sharded or name == "cams"]
-    return all(has_maps(run, name, split) for name in made_of)
+    """Whether a stage's maps of a split can be computed: imported maps may lack the validation split."""
+    if run.given(stage) and STAGES[stage].importable == "maps":
+        return split in read_json(imported_maps(run, stage))["images"]
+    return all(has_maps(run, name, split) for name in before(run.config, stage) if STAGES[name].sharded)
 
 
-def require_given(run: Run) -> None:
-    """See that what a run is given is there, as no rule makes it. Raises UserError with what to do."""
-    for stage in stages(run):
-        if not run.given(stage):
-            continue
-        maps = stage in GIVEN_MAPS
-        path = described(run, stage) if maps else run.model(stage)
-        again = f"--run {run.owner(stage).name} --stage {stage}"
-        again = f"wsss import-maps DIR {again}" if maps else f"wsss import-weights FILE {again}"
+def require_imported(run: Run) -> None:
+    """Require the files of all that a run imports; no rule makes them. Raises UserError with what to do."""
+    for stage in (name for name in stages(run) if run.given(name)):
+        maps = STAGES[stage].importable == "maps"
+        path = imported_maps(run, stage) if maps else run.output(stage)
+        command = "import-maps DIR" if maps else "import-weights FILE"
+        again = f"wsss {command} --run {run.owner(stage).name} --stage {stage}"
         if not path.is_file():
-            raise UserError(f"config/{run.name}.yaml gives {stage}, but there is no {path}: {again}")
+            raise UserError(f"config/{run.name}.yaml imports {stage}, but {path} is missing: {again}")
         if maps and read_json(path)["digest"] != run.digest(stage):
             raise UserError(
-                f"config/{run.name}.yaml gives {stage}, but {path.parent} was imported for another data set "
-                f"or number of shards than the run has now: {again}"
+                f"config/{run.name}.yaml imports {stage}, but {path.parent} was imported for another data "
+                f"set or number of shards than the run has now: {again}"
             )
-    val, made = run.config.dataset.val, stages(run)
-    if "pseudo_labels" in made and selects_epoch(run.config) and not has_maps(run, "pseudo_labels", val):
+    labels, val = "pseudo_labels", run.config.dataset.val
+    if labels in stages(run) and selects_epoch(run.config) and not has_maps(run, labels, val):
         raise UserError(
-            f"config/{run.name}.yaml gives CAMs without those of {val}, by whose pseudo labels the network's "
-            "epoch is chosen: import them, too, or set segmentation.training.selection: last"
+            f"config/{run.name}.yaml imports CAMs without those of {val}, and the network's epoch is chosen "
+            "by the pseudo labels of that split: import its CAMs as well, or set "
+            "segmentation.training.selection: last"
         )

@@ -11,7 +11,7 @@ from wsss.errors import UserError
 from wsss.machine.devices import torch_device
 from wsss.models import Classifier
 from wsss.progress import track
-from wsss.runs.stages import final_saliency
+from wsss.runs.choices import final_saliency
 from wsss.runs.step import Step
 from wsss.store.cams import ActivationShard, CamShard
 from wsss.store.label_maps import LabelShard

@@ -11,7 +11,7 @@ def trained_segmenter(run: Run) -> tuple[DeepLabV3Plus, Header]:
 
     Raises UserError, saying what to do, when it is not made yet or was made from another configuration.
     """
-    path = run.model("segmentation")
+    path = run.output("segmentation")
     if not path.is_file():
         other = f"wsss import-weights FILE --run {run.name} --stage segmentation"
         make = other if run.given("segmentation") else f"snakemake --cores all {path}"

@@ -10,8 +10,9 @@ from wsss.config.keys import REQUIRED, keys
 from wsss.errors import UserError
 from wsss.report.numbers import Number, Source
 from wsss.report.provenance import flat
-from wsss.report.results import SALIENCY, SCORES, name_of
+from wsss.report.results import Scores, name_of, scores_in
 from wsss.runs.run import Run, metrics_files
+from wsss.runs.stages import STAGES
 from wsss.store.files import read_json
 
 NOT_READ = "not read"
@@ -21,17 +22,14 @@ MEASURES = {"miou": "mIoU", "foreground_miou": "foreground mIoU", "fp_rate": "FP
 
 @dataclass(frozen=True)
 class Measured:
-    """A run and the metrics that it has so far: by stage, the file and the keys that lead to its scores."""
+    """A run and the scores that it has so far, by the stage that is scored."""
 
     run: Run
-    stages: dict[str, tuple[Source, tuple[str, ...]]]
+    scores: dict[str, Scores]
 
-    def number(self, stage: str, *what: str) -> Number | None:
+    def number(self, stage: str, *keys: str) -> Number | None:
         """A score of a stage; None where it is not measured."""
-        if stage not in self.stages:
-            return None
-        source, keys = self.stages[stage]
-        return source.number(*keys, *what, digits=2)
+        return self.scores[stage].number(*keys, digits=2) if stage in self.scores else None
 
 
 @dataclass(frozen=True)
@@ -59,28 +57,21 @@ class Difference:
 
 def measure(run: Run) -> Measured:
     """Read what a run has measured so far. Raises UserError when that is nothing."""
-    stages: dict[str, tuple[Source, tuple[str, ...]]] = {}
+    metrics = {}
     for stage, path in metrics_files(run).items():
-        if not path.is_file() or (values := read_json(path))["digest"] != run.digest(stage):
-            continue
-        scored = next(name for name, scoring in SCORES.items() if scoring == stage)
-        source = Source(name_of(path), values)
-        if scored == "saliency":
-            stages |= {SALIENCY[kind]: (source, (kind,)) for kind in values["kinds"]}
-        else:
-            stages[scored] = (source, ())
-    if not stages:
+        if path.is_file() and (values := read_json(path))["digest"] == run.digest(stage):
+            metrics[stage] = Source(name_of(path), values)
+    if not metrics:
         raise UserError(
             f"run {run.name}: nothing is measured yet, or for another configuration; make it with "
             f"snakemake --cores all results/{run.name}/val_miou.txt"
         )
-    return Measured(run, stages)
+    return Measured(run, scores_in(metrics))
 
 
 def stage_lines(runs: Sequence[Measured]) -> list[Line]:
     """Per stage that any run has measured, a line per measure."""
-    order = ("cams", *SALIENCY.values(), "affinity_labels", "walks", "pseudo_labels", "masks")
-    made = [stage for stage in order if any(stage in run.stages for run in runs)]
+    made = [stage for stage in STAGES if any(stage in run.scores for run in runs)]
     return [
         Line(stage, name, [run.number(stage, key) for run in runs])
         for stage in made
@@ -92,8 +83,8 @@ def class_lines(runs: Sequence[Measured], stage: str) -> list[Line]:
     """Per class of a stage's scores, background first, a line; none where no run has measured it."""
     found: dict[str, None] = {}
     for run in runs:
-        if stage in run.stages:
-            found |= dict.fromkeys(run.stages[stage][0].values["iou"])
+        if stage in run.scores:
+            found |= dict.fromkeys(run.scores[stage].values["iou"])
     return [Line(stage, name, [run.number(stage, "iou", name) for run in runs]) for name in found]
 
 

@@ -7,7 +7,8 @@ from wsss.config import PriorsConfig
 from wsss.losses import ramp
 from wsss.report.charts import Chart, Line, Mark
 from wsss.report.numbers import Source
-from wsss.report.results import Results
+from wsss.report.results import Results, Scores
+from wsss.runs.stages import STAGES
 
 #: what a training's columns are, by how their names begin: heading of the chart, what its axis shows
 COURSES = {
@@ -22,18 +23,18 @@ POINTS = 60
 def threshold_charts(results: Results) -> list[Chart]:
     """mIoU, FP and FN over the threshold of every map that is cut at one, with the one that was chosen."""
     charts = []
-    for name, heading in (("cams", "CAMs"), ("walks", "walked CAMs")):
-        if name in results.scores:
-            source = results.scores[name]
-            shown = {"miou": "mIoU", "fp_rate": "FP / union", "fn_rate": "FN / union"}
-            charts.append(_over_thresholds(source, heading, shown, [_chosen(source)]))
-    if "saliency" in results.scores:
-        source = results.scores["saliency"]
-        kinds = {"c2am": "C2AM", "crf": "CRF", "poolnet": "PoolNet"}
-        shown = {kind: kinds[kind] for kind in source.values["kinds"]}
-        best = max(shown, key=lambda kind: source.values[kind]["miou"])
-        marks = [_chosen(source, kind, named=kind == best) for kind in shown]
-        charts.append(_over_thresholds(source, "saliency", shown, marks))
+    for stage, scores in results.scores.items():
+        if STAGES[stage].scored_as == "score maps":
+            columns = {"miou": "mIoU", "fp_rate": "FP / union", "fn_rate": "FN / union"}
+            charts.append(_over_thresholds(scores.source, STAGES[stage].title, columns, [_chosen(scores)]))
+    saliency = {
+        stage: scores for stage, scores in results.scores.items() if STAGES[stage].scored_as == "saliency"
+    }
+    if saliency:
+        best = max(saliency, key=lambda stage: saliency[stage].values["miou"])
+        columns = {STAGES[stage].metrics_key: STAGES[stage].title for stage in saliency}
+        marks = [_chosen(scores, named=stage == best) for stage, scores in saliency.items()]
+        charts.append(_over_thresholds(saliency[best].source, "saliency", columns, marks))
     return charts
 
 
@@ -52,10 +53,9 @@ def training_charts(results: Results) -> dict[str, list[Chart]]:
     return charts
 
 
-def _chosen(source: Source, *keys: str, named: bool = True) -> Mark:
-    """The threshold that was taken of what is scored there, and its mIoU."""
-    threshold, miou = source.number(*keys, "threshold", digits=2), source.number(*keys, "miou")
-    return Mark(threshold, miou, named)
+def _chosen(scores: Scores, *, named: bool = True) -> Mark:
+    """The chosen threshold of a stage's scores, and its mIoU."""
+    return Mark(scores.number("threshold", digits=2), scores.number("miou"), named)
 
 
 def _over_thresholds(source: Source, heading: str, shown: Mapping[str, str], marks: list[Mark]) -> Chart:

@@ -14,7 +14,7 @@ from wsss.inference.shards import open_shards
 from wsss.metrics import IGNORE
 from wsss.report import pictures
 from wsss.report.numbers import Number, Source
-from wsss.runs.stages import final_saliency
+from wsss.runs.choices import final_saliency
 from wsss.runs.step import Step
 from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard

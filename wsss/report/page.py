@@ -67,7 +67,7 @@ def render(results: Results, index: Index, gallery: Sequence[Row]) -> str:
             "seeds": provenance.seeds_of(run),
             "machines": provenance.machines_of(jobs),
             "commands": {stage: made[-1].command for stage, made in jobs.items() if made},
-            "protocols": provenance.protocols_of(run, results.scores),
+            "protocols": provenance.protocols_of(run, results.metrics),
         },
     )
 

@@ -10,22 +10,12 @@ from typing import Any
 
 from wsss.config import Section
 from wsss.config.keys import REQUIRED, keys
-from wsss.report.chain import RULES
 from wsss.report.numbers import Source
+from wsss.runs.choices import selects_epoch
 from wsss.runs.jobs import Job, cpu, read_jobs, versions
-from wsss.runs.run import Run, stages
-from wsss.runs.stages import selects_epoch
+from wsss.runs.run import Run, chain, stages
+from wsss.runs.stages import STAGES
 
-#: by stage, the section whose seed it takes
-STAGE_SEEDS = {
-    "index": "dataset",
-    "oc": "oc",
-    "priors": "priors",
-    "c2am": "saliency.c2am",
-    "poolnet": "saliency.poolnet",
-    "affinity": "affinity.training",
-    "segmentation": "segmentation.training",
-}
 #: how a comment begins that is for editors
 EDITORS = "yaml-language-server"
 
@@ -81,18 +71,17 @@ def comments_of(run: Run, directory: str | Path = "config") -> dict[str, str]:
 def seeds_of(run: Run) -> dict[str, int]:
     """The seeds of a run, by their keys."""
     found = flat(run.config.model_dump(mode="json"))
-    read = tuple(f"{STAGE_SEEDS[stage]}." for stage in stages(run) if stage in STAGE_SEEDS)
+    read = tuple(f"{STAGES[stage].section}." for stage in stages(run))
     return {key: value for key, value in found.items() if key.endswith(".seed") and key.startswith(read)}
 
 
 def jobs_of(run: Run) -> dict[str, list[Job]]:
     """By stage, the jobs that made it and left a record, whichever run's directory it lies in."""
     found = {}
-    for stage in stages(run):
-        if stage in RULES:
-            jobs = read_jobs(run.directory(stage))
-            made = [job for name, job in jobs.items() if name.partition(".")[0] == RULES[stage]]
-            found[stage] = [job for job in made if job.digest == run.digest(stage)]
+    for stage in chain(run):
+        jobs = read_jobs(run.directory(stage))
+        made = [job for name, job in jobs.items() if name.partition(".")[0] == STAGES[stage].rule]
+        found[stage] = [job for job in made if job.digest == run.digest(stage)]
     return found
 
 
@@ -116,16 +105,14 @@ def machines_of(jobs: Mapping[str, list[Job]]) -> dict[str, str]:
     return here
 
 
-def protocols_of(run: Run, scores: Mapping[str, Source]) -> list[Protocol]:
-    """How each stage was scored, in the order of the chain, and what of it was chosen with masks."""
+def protocols_of(run: Run, metrics: Mapping[str, Source]) -> list[Protocol]:
+    """How the stages of each metrics file were scored, and what of it was chosen with masks."""
     made = []
-    for stage, source in scores.items():
+    for stage, source in metrics.items():
         facts = {key: value for key, value in source.values["protocol"].items() if key != "digest"}
         chosen = facts.pop("threshold_chosen", "")
         words = f"the threshold: {chosen}" if chosen else ""
-        made.append(
-            Protocol(stage.replace("_", " "), words, {key: _word(value) for key, value in facts.items()})
-        )
+        made.append(Protocol(STAGES[stage].title, words, {key: _word(value) for key, value in facts.items()}))
     if selects_epoch(run.config):
         truth = run.config.segmentation.labels == "ground_truth"
         val = run.config.dataset.val

@@ -1,71 +1,100 @@
-"""What a run has measured: its metrics files, opened once, checked, and by the stage that they are of."""
+"""The metrics files of a run, opened once, checked, and by the stage whose scores they hold."""
 
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from wsss.errors import UserError
 from wsss.report.numbers import Number, Source
-from wsss.runs.run import RESULTS, Run, load_run, run_names
+from wsss.runs.run import RESULTS, Run, load_run, metrics_files, run_names
+from wsss.runs.stages import STAGES
 from wsss.store.files import read_json
 
-#: by the first part of a metrics file's name, the stage whose digest it carries
-SCORES = {
-    "cams": "cams_metrics",
-    "saliency": "saliency_metrics",
-    "affinity_labels": "affinity_labels",
-    "walks": "walks_metrics",
-    "pseudo_labels": "pseudo_labels",
-    "masks": "masks",
-}
-#: by the kind of saliency in its metrics, the stage that makes it
-SALIENCY = {"c2am": "c2am_maps", "crf": "saliency_crf", "poolnet": "saliency"}
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a stage: the metrics file that holds them, and the keys under which it does."""
+
+    source: Source
+    keys: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The scores by name."""
+        values: Mapping[str, Any] = self.source.values
+        for key in self.keys:
+            values = values[key]
+        return values
+
+    def number(self, *keys: str, digits: int = 1) -> Number:
+        """A score, in percent; without a value where the file has none."""
+        return self.source.number(*self.keys, *keys, digits=digits)
+
+
+def scores_in(metrics: Mapping[str, Source]) -> dict[str, Scores]:
+    """The scores of every scored stage, in the chain's order. metrics: by the stage that wrote the file."""
+    scores = {}
+    for name, stage in STAGES.items():
+        writer, key = stage.scored_by or name, stage.metrics_key
+        if stage.scored_as and writer in metrics and (not key or key in metrics[writer].values):
+            scores[name] = Scores(metrics[writer], (key,) if key else ())
+    return scores
+
+
+def read_metrics(run: Run, paths: Iterable[Path]) -> dict[str, Source]:
+    """Metrics files by the stage that writes them. Raises UserError for a file that the run does not have."""
+    writers = {path.name: stage for stage, path in metrics_files(run).items()}
+    metrics = {}
+    for path in paths:
+        if path.name not in writers:
+            known = ", ".join(writers)
+            raise UserError(f"{path}: no metrics file of run {run.name}; it has {known}")
+        metrics[writers[path.name]] = Source(name_of(path), read_json(path))
+    return {stage: metrics[stage] for stage in STAGES if stage in metrics}
 
 
 @dataclass(frozen=True)
 class Results:
-    """The metrics of a run. scores: by what is scored, such as `cams`. chain: the line of each stage.
+    """The metrics of a run. metrics: by the stage that writes the file. chain: the line of each stage.
 
-    trainings: rows of each training's course, by its stage. images: what this report itself has counted.
+    trainings: rows of each training's course, by its stage. images: the scores that this report has counted.
     """
 
     run: Run
-    scores: Mapping[str, Source]
+    metrics: Mapping[str, Source]
     chain: Source
     trainings: Mapping[str, Source]
     images: Source
 
+    @cached_property
+    def scores(self) -> dict[str, Scores]:
+        """By scored stage, in the chain's order."""
+        return scores_in(self.metrics)
+
     def miou(self, stage: str, key: str = "miou") -> Number | None:
         """A score of a stage's output, in percent; None where it is not scored."""
-        kinds = self.scores["saliency"].values["kinds"] if "saliency" in self.scores else []
-        kind = next((kind for kind in kinds if SALIENCY[kind] == stage), None)
-        if kind is not None:
-            return self.scores["saliency"].number(kind, key, digits=2)
-        found = self.scores[stage].number(key, digits=2) if stage in self.scores else None
-        return found if found is not None and found.value is not None else None
+        number = self.scores[stage].number(key, digits=2) if stage in self.scores else None
+        return number if number is not None and number.value is not None else None
 
 
 def read_results(
     run: Run, metrics: Iterable[Path], chain: Path, trainings: Iterable[Path], images: Source
 ) -> Results:
     """Read all files. Raises UserError for one of another configuration, and one of an unknown name."""
-    scores = {}
-    for path in metrics:
-        scored, values = path.name.partition(".")[0], read_json(path)
-        if scored not in SCORES:
-            raise UserError(f"{path}: scores no stage that is known; known are {', '.join(SCORES)}")
-        if values["digest"] != run.digest(SCORES[scored]):
+    read = read_metrics(run, metrics)
+    for stage, source in read.items():
+        if source.values["digest"] != run.digest(stage):
+            path = run.metrics(stage)
             raise UserError(
                 f"{path}: made from another configuration than {run.name} has now. Make it again: "
                 f"snakemake --cores all --force {path}"
             )
-        scores[scored] = Source(name_of(path), values)
-    scores = {name: scores[name] for name in SCORES if name in scores}
     courses = {path.stem.removesuffix("_training"): Source(name_of(path), rows(path)) for path in trainings}
     lines = {row["stage"]: row for row in rows(chain)}
-    return Results(run, scores, Source(name_of(chain), lines), courses, images)
+    return Results(run, read, Source(name_of(chain), lines), courses, images)
 
 
 def read_bound(run: Run) -> tuple[str, Source | None]:
@@ -78,7 +107,7 @@ def read_bound(run: Run) -> tuple[str, Source | None]:
     for base in reversed(run.lineage):
         if f"{base.name}-supervised" in names and not base.name.endswith("-supervised"):
             bound = load_run(f"{base.name}-supervised")
-            path = bound.directory("masks") / "metrics" / f"masks.{bound.config.dataset.val}.json"
+            path = bound.metrics("masks")
             if bound.name == run.name or bound.digest("index") != run.digest("index"):
                 continue
             if path.is_file() and (values := read_json(path))["digest"] == bound.digest("masks"):

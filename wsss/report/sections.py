@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wsss.report.chain import RULES
 from wsss.report.numbers import Number, Source
 from wsss.report.published import classes_of, figure_of
 from wsss.report.results import Results
-from wsss.runs.run import Run, stages
+from wsss.runs.run import Run, chain
+from wsss.runs.stages import STAGES
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def published(run: Run, stage: str) -> tuple[Number | None, str]:
 def funnel(results: Results, devices: Mapping[str, str]) -> list[StageRow]:
     """A row per stage, in the order in which they are made."""
     rows = []
-    for stage in (stage for stage in stages(results.run) if stage in RULES):
+    for stage in chain(results.run):
         line = results.chain.values[stage]
         known, note = published(results.run, stage)
         miou, inside, over, under = (
@@ -63,7 +63,7 @@ def funnel(results: Results, devices: Mapping[str, str]) -> list[StageRow]:
         rows.append(
             StageRow(
                 stage.replace("_", " "),
-                RULES[stage],
+                STAGES[stage].rule,
                 line["run"],
                 miou,
                 inside,
@@ -82,13 +82,10 @@ def funnel(results: Results, devices: Mapping[str, str]) -> list[StageRow]:
     return rows
 
 
-#: stages whose classes are shown beside those of the masks
-BESIDE = ("cams", "walks", "pseudo_labels")
-
-
 def classes(results: Results, bound: Source | None) -> tuple[list[str], list[ClassRow]]:
     """The stages that are shown beside the final masks, and a row per class, background first."""
-    beside = [stage for stage in BESIDE if stage in results.scores]
+    whole = [stage for stage in results.scores if STAGES[stage].scored_as in ("score maps", "labels")]
+    beside = whole[:-1]
     known, whose = classes_of(results.run), results.run.owner("masks").name
     rows = []
     for value, name in enumerate(results.scores["masks"].values["iou"]):

@@ -7,17 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsss.report.chain import RULES
 from wsss.runs.jobs import Job, read_jobs
 from wsss.runs.run import Run, stages
 from wsss.runs.stages import STAGES
 
-#: rules that score what a stage has made, by their stage
-SCORING = {
-    "cams_metrics": "evaluate_cams",
-    "saliency_metrics": "evaluate_saliency",
-    "walks_metrics": "evaluate_walks",
-}
 #: states of a stage; the first of them that one of its jobs has is the stage's
 ORDER = ("running", "failed", "died", "interrupted", "left", "outdated", "pending", "done")
 
@@ -52,7 +45,7 @@ def _state(run: Run, stage: str) -> State:
     directory = run.directory(stage)
     if run.given(stage):
         return State(stage, owner.name, "done", 0, 0, 0.0, "given")
-    records, rule = read_jobs(directory), RULES.get(stage) or SCORING[stage]
+    records, rule = read_jobs(directory), STAGES[stage].rule
     begun = {name for name in _names(directory, records) if name.partition(".")[0] == rule}
     names = sorted(begun | set(_expected(run, stage, rule)))
     found = {name: _job(run, stage, directory, name, records.get(name)) for name in names}
@@ -72,12 +65,11 @@ def _names(directory: Path, records: dict[str, Job]) -> Iterator[str]:
 
 
 def _expected(run: Run, stage: str, rule: str) -> Iterator[str]:
-    data = run.config.dataset
-    if stage == "index":
-        yield from (f"{rule}.{split}" for split in (data.train, data.val))
-    elif STAGES[stage].sharded or stage == "cams":
-        split = data.val if stage == "masks" else data.train
-        yield from (f"{rule}.{split}.{shard:03d}" for shard in range(run.config.cams.shards))
+    if STAGES[stage].kind == "index":
+        yield from (f"{rule}.{split}" for split in (run.config.dataset.train, run.config.dataset.val))
+    elif STAGES[stage].sharded:
+        shards = range(run.config.cams.shards)
+        yield from (f"{rule}.{run.split(stage)}.{shard:03d}" for shard in shards)
     else:
         yield rule
 

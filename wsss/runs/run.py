@@ -15,7 +15,8 @@ from wsss.config import RunConfig
 from wsss.config.document import Document, Wrong, read_document
 from wsss.config.validation import validate
 from wsss.errors import UserError
-from wsss.runs.stages import GIVEN_MAPS, STAGES, Stage, before, goals
+from wsss.runs.stage import Stage
+from wsss.runs.stages import STAGES, before
 
 RESULTS = Path("results")
 
@@ -34,11 +35,11 @@ class Run:
     def section(self, stage: str) -> str:
         """The stage's section as sorted JSON, without keys at their default or that nothing reads.
 
-        Of a stage whose network or maps are given, it is their fingerprint.
+        Where a network or maps are imported in the stage's place, it is their fingerprint.
         """
         if fingerprint := self.given(stage):
             return json.dumps({"given": fingerprint})
-        # From the top: a section may know of keys within its own sections that nothing reads.
+        # From the top: a section may know of keys in its own sections that nothing reads.
         top, *inner = self._stage(stage).section.split(".")
         values = getattr(self.config, top).differences()
         for name in inner:
@@ -48,10 +49,11 @@ class Run:
     def digest(self, stage: str) -> str:
         """12 hexadecimal digits that stand for the stage's section and all before it."""
         if stage not in self._digests:
-            sharded = self._stage(stage).sharded or (stage in GIVEN_MAPS and self.given(stage))
-            shards = [self.config.cams.shards] if sharded else []
-            made_from = [self.digest(name) for name in before(self.config, stage)]
-            text = json.dumps([stage, self.section(stage), made_from, *shards])
+            entry, inputs = self._stage(stage), [self.digest(name) for name in before(self.config, stage)]
+            # The section of the CAMs holds the number of shards itself.
+            counted = entry.section == "cams" and not self.given(stage)
+            shards = [self.config.cams.shards] if entry.sharded and not counted else []
+            text = json.dumps([stage, self.section(stage), inputs, *shards])
             self._digests[stage] = hashlib.sha256(text.encode()).hexdigest()[:12]
         return self._digests[stage]
 
@@ -64,22 +66,30 @@ class Run:
         """Where the stage's outputs lie."""
         return RESULTS / self.owner(stage).name
 
-    def place(self, stage: str) -> Path:
-        """Where the stage's maps lie, made by the run or given to it."""
-        return self.directory(stage) / "given" if self.given(stage) else self.directory(stage)
+    def output(self, stage: str, split: str = "{split}", shard: str = "{shard}") -> Path:
+        """The stage's main output, computed by the run or imported. split, shard: parts of some names."""
+        name = STAGES[stage].output.format(split=split, shard=shard)
+        if self.given(stage):
+            return self.directory(stage) / "given" / name.removeprefix("models/")
+        return self.directory(stage) / name
+
+    def metrics(self, stage: str) -> Path:
+        """The stage's metrics file, or the CSV of a training; of labels, that of `split`."""
+        return self.directory(stage) / STAGES[stage].metrics.format(split=self.split(stage))
+
+    def split(self, stage: str) -> str:
+        """The split that the run always makes a stage of."""
+        split: str = getattr(self.config.dataset, STAGES[stage].split)
+        return split
 
     def given(self, stage: str) -> str | None:
-        """The fingerprint of the network or maps that a stage is given instead of making them, if it is."""
+        """The fingerprint of the network or maps imported in the stage's place, if there are any."""
         fingerprint: str | None = getattr(self.config.given, stage, None)
         return fingerprint
 
-    def model(self, stage: str) -> Path:
-        """The file of the network of a training, made by the run or given to it."""
-        return self.directory(stage) / ("given" if self.given(stage) else "models") / f"{stage}.safetensors"
-
     @cached_property
     def _digests(self) -> dict[str, str]:
-        """Those asked for so far: the workflow asks anew for every job, and a chain has many paths."""
+        """Those computed so far: the workflow asks for them per job, and a chain has many paths."""
         return {}
 
     @property
@@ -101,26 +111,26 @@ class Run:
 
 def stages(run: Run) -> list[str]:
     """Names of the stages that a run has, in an order in which they can be made."""
-    wanted = set(goals(run.config))
+    wanted = {name for name, stage in STAGES.items() if stage.goal(run.config)}
     for name in reversed(STAGES):
         if name in wanted:
             wanted.update(before(run.config, name))
     return [name for name in STAGES if name in wanted]
 
 
+def chain(run: Run) -> list[str]:
+    """The stages of a run without those that only score other stages."""
+    return [name for name in stages(run) if STAGES[name].kind != "scores"]
+
+
 def metrics_files(run: Run) -> dict[str, Path]:
-    """By the stage that scores, or is scored, the metrics file of all that a run scores."""
-    data = run.config.dataset
-    scores = {
-        "masks": f"masks.{data.val}.json",
-        "cams_metrics": "cams.json",
-        "walks_metrics": "walks.json",
-        "affinity_labels": f"affinity_labels.{data.train}.json",
-        "pseudo_labels": f"pseudo_labels.{data.train}.json",
-        "saliency_metrics": "saliency.json",
-    }
-    made = stages(run) if data.has_masks else ["masks"]
-    return {stage: run.directory(stage) / "metrics" / name for stage, name in scores.items() if stage in made}
+    """By the stage that scores, or is scored, the metrics files that a run has.
+
+    Without masks these are only the files of what the run is made for, which say that there are no scores.
+    """
+    masks = run.config.dataset.has_masks
+    scored = [name for name in stages(run) if masks or STAGES[name].goal(run.config)]
+    return {name: run.metrics(name) for name in scored if STAGES[name].kind in ("labels", "scores")}
 
 
 def run_names(directory: str | Path = "config") -> list[str]:

@@ -1,118 +1,239 @@
-"""The stages of the chain: what each reads of the configuration, and which are made before it.
+"""The stage table: everything that is true of a stage, once. Rules, reports, imports and plans read it.
 
-Which of them a run has follows from its configuration alone.
+A new stage is one entry here, one rule, and one script of the rule's name.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from wsss.config import RunConfig
 from wsss.errors import UserError
+from wsss.runs.choices import (
+    always,
+    final_saliency,
+    learns_from_pseudo_labels,
+    scored_saliency,
+    scores_maps,
+    scores_saliency,
+)
+from wsss.runs.stage import Stage
 
-
-@dataclass(frozen=True)
-class Stage:
-    """A step of a run: the section that it reads, dotted, and the stages whose outputs it reads.
-
-    sharded: its outputs are shards, of which there are `cams.shards`, a key of another section.
-    """
-
-    section: str
-    before: Callable[[RunConfig], tuple[str, ...]]
-    sharded: bool = False
-
-    @property
-    def model(self) -> TypeAdapter[Any]:
-        """The type of the section."""
-        section: Any = RunConfig
-        for name in self.section.split("."):
-            section = section.model_fields[name].rebuild_annotation()
-        return TypeAdapter(section)
-
-
-#: every stage, in an order in which they can be made
+#: every stage by name, in an order in which they can be made
 STAGES: dict[str, Stage] = {
-    "index": Stage("dataset", lambda config: ()),
-    "oc": Stage("oc", lambda config: ("index",)),
-    "priors": Stage("priors", lambda config: ("index", "oc") if config.priors.uses_oc else ("index",)),
-    "cams": Stage("cams", lambda config: ("index", "priors")),
-    "cams_metrics": Stage("evaluation", lambda config: ("index", "cams")),
-    "c2am": Stage(
-        "saliency.c2am", lambda config: ("index", "cams") if config.saliency.uses_hints else ("index",)
-    ),
-    "c2am_maps": Stage("saliency.maps", lambda config: ("index", "c2am"), sharded=True),
-    "saliency_crf": Stage("saliency.crf", lambda config: ("index", "c2am_maps"), sharded=True),
-    "poolnet": Stage("saliency.poolnet", lambda config: ("index", "saliency_crf")),
-    "saliency": Stage("saliency.predictions", lambda config: ("index", "poolnet"), sharded=True),
-    "saliency_metrics": Stage(
-        "saliency.evaluation",
-        lambda config: ("index", "cams", *scored_saliency(config)),
-    ),
-    "affinity_labels": Stage(
-        "affinity.labels",
-        lambda config: ("index", "cams", *filter(None, [final_saliency(config)])),
-        sharded=True,
-    ),
-    "affinity": Stage("affinity.training", lambda config: ("index", "affinity_labels")),
-    "walks": Stage("affinity.walk", lambda config: ("index", "cams", "affinity"), sharded=True),
-    "walks_metrics": Stage("evaluation", lambda config: ("index", "walks")),
-    "pseudo_labels": Stage("segmentation.pseudo", lambda config: ("index", "walks"), sharded=True),
-    "segmentation": Stage(
-        "segmentation.training",
-        lambda config: ("index", "pseudo_labels") if config.segmentation.labels == "pseudo" else ("index",),
-    ),
-    "masks": Stage("segmentation.masks", lambda config: ("index", "segmentation"), sharded=True),
+    stage.name: stage
+    for stage in (
+        Stage(
+            "index",
+            rule="index_images",
+            title="images",
+            kind="index",
+            section="dataset",
+            before=lambda config: (),
+        ),
+        Stage(
+            "oc",
+            rule="train_oc",
+            title="ordinary classifier",
+            kind="training",
+            section="oc",
+            before=lambda config: ("index",),
+            architecture="Classifier",
+        ),
+        Stage(
+            "priors",
+            rule="train_priors",
+            title="generator of the CAMs",
+            kind="training",
+            section="priors",
+            before=lambda config: ("index", "oc") if config.priors.uses_oc else ("index",),
+            architecture="Classifier",
+        ),
+        Stage(
+            "cams",
+            rule="make_cams",
+            title="CAMs",
+            kind="maps",
+            section="cams",
+            before=lambda config: ("index", "priors"),
+            shards="CamShard",
+            gpu=True,
+            scored_as="score maps",
+            scored_by="cams_metrics",
+            picture="CAM",
+        ),
+        Stage(
+            "cams_metrics",
+            rule="evaluate_cams",
+            title="scores of the CAMs",
+            kind="scores",
+            section="evaluation",
+            before=lambda config: ("index", "cams"),
+            goal=scores_maps,
+        ),
+        Stage(
+            "c2am",
+            rule="train_c2am",
+            title="C2AM",
+            kind="training",
+            section="saliency.c2am",
+            before=lambda config: ("index", "cams") if config.saliency.uses_hints else ("index",),
+            architecture="C2AM",
+        ),
+        Stage(
+            "c2am_maps",
+            rule="make_c2am_maps",
+            title="C2AM maps",
+            kind="maps",
+            section="saliency.maps",
+            before=lambda config: ("index", "c2am"),
+            shards="ActivationShard",
+            gpu=True,
+            scored_as="saliency",
+            scored_by="saliency_metrics",
+            metrics_key="c2am",
+        ),
+        Stage(
+            "saliency_crf",
+            rule="refine_saliency",
+            title="CRF saliency",
+            kind="maps",
+            section="saliency.crf",
+            before=lambda config: ("index", "c2am_maps"),
+            shards="LabelShard",
+            scored_as="saliency",
+            scored_by="saliency_metrics",
+            metrics_key="crf",
+            picture="saliency",
+        ),
+        Stage(
+            "poolnet",
+            rule="train_poolnet",
+            title="PoolNet",
+            kind="training",
+            section="saliency.poolnet",
+            before=lambda config: ("index", "saliency_crf"),
+            architecture="PoolNet",
+        ),
+        Stage(
+            "saliency",
+            rule="make_saliency",
+            title="PoolNet saliency",
+            kind="maps",
+            section="saliency.predictions",
+            before=lambda config: ("index", "poolnet"),
+            shards="LabelShard",
+            gpu=True,
+            scored_as="saliency",
+            scored_by="saliency_metrics",
+            metrics_key="poolnet",
+            picture="saliency",
+        ),
+        Stage(
+            "saliency_metrics",
+            rule="evaluate_saliency",
+            title="scores of the saliency",
+            kind="scores",
+            section="saliency.evaluation",
+            before=lambda config: ("index", "cams", *scored_saliency(config)),
+            goal=scores_saliency,
+        ),
+        Stage(
+            "affinity_labels",
+            rule="make_affinity_labels",
+            title="affinity labels",
+            kind="labels",
+            section="affinity.labels",
+            before=lambda config: ("index", "cams", *filter(None, [final_saliency(config)])),
+            shards="LabelShard",
+            scored_as="partial labels",
+            picture="affinity label",
+        ),
+        Stage(
+            "affinity",
+            rule="train_affinity",
+            title="AffinityNet",
+            kind="training",
+            section="affinity.training",
+            before=lambda config: ("index", "affinity_labels"),
+            architecture="AffinityNet",
+        ),
+        Stage(
+            "walks",
+            rule="walk_cams",
+            title="walked CAMs",
+            kind="maps",
+            section="affinity.walk",
+            before=lambda config: ("index", "cams", "affinity"),
+            shards="WalkShard",
+            gpu=True,
+            scored_as="score maps",
+            scored_by="walks_metrics",
+            picture="walk",
+        ),
+        Stage(
+            "walks_metrics",
+            rule="evaluate_walks",
+            title="scores of the walks",
+            kind="scores",
+            section="evaluation",
+            before=lambda config: ("index", "walks"),
+            goal=scores_maps,
+        ),
+        Stage(
+            "pseudo_labels",
+            rule="make_pseudo_labels",
+            title="pseudo labels",
+            kind="labels",
+            section="segmentation.pseudo",
+            before=lambda config: ("index", "walks"),
+            shards="LabelShard",
+            scored_as="labels",
+            picture="pseudo label",
+        ),
+        Stage(
+            "segmentation",
+            rule="train_segmentation",
+            title="DeepLabV3+",
+            kind="training",
+            section="segmentation.training",
+            before=lambda config: (
+                ("index", "pseudo_labels") if learns_from_pseudo_labels(config) else ("index",)
+            ),
+            architecture="DeepLabV3Plus",
+        ),
+        Stage(
+            "masks",
+            rule="make_masks",
+            title="masks",
+            kind="labels",
+            section="segmentation.masks",
+            before=lambda config: ("index", "segmentation"),
+            goal=always,
+            shards="LabelShard",
+            gpu=True,
+            split="val",
+            scored_as="labels",
+            picture="final mask",
+        ),
+    )
 }
-
-#: the stages whose maps, of all images that the run makes them of, can be given
-GIVEN_MAPS = ("cams", "saliency_crf", "saliency")
-
-
-def goals(config: RunConfig) -> tuple[str, ...]:
-    """The stages that a run is for; it has these and all before them."""
-    data, labels = config.dataset, config.segmentation.labels
-    if labels == "ground_truth" or config.given.segmentation or not data.has_masks:
-        return ("masks",)
-    unscored = config.given.affinity or not final_saliency(config)
-    return ("cams_metrics", *(() if unscored else ("saliency_metrics",)), "walks_metrics", "masks")
 
 
 def before(config: RunConfig, stage: str) -> tuple[str, ...]:
-    """The stages whose outputs a stage reads: none if its network is given; given maps are of an index."""
+    """The stages whose outputs a stage reads: none of an imported network; imported maps are of an index."""
     if getattr(config.given, stage, None):
-        return ("index",) if stage in GIVEN_MAPS else ()
+        return ("index",) if STAGES[stage].importable == "maps" else ()
     return STAGES[stage].before(config)
 
 
-def selects_epoch(config: RunConfig) -> bool:
-    """Whether the segmentation network is that of the epoch that does best on `val`, and not the last one."""
-    selection = config.segmentation.training.selection
-    if selection == "auto":
-        return config.segmentation.labels == "ground_truth" or config.dataset.val_labels
-    return selection == "best"
-
-
-def final_saliency(config: RunConfig) -> str | None:
-    """The stage that makes the saliency of which later stages learn; None in a run without saliency."""
-    if config.saliency.method == "none":
-        return None
-    return "saliency" if config.saliency.refine == "poolnet" else "saliency_crf"
-
-
-def scored_saliency(config: RunConfig) -> tuple[str, ...]:
-    """The stages whose saliency is scored, in the chain's order: nothing is trained for scores alone."""
-    kinds = ("c2am_maps", "saliency_crf", *(("saliency",) if config.saliency.refine == "poolnet" else ()))
-    given = config.given
-    if kinds[-1] == "saliency" and (given.saliency or (given.poolnet and not given.c2am)):
-        return kinds[-1:]
-    return kinds[1:] if given.saliency_crf else kinds
+def importable(kind: Literal["network", "maps"]) -> list[str]:
+    """Names of the stages in whose place a network, or maps, can be imported."""
+    return [name for name, stage in STAGES.items() if stage.importable == kind]
 
 
 def parse_section(stage: str, text: str) -> Any:
-    """The typed section of a stage, from what `Run.section` gave. Raises UserError if the text is no such."""
+    """The typed section of a stage, from the text of `Run.section`. Raises UserError if it is not valid."""
     if stage not in STAGES:
         raise UserError(f"no stage is called {stage!r}; there are {', '.join(STAGES)}")
     try:
