@@ -116,3 +116,21 @@ def test_what_does_not_fit_is_named(change: dict, message: str) -> None:
     }
     with pytest.raises(UserError, match=message):
         affinity_label(**(arguments | change), **THRESHOLDS, **NO_CRF)
+
+
+def test_scores_may_be_refined_in_the_crf_s_place() -> None:
+    """The refinement sees the background's score first; the rule is the same."""
+    seen = []
+
+    def inverted(image: np.ndarray, scores: np.ndarray, iterations: int) -> np.ndarray:
+        seen.append((scores[:, 0].tolist(), iterations))
+        return -scores
+
+    cams = np.array([[[0.9, 0.3]], [[0.6, 0.2]]], np.float32)
+    image, keys, options = FLAT[:, :2], np.array([0, 7, 3]), {"iterations": 5, "gt_prob": 0.7}
+    found = pseudo_label(image, cams, keys, threshold=0.5, **options, refine=inverted)
+    assert found.tolist() == [[0, 3]]
+    assert [row for row, _ in seen] == [[[0.5, 0.5], *cams[:, 0].tolist()]] and seen[0][1] == 5
+    label = affinity_label(image, cams, None, keys, **THRESHOLDS, **options, refine=inverted)
+    assert label.tolist() == [[0, 3]]
+    assert [row[0][0] for row, _ in seen[1:]] == pytest.approx([0.4, 0.1])

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from wsss.config import PseudoLabelsConfig
 from wsss.errors import UserError
 from wsss.inference import pamr, par
+from wsss.inference.label_making import REFINEMENTS
+from wsss.labels import pseudo_label
 
 METHODS = pytest.mark.parametrize("method", [pamr, par])
 
@@ -86,3 +89,18 @@ def test_arrays_that_cannot_be_refined_are_named(method: Callable) -> None:
         method(np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.float32))
     with pytest.raises(UserError, match="dilations"):
         method(np.zeros((4, 4, 3), np.uint8), np.zeros((1, 4, 4), np.float32), dilations=(0,))
+
+
+@METHODS
+def test_label_maps_choose_it_by_name(method: Callable, halves: tuple[np.ndarray, np.ndarray]) -> None:
+    image, mask = halves
+    chosen = REFINEMENTS[method.__name__]
+    assert chosen is not None and REFINEMENTS["crf"] is None
+    np.testing.assert_array_equal(chosen(image, mask, 3), method(image, mask, iterations=3))
+    settings = PseudoLabelsConfig.model_validate({"refine": method.__name__, "gt_prob": 0.8})
+    assert settings.differences() == {"refine": method.__name__}  # gt_prob is the CRF's
+    keys = np.array([0, 4])
+    crf = pseudo_label(image, mask, keys, threshold=0.5, iterations=0, gt_prob=0.9)
+    left = np.where(np.arange(32) < 16, 4, 0)
+    refined = pseudo_label(image, mask, keys, threshold=0.5, iterations=10, gt_prob=0.9, refine=chosen)
+    assert (refined != left).mean() < 0.02 < 0.2 < (crf != left).mean()

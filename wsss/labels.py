@@ -1,8 +1,12 @@
 """Label maps from score maps: what the affinity stage and the segmentation stage learn from.
 
 Scores are of the classes that the image is known to hold; `keys` says which. Inside, labels are local indices
-0..K (background, then those classes), because the CRF is asked only about what the image holds.
+0..K (background, then those classes), because only these are told apart. What draws labels to the image's
+edges is the dense CRF, or a refinement of the scores that the caller passes, as those of
+`wsss.inference.pixel_adaptive`.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,6 +14,9 @@ from wsss.crf import refine_labels
 from wsss.errors import UserError
 
 IGNORE = 255
+
+#: image (H, W, 3), scores (L, H, W) of all labels, iterations -> scores (L, H, W)
+RefineScores = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 
 def affinity_label(
@@ -22,12 +29,14 @@ def affinity_label(
     bg_threshold: float,
     iterations: int,
     gt_prob: float,
+    refine: RefineScores | None = None,
 ) -> np.ndarray:
     """Labels of what is sure, for learning affinities (IRNet, CVPR 2019; with saliency P-NOC).
 
     image: (H, W, 3) uint8 RGB. cams: (K, H, W), each divided by its maximum.
     saliency: (H, W) in [0, 1], or None.
-    keys: (K + 1,) mask values, 0 first, then one per CAM. iterations, gt_prob: of both CRFs.
+    keys: (K + 1,) mask values, 0 first, then one per CAM. iterations, gt_prob: of both CRFs. refine: what
+    takes the CRFs' place, the background's score being the threshold; gt_prob is then not used.
     With saliency: one CRF decides what is salient (> bg_threshold), another the class of salient pixels with
     a CAM > fg_threshold. A pixel with a class gets it; of the others, salient ones are unknown (255), the
     rest background.
@@ -42,17 +51,15 @@ def affinity_label(
     if len(cams) == 0:
         return np.zeros(cams.shape[1:], np.uint8)
 
-    def refined(labels: np.ndarray, n_labels: int) -> np.ndarray:
-        return refine_labels(image, labels, n_labels, iterations=iterations, gt_prob=gt_prob)
+    def refined(scores: np.ndarray, background: float) -> np.ndarray:
+        return _refined(image, scores, background, iterations, gt_prob, refine)
 
-    strict = _strongest(cams, fg_threshold)
     if saliency is not None:
-        salient = refined(saliency > bg_threshold, 2).astype(bool)
-        classes = refined(np.where(salient, strict, 0), len(keys))
-        unknown = salient
+        unknown = refined(saliency[None].astype(np.float32), bg_threshold) > 0
+        classes = refined(np.where(unknown, cams, 0), fg_threshold)
     else:
-        classes = refined(strict, len(keys))
-        unknown = refined(_strongest(cams, bg_threshold), len(keys)) > 0
+        classes = refined(cams, fg_threshold)
+        unknown = refined(cams, bg_threshold) > 0
     return np.where(classes > 0, keys[classes], np.where(unknown, IGNORE, 0)).astype(np.uint8)
 
 
@@ -64,21 +71,37 @@ def pseudo_label(
     threshold: float,
     iterations: int,
     gt_prob: float,
+    refine: RefineScores | None = None,
 ) -> np.ndarray:
     """Labels of every pixel, for learning the segmentation (P-NOC, stage 4).
 
     image: (H, W, 3) uint8 RGB. scores: (K, H, W), the walked CAMs divided by their common maximum.
     keys: (K + 1,) mask values, 0 first. threshold: the background's score.
-    iterations, gt_prob: of the CRF; iterations 0 leaves it out.
+    iterations, gt_prob: of the CRF; iterations 0 leaves it out. refine: see `affinity_label`.
     An image without classes (K = 0) is all background. Returns (H, W) uint8, never 255. Raises UserError for
     arrays that do not fit together.
     """
     scores, keys = _checked(image, scores, keys, "scores")
     if len(scores) == 0:
         return np.zeros(scores.shape[1:], np.uint8)
-    labels = _strongest(scores, threshold)
-    labels = refine_labels(image, labels, len(keys), iterations=iterations, gt_prob=gt_prob)
-    return np.asarray(keys[labels])
+    return np.asarray(keys[_refined(image, scores, threshold, iterations, gt_prob, refine)])
+
+
+def _refined(
+    image: np.ndarray,
+    scores: np.ndarray,
+    background: float,
+    iterations: int,
+    gt_prob: float,
+    refine: RefineScores | None,
+) -> np.ndarray:
+    """Local labels (H, W) of scores (K, H, W) against a background's score, drawn to the image's edges."""
+    if refine is None:
+        labels = _strongest(scores, background)
+        return refine_labels(image, labels, len(scores) + 1, iterations=iterations, gt_prob=gt_prob)
+    everything = np.concatenate([np.full_like(scores[:1], background), scores])
+    strongest: np.ndarray = refine(image, everything, iterations).argmax(0)
+    return strongest
 
 
 def _strongest(scores: np.ndarray, background: float) -> np.ndarray:

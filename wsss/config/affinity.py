@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from wsss.config.inference import LabelCrfConfig
+from wsss.config.inference import LabelRefinementConfig
 from wsss.config.section import Fault, Section
 from wsss.config.training import (
     BackboneConfig,
@@ -27,7 +27,7 @@ from wsss.config.training import (
 EDGE_STRIDE = 4
 
 
-class AffinityLabelsConfig(LabelCrfConfig):
+class AffinityLabelsConfig(LabelRefinementConfig):
     """Affinity labels: pixels with a confident label; the others are ignored."""
 
     fg_threshold: Annotated[

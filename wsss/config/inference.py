@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wsss.config.section import Fault, Section, repeated
+from wsss.config.section import Fault, ReadWhen, Section, repeated
 from wsss.config.training import Precision
 
 # Keys whose default another section changes.
@@ -58,6 +58,20 @@ class LabelCrfConfig(Section):
 
     iterations: Iterations = 10
     gt_prob: GtProb = 0.7
+
+
+class LabelRefinementConfig(LabelCrfConfig):
+    """What draws label maps to the edges of the image: the dense CRF, or pixel-adaptive refinement."""
+
+    refine: Annotated[
+        Literal["crf", "pamr", "par"],
+        Field(
+            description="`crf`: dense CRF over hard labels; `pamr` (Araslanov and Roth, 2020) and `par` (Ru "
+            "et al., 2022): averages of the scores over neighbors of similar color, `iterations` times; "
+            "published: 10"
+        ),
+    ] = "crf"
+    gt_prob: Annotated[GtProb, ReadWhen("refine", ("crf",))] = 0.7
 
 
 class EvaluationConfig(Section):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wsss.config.inference import GtProb, Iterations, LabelCrfConfig, TestTimeConfig
+from wsss.config.inference import GtProb, Iterations, LabelRefinementConfig, TestTimeConfig
 from wsss.config.section import ReadWhen, Section
 from wsss.config.training import (
     Color,
@@ -25,7 +25,7 @@ from wsss.config.training import (
 Selection = Literal["auto", "best", "last"]
 
 
-class PseudoLabelsConfig(LabelCrfConfig):
+class PseudoLabelsConfig(LabelRefinementConfig):
     """Pseudo labels: a label for every pixel, from the propagated CAMs."""
 
     threshold: Annotated[
@@ -35,7 +35,7 @@ class PseudoLabelsConfig(LabelCrfConfig):
         ),
     ] = 0.3
     iterations: Iterations = 1
-    gt_prob: GtProb = 0.9
+    gt_prob: Annotated[GtProb, ReadWhen("refine", ("crf",))] = 0.9
 
 
 class SegmentationNetworkConfig(NetworkConfig):

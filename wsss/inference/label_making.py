@@ -8,8 +8,9 @@ from wsss.config import AffinityLabelsConfig, PseudoLabelsConfig
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
+from wsss.inference.pixel_adaptive import pamr, par
 from wsss.inference.shards import shard_label
-from wsss.labels import affinity_label, pseudo_label
+from wsss.labels import RefineScores, affinity_label, pseudo_label
 from wsss.progress import track
 from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
@@ -17,6 +18,14 @@ from wsss.store.walks import WalkShard
 
 #: (id, uint8 (H, W) of mask values, 255 where it is not known)
 LabelMap = tuple[str, np.ndarray]
+
+
+def _adaptive(method: Callable[..., np.ndarray]) -> RefineScores:
+    return lambda image, scores, iterations: method(image, scores, iterations=iterations)
+
+
+#: by the value of `refine`; None: the dense CRF
+REFINEMENTS: dict[str, RefineScores | None] = {"crf": None, "pamr": _adaptive(pamr), "par": _adaptive(par)}
 
 
 def affinity_labels(
@@ -46,6 +55,7 @@ def affinity_labels(
             bg_threshold=settings.bg_threshold,
             iterations=settings.iterations,
             gt_prob=settings.gt_prob,
+            refine=REFINEMENTS[settings.refine],
         )
 
     return _labels("affinity labels", label, index, shard, progress)
@@ -74,6 +84,7 @@ def pseudo_labels(
             threshold=settings.threshold,
             iterations=settings.iterations,
             gt_prob=settings.gt_prob,
+            refine=REFINEMENTS[settings.refine],
         )
 
     return _labels("pseudo labels", label, index, shard, progress)
