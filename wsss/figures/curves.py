@@ -84,7 +84,8 @@ def training_curve(path: Path, metrics: Path, *, name: str) -> None:
     training writes. name: of the training, for the title. Raises UserError when the file has no rows.
     """
     with open(metrics, newline="", encoding="utf-8") as file:
-        rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        logged = [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
+    rows = [{key: float(row[key]) for key in row if key != "warning"} for row in logged]
     if not rows:
         raise UserError(f"{metrics}: no rows; train again: snakemake --cores all --force {metrics}")
     looked = [row for row in rows if any(key.startswith("val/") for key in row)]

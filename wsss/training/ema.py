@@ -10,15 +10,13 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 class MovingAverage:
     """`average ← d·average + (1-d)·network` every few optimizer steps; buffers are copied.
 
-    decay: d's limit; early on `d = 1 - 1/(1+n)` at update n, so that the start is forgotten. During the first
-    `warmup` optimizer steps the average is a plain copy. The last optimizer step is always averaged, so that
-    the result holds every step.
+    decay: d's limit; early on `d = 1 - 1/(1+n)` after n updates. The first update copies the network, as do
+    all during the first `warmup` optimizer steps. The last optimizer step is always averaged in, so that the
+    result holds every step. The published code's average is the network itself, by mistake.
     """
 
     def __init__(self, network: nn.Module, *, decay: float, every: int, warmup: int) -> None:
         self.model = AveragedModel(network, multi_avg_fn=self._average).requires_grad_(False).eval()
-        # torch copies the network where nothing was averaged yet, which here is the case during warm-up only.
-        self.model.n_averaged.fill_(1)
         self.decay, self.every, self.warmup = decay, every, warmup
         self.step = 0
 
@@ -36,7 +34,7 @@ class MovingAverage:
             return
         self.step = step
         if step <= self.warmup:
-            self.model.n_averaged.zero_()
+            self.model.n_averaged.zero_()  # torch then copies
         self.model.update_parameters(network)
 
     def state_dict(self) -> dict:

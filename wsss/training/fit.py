@@ -8,11 +8,15 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from wsss.config import OptimizationConfig
+from wsss.data.index import Index
 from wsss.machine import distributed
+from wsss.progress import LOGGER
 from wsss.store.files import atomic
 from wsss.store.networks import Header, save_model
 from wsss.store.retained import retain
+from wsss.training.checks import equal_cams, warnings
 from wsss.training.job import TrainJob
+from wsss.training.logbook import LOG, read_log, record_warning
 from wsss.training.selection import Selection
 from wsss.training.task import Task
 from wsss.training.trainer import Trainer
@@ -26,13 +30,25 @@ def fit(
     *,
     selection: Selection | None = None,
     pictures: Callable[[nn.Module, int], Path] | None = None,
+    cams_of: Index | None = None,
 ) -> nn.Module:
     """Train a task to its end, resuming from the job's checkpoints, and return its network.
 
-    For the arguments and errors see `Trainer`. Of several processes that share the training, each calls it.
+    cams_of: images whose CAMs must differ between classes, of a CAM network. For the other arguments and the
+    errors see `Trainer`. Of several processes that share the training, each calls it. Signs that it has
+    learned little are logged, and recorded in column `warning` of the last row of the metrics CSV.
     """
     distributed.join()
-    return Trainer(task, samples, settings, job, selection=selection, pictures=pictures).run()
+    trainer = Trainer(task, samples, settings, job, selection=selection, pictures=pictures)
+    network = trainer.run()
+    if distributed.rank() == 0:
+        signs = warnings(trainer.state, read_log(job.checkpoints))
+        if cams_of is not None and equal_cams(network, cams_of):
+            signs.append("the CAMs of all classes are equal")
+        if signs:
+            LOGGER.warning("%s: warning: probably learned little: %s", job.name, "; ".join(signs))
+            record_warning(job.checkpoints, "; ".join(signs))
+    return network
 
 
 def save_training(job: TrainJob, models: Mapping[Path, tuple[nn.Module, Header]], metrics: Path) -> None:
@@ -42,7 +58,7 @@ def save_training(job: TrainJob, models: Mapping[Path, tuple[nn.Module, Header]]
     """
     if distributed.rank() == 0:
         with atomic(metrics) as temporary:
-            shutil.copyfile(job.checkpoints / "metrics.csv", temporary)
+            shutil.copyfile(job.checkpoints / LOG, temporary)
         for path, (network, header) in models.items():
             save_model(path, network, header)
         retain(job.finished, (metrics, *models))

@@ -12,6 +12,9 @@ from wsss.data.images import read_image
 from wsss.errors import UserError
 from wsss.store.files import atomic
 
+#: the CSV among a training's checkpoints
+LOG = "metrics.csv"
+
 
 class Logbook:
     """Appends one row of numbers per step.
@@ -76,18 +79,39 @@ class Logbook:
             self.tensorboard.close()
 
     def _read(self) -> list[dict[str, str]]:
-        if not self.path.exists():
-            return []
-        with open(self.path, newline="", encoding="utf-8") as file:
-            # A last line that a crash cut off has too few fields.
-            return [row for row in csv.DictReader(file) if None not in row.values()]
+        return _read(self.path)
 
     def _write(self, rows: list[dict[str, str]]) -> None:
-        self.columns = list(dict.fromkeys(name for row in rows for name in row))
-        with atomic(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns)
-            writer.writeheader()
-            writer.writerows(rows)
+        self.columns = _write(self.path, rows)
+
+
+def read_log(directory: Path) -> list[dict[str, str]]:
+    """The rows of a training's CSV. directory: of its checkpoints."""
+    return _read(directory / LOG)
+
+
+def record_warning(directory: Path, text: str) -> None:
+    """Write a warning into column `warning` of the last row of a training's CSV."""
+    rows = read_log(directory)
+    _write(directory / LOG, [*rows[:-1], {**rows[-1], "warning": text}])
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        # A last line that a crash cut off has too few fields.
+        return [row for row in csv.DictReader(file) if None not in row.values()]
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> list[str]:
+    """Write the rows, and return their columns."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    return columns
 
 
 def _open_wandb(machine: MachineConfig, directory: Path, name: str, config: dict[str, Any]) -> Any:

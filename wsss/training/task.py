@@ -80,10 +80,15 @@ class Objective:
 
 
 class Task(ABC):
-    """One training. `result` names the trainable whose network the training returns."""
+    """One training.
+
+    result: names the trainable whose network the training returns. falling_terms: names of the loss terms
+    whose sum falls in a training that works; none for all.
+    """
 
     trainables: dict[str, Trainable]
     result: str = "generator"
+    falling_terms: tuple[str, ...] = ()
 
     @property
     def frozen(self) -> list[nn.Module]:

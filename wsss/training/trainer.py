@@ -25,8 +25,9 @@ from wsss.machine.precision import autocast
 from wsss.machine.signals import LeaveRequest
 from wsss.progress import LOGGER, Progress
 from wsss.training.checkpoint import Checkpoints
+from wsss.training.checks import require_steps, require_updates
 from wsss.training.job import TrainJob
-from wsss.training.logbook import Logbook
+from wsss.training.logbook import LOG, Logbook
 from wsss.training.meter import Meter
 from wsss.training.selection import Selection
 from wsss.training.state import TrainState
@@ -61,6 +62,7 @@ class Trainer:
         self.state = TrainState(task, settings, self.per_epoch, self.device)
         self.checkpoints = Checkpoints(job.checkpoints, job.digest)
         self.meter = Meter(settings.batch)
+        require_updates(settings, self.state)
         self.leave = LeaveRequest()
         self.logbook: Logbook | None = None
         self.saved = time.monotonic()
@@ -69,7 +71,7 @@ class Trainer:
         """Train to the end and return the network that the task trains, or the best of its epochs.
 
         Raises Preempted after a signal (a checkpoint is written), UserError when a loss is not finite (the
-        last checkpoint stays).
+        last checkpoint stays), or when fp16 skipped every optimizer step.
         """
         with self.leave:
             if distributed.rank() == 0:
@@ -77,6 +79,7 @@ class Trainer:
             try:
                 self._resume()
                 self._run()
+                require_steps(self.state)
             finally:
                 self.checkpoints.unlock()
         if self.selection is not None:
@@ -116,6 +119,10 @@ class Trainer:
 
     def _run(self) -> None:
         first, state = distributed.rank() == 0, self.state
+        if left := state.steps % self.settings.accumulate:
+            # As published: gradients accumulate across epochs, and what is left at the end is dropped.
+            dropped = "%s: the last %d of %d batches make no optimizer step, as accumulate is %d"
+            LOGGER.info(dropped, self.job.name, left, state.steps, self.settings.accumulate)
         shown = first and self.job.machine.progress
         options = {
             "batch_sampler": self._batches(self.settings.epochs, start=state.step),
@@ -223,7 +230,7 @@ class Trainer:
 
     def _open_logbook(self) -> Logbook:
         return Logbook(
-            self.checkpoints.directory / "metrics.csv",
+            self.checkpoints.directory / LOG,
             after=self.state.step,
             curves=self.job.curves,
             machine=self.job.machine,

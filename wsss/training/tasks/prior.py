@@ -48,6 +48,9 @@ class PriorTask(Task):
     that erase.
     """
 
+    #: erasing and reconstruction can become harder as the maps grow
+    falling_terms = ("classification", "tiles")
+
     def __init__(self, generator: Classifier, settings: PriorsConfig, oc: Classifier | None = None) -> None:
         self.generator, self.settings = generator, settings
         self.trainables = {

@@ -1,0 +1,151 @@
+"""A training that would update nothing is refused, and one that has learned little says so."""
+
+import csv
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support.tiny_run import make_run, step_of
+from support.training import Job, ToyClassifier, ToyImages, build, machine, settings
+
+from workflow.scripts.train_oc import train_oc
+from wsss.data.index import Index
+from wsss.errors import UserError
+from wsss.figures.curves import training_curve
+from wsss.models import Classifier
+from wsss.training.checks import equal_cams, require_steps, warnings
+from wsss.training.fit import fit
+from wsss.training.logbook import read_log
+from wsss.training.tasks import Vanilla
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+# ---- refused -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("optimisation", "message"),
+    [
+        ({"accumulate": 13}, r"optimisation.accumulate is 13, but the training has 12 batches .*at most 12"),
+        (
+            {"accumulate": 4, "ema": {"every": 4}},
+            r"optimisation.ema.every is 4, but the training has 3 optimizer steps: .*at most 3",
+        ),
+        ({"ema": {}}, r"optimisation.ema.every is 32, but the training has 12 optimizer steps"),
+    ],
+)
+def test_a_training_without_updates_does_not_start(
+    tmp_path: Path, optimisation: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        build(tmp_path, blocks={"optimisation": optimisation})
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+@pytest.mark.parametrize("optimisation", [{"accumulate": 12}, {"accumulate": 4, "ema": {"every": 3}}])
+def test_a_single_update_reaches_the_result(tmp_path: Path, optimisation: dict[str, Any]) -> None:
+    trainer = build(tmp_path, blocks={"optimisation": optimisation})
+    before = {name: value.clone() for name, value in trainer.state.result.state_dict().items()}
+    after = trainer.run().state_dict()
+    assert not torch.equal(after["classifier.weight"], before["classifier.weight"])
+
+
+def test_the_average_holds_the_last_step(tmp_path: Path) -> None:
+    """12 steps, averaged after the fifth, the tenth and the last."""
+    trainer = build(tmp_path, blocks={"optimisation": {"ema": {"every": 5, "warmup_epochs": 0}}})
+    seen = []
+
+    for number, _ in enumerate(trainer.steps(_batches()), 1):
+        network = trainer.state.optimizers["generator"].network
+        if number in (5, 10, 12):
+            seen.append(network.classifier.weight.detach().clone())  # type: ignore[union-attr]
+    two = 0.5 * seen[0] + 0.5 * seen[1]
+    torch.testing.assert_close(trainer.state.result.classifier.weight, two * 2 / 3 + seen[2] / 3)
+
+
+def _batches() -> list[Any]:
+    samples = ToyImages()
+    rows = [[samples[step // 3, (step * 4 + i) % 12] for i in range(4)] for step in range(12)]
+    return [torch.utils.data.default_collate(row) for row in rows]
+
+
+def test_leftover_batches_are_counted_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="wsss"):
+        build(tmp_path, blocks={"optimisation": {"accumulate": 5}}).run()
+    assert "toy: the last 2 of 12 batches make no optimizer step, as accumulate is 5" in caplog.text
+
+
+def test_fp16_that_skips_every_step_is_refused_at_the_end(tmp_path: Path) -> None:
+    trainer = build(tmp_path, blocks={"optimisation": {"precision": "fp16"}})
+    for optimizer in trainer.state.optimizers.values():
+        scale = optimizer.scaler.scale
+        optimizer.scaler.scale = lambda loss, scale=scale: scale(loss) * float("inf")  # type: ignore[assignment]
+    with pytest.raises(UserError, match=r"the generator was not trained: optimisation.precision is fp16"):
+        trainer.run()
+    trainer.state.optimizers["generator"].steps_done = 1
+    with pytest.raises(UserError, match="the oc was not trained"):
+        require_steps(trainer.state)
+
+
+# ---- warned of ---------------------------------------------------------------------------------------------
+
+
+def log_of(*losses: float) -> list[dict[str, str]]:
+    """Rows of a log; a row of a validation has no losses."""
+    rows = [{"step": "1", "loss/classification": str(value), "loss/erasing": "9"} for value in losses]
+    return [*rows, {"step": "2", "loss/classification": "", "val/miou": "1"}]
+
+
+def test_signs_of_little_learning(tmp_path: Path) -> None:
+    state = build(tmp_path).state
+    state.optimizers["generator"].steps_done = 19
+    assert warnings(state, log_of(3, 2, 2, 2, 1)) == ["only 19 optimizer steps"]
+    state.optimizers["generator"].steps_done = 20
+    assert warnings(state, log_of(3, 2, 2, 2, 1)) == []
+    assert warnings(state, log_of(2, 1, 1, 1, 2)) == ["the loss did not fall (from 2 to 2)"]
+    assert warnings(state, log_of(0.5)) == [], "one row is no course"
+    others = [{"step": "1", "loss/erasing": str(value)} for value in (3, 4)]
+    assert warnings(state, others) == ["the loss did not fall (from 3 to 4)"]
+
+
+def test_cams_that_are_equal_for_all_classes(tmp_path: Path) -> None:
+    make_run(Path())
+    index = Index.read("index.csv")
+    network = Classifier("mobilenetv3_small_050", 3).eval()
+    assert not equal_cams(network, index)
+    with torch.no_grad():
+        network.classifier.weight[:] = network.classifier.weight[0].abs()
+    assert equal_cams(network, index)
+    assert not equal_cams(network, replace(index, classes=("a",))), "one class has one CAM"
+    with torch.no_grad():
+        network.classifier.weight.zero_()
+    assert equal_cams(network, index)
+
+
+def test_the_warning_is_logged_and_in_the_metrics(caplog: pytest.LogCaptureFixture) -> None:
+    step = step_of(make_run(Path(), lr=1e-12), "oc", "new")
+    with caplog.at_level(logging.WARNING, logger="wsss"):
+        train_oc(step)
+    with open("new.csv", newline="") as file:
+        *first, last = csv.DictReader(file)
+    assert last["warning"].startswith("only 4 optimizer steps; the loss did not fall (from ")
+    assert f"tiny/oc: warning: probably learned little: {last['warning']}" in caplog.text
+    assert caplog.text.count("\n") == 1
+    assert not any(row["warning"] for row in first)
+    training_curve(Path("curve.png"), Path("new.csv"), name="oc")
+    assert Path("curve.png").stat().st_size > 0
+
+
+def test_a_training_that_resumes_at_its_end_gives_the_same_warning(tmp_path: Path) -> None:
+    job = Job(tmp_path, machine(checkpoint_minutes=0))
+    section = settings("vanilla")
+    logs = []
+    for _ in range(2):
+        network: Any = ToyClassifier()
+        fit(job, Vanilla(network, section), ToyImages(), section.optimisation)
+        logs.append(read_log(job.checkpoints))
+    assert logs[0] == logs[1] and logs[0][-1]["warning"].startswith("only 12 optimizer steps")
