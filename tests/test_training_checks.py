@@ -33,9 +33,9 @@ pytestmark = pytest.mark.usefixtures("here")
         ({"accumulate": 13}, r"optimisation.accumulate is 13, but the training has 12 batches .*at most 12"),
         (
             {"accumulate": 4, "ema": {"every": 4}},
-            r"optimisation.ema.every is 4, but the training has 3 optimizer steps: .*at most 3",
+            r"optimisation.ema.every is 4, but the training has only 3 optimizer steps",
         ),
-        ({"ema": {}}, r"optimisation.ema.every is 32, but the training has 12 optimizer steps"),
+        ({"ema": {}}, r"optimisation.ema.every is 32, but the training has only 12 optimizer steps"),
     ],
 )
 def test_a_training_without_updates_does_not_start(
@@ -84,11 +84,13 @@ def test_fp16_that_skips_every_step_is_refused_at_the_end(tmp_path: Path) -> Non
     for optimizer in trainer.state.optimizers.values():
         scale = optimizer.scaler.scale
         optimizer.scaler.scale = lambda loss, scale=scale: scale(loss) * float("inf")  # type: ignore[assignment]
-    with pytest.raises(UserError, match=r"the generator was not trained: optimisation.precision is fp16"):
+    with pytest.raises(
+        UserError, match=r"toy: the generator was not trained: optimisation.precision is fp16"
+    ):
         trainer.run()
     trainer.state.optimizers["generator"].steps_done = 1
     with pytest.raises(UserError, match="the oc was not trained"):
-        require_steps(trainer.state)
+        require_steps("toy", trainer.state)
 
 
 # ---- warned of ---------------------------------------------------------------------------------------------

@@ -21,30 +21,30 @@ PART = 0.2
 IMAGES, EQUAL = 8, 0.01
 
 
-def require_updates(settings: OptimizationConfig, state: TrainState) -> None:
-    """Raise UserError, naming the key, where the network that is saved would never be updated."""
+def require_updates(name: str, settings: OptimizationConfig, state: TrainState) -> None:
+    """Raise UserError, naming training and key, where the network that is saved would never be updated."""
     batches = f"{state.steps} batches ({settings.epochs} epochs, batch {settings.batch})"
     if not state.optimizer_steps:
         raise UserError(
-            f"optimisation.accumulate is {settings.accumulate}, but the training has {batches}: no "
+            f"{name}: optimisation.accumulate is {settings.accumulate}, but the training has {batches}: no "
             f"optimizer step. Set accumulate to at most {state.steps}, or raise epochs"
         )
     ema = settings.ema
     if ema is not None and ema.every > state.optimizer_steps:
         raise UserError(
-            f"optimisation.ema.every is {ema.every}, but the training has {state.optimizer_steps} optimizer "
-            f"steps: the weights would never be averaged. Set ema.every to at most {state.optimizer_steps}, "
+            f"{name}: optimisation.ema.every is {ema.every}, but the training has only "
+            f"{state.optimizer_steps} optimizer steps: nothing would be averaged. Set ema.every to at most that, "
             "raise epochs, or leave ema out"
         )
 
 
-def require_steps(state: TrainState) -> None:
+def require_steps(name: str, state: TrainState) -> None:
     """Raise UserError where the gradient scaler has skipped every optimizer step of a network."""
     for key, optimizer in state.optimizers.items():
         if not optimizer.steps_done:
             raise UserError(
-                f"the {key} was not trained: optimisation.precision is fp16, and all gradients overflowed, so "
-                "that every optimizer step was skipped. Set precision to bf16 or float32"
+                f"{name}: the {key} was not trained: optimisation.precision is fp16, and all gradients "
+                "overflowed, so that every optimizer step was skipped. Set precision to bf16 or float32"
             )
 
 

@@ -62,7 +62,7 @@ class Trainer:
         self.state = TrainState(task, settings, self.per_epoch, self.device)
         self.checkpoints = Checkpoints(job.checkpoints, job.digest)
         self.meter = Meter(settings.batch)
-        require_updates(settings, self.state)
+        require_updates(job.name, settings, self.state)
         self.leave = LeaveRequest()
         self.logbook: Logbook | None = None
         self.saved = time.monotonic()
@@ -79,7 +79,7 @@ class Trainer:
             try:
                 self._resume()
                 self._run()
-                require_steps(self.state)
+                require_steps(self.job.name, self.state)
             finally:
                 self.checkpoints.unlock()
         if self.selection is not None:
