@@ -33,7 +33,7 @@ def require_updates(name: str, settings: OptimizationConfig, state: TrainState) 
     if ema is not None and ema.every > state.optimizer_steps:
         raise UserError(
             f"{name}: optimisation.ema.every is {ema.every}, but the training has only "
-            f"{state.optimizer_steps} optimizer steps: nothing would be averaged. Set ema.every to at most that, "
+            f"{state.optimizer_steps} optimizer steps: no average. Set ema.every to at most that, "
             "raise epochs, or leave ema out"
         )
 
