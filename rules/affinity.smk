@@ -21,7 +21,7 @@ rule make_affinity_labels:
         config=config_of("affinity_labels"),
         digest=digest_of("affinity_labels"),
     message:
-        "{wildcards.run}: affinity labels of {wildcards.split}, shard {wildcards.shard}"
+        "{wildcards.run}: make the affinity labels of {wildcards.split}, shard {wildcards.shard}"
     shell:
         "python -m workflow.scripts.make_affinity_labels --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --cams {input.cams}"
@@ -48,7 +48,7 @@ rule train_affinity:
         config=config_of("affinity"),
         digest=digest_of("affinity"),
     message:
-        "{wildcards.run}: trains AffinityNet on the affinity labels"
+        "{wildcards.run}: train AffinityNet on the affinity labels"
     shell:
         "python -m workflow.scripts.train_affinity --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --labels {input.labels}"
@@ -76,7 +76,7 @@ rule walk_cams:
         config=config_of("walks"),
         digest=digest_of("walks"),
     message:
-        "{wildcards.run}: random walk of the CAMs of {wildcards.split}, shard {wildcards.shard}"
+        "{wildcards.run}: refine the CAMs of {wildcards.split} by random walk, shard {wildcards.shard}"
     shell:
         "python -m workflow.scripts.walk_cams --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --cams {input.cams} --model {input.model}"
@@ -102,7 +102,7 @@ rule evaluate_walks:
         config=config_of("walks_metrics"),
         digest=digest_of("walks_metrics"),
     message:
-        "{wildcards.run}: scores the walked CAMs"
+        "{wildcards.run}: evaluate the walked CAMs"
     shell:
         "python -m workflow.scripts.evaluate_walks --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --walks {input.walks}"

@@ -16,6 +16,7 @@ from wsss.machine.patience import patient, steady
 from wsss.runs.choices import final_saliency, learns_from_pseudo_labels, scored_saliency, selects_epoch
 from wsss.runs.run import RUN_NAME, Run, load_run, metrics_files, stages
 from wsss.runs.stages import STAGES
+from wsss.runs.terminal import install
 
 
 def names_of(kind: str) -> str:

@@ -15,7 +15,7 @@ rule fetch_data:
         config=config_of("index"),
         digest=digest_of("index"),
     message:
-        "{wildcards.run}: fetches its data set, which is not there"
+        "{wildcards.run}: download its data set"
     shell:
         "python -m workflow.scripts.fetch_data --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --out {output}"
@@ -35,7 +35,7 @@ rule make_shapes:
         config=config_of("index"),
         digest=digest_of("index"),
     message:
-        "{wildcards.run}: draws the embedded data set"
+        "{wildcards.run}: draw the embedded data set"
     shell:
         "python -m workflow.scripts.make_shapes --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --out {output}"
@@ -57,7 +57,7 @@ rule paint_masks:
         config=config_of("index"),
         digest=digest_of("index"),
     message:
-        "{wildcards.run}: paints the masks of {wildcards.split} from its annotations"
+        "{wildcards.run}: paint the masks of {wildcards.split} from its annotations"
     shell:
         "python -m workflow.scripts.paint_masks --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --split {wildcards.split} --out {output}"
@@ -80,7 +80,7 @@ rule index_images:
         config=config_of("index"),
         digest=digest_of("index"),
     message:
-        "{wildcards.run}: checks and lists the images of {wildcards.split}"
+        "{wildcards.run}: check and list the images of {wildcards.split}"
     shell:
         "python -m workflow.scripts.index_images --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --split {wildcards.split} --out {output.index}"

@@ -20,7 +20,7 @@ rule train_oc:
         config=config_of("oc"),
         digest=digest_of("oc"),
     message:
-        "{wildcards.run}: trains the ordinary classifier"
+        "{wildcards.run}: train the ordinary classifier"
     shell:
         "python -m workflow.scripts.train_oc --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --out {output.model}"
@@ -47,7 +47,7 @@ rule train_priors:
         config=config_of("priors"),
         digest=digest_of("priors"),
     message:
-        "{wildcards.run}: trains the generator of the CAMs"
+        "{wildcards.run}: train the CAM generator"
     shell:
         "python -m workflow.scripts.train_priors --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --oc {input.oc} --out {output.model}"
@@ -74,7 +74,7 @@ rule make_cams:
         config=config_of("cams"),
         digest=digest_of("cams"),
     message:
-        "{wildcards.run}: CAMs of {wildcards.split}, shard {wildcards.shard}"
+        "{wildcards.run}: compute the CAMs of {wildcards.split}, shard {wildcards.shard}"
     shell:
         "python -m workflow.scripts.make_cams --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --model {input.model}"
@@ -100,7 +100,7 @@ rule evaluate_cams:
         config=config_of("cams_metrics"),
         digest=digest_of("cams_metrics"),
     message:
-        "{wildcards.run}: scores the CAMs"
+        "{wildcards.run}: evaluate the CAMs"
     shell:
         "python -m workflow.scripts.evaluate_cams --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --cams {input.cams}"

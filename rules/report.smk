@@ -22,7 +22,7 @@ rule draw_training:
         config=config_of("{training}"),
         digest=digest_of("{training}"),
     message:
-        "{wildcards.run}: draws the course of the training of {wildcards.training}"
+        "{wildcards.run}: plot the training of {wildcards.training}"
     shell:
         "python -m workflow.scripts.draw_training --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --training {wildcards.training} --metrics {input}"
@@ -58,7 +58,7 @@ rule draw_cams:
         config=config_of("cams_metrics"),
         digest=digest_of("cams_metrics"),
     message:
-        "{wildcards.run}: draws images, masks and CAMs"
+        "{wildcards.run}: draw images, masks and CAMs"
     shell:
         "python -m workflow.scripts.draw_cams --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --cams {input.cams}"
@@ -96,7 +96,7 @@ rule draw_saliency:
         config=config_of("saliency_metrics"),
         digest=digest_of("saliency_metrics"),
     message:
-        "{wildcards.run}: draws images, masks and saliency"
+        "{wildcards.run}: draw images, masks and saliency"
     shell:
         "python -m workflow.scripts.draw_saliency --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --c2am {input.c2am} --crf {input.crf}"
@@ -132,7 +132,7 @@ rule draw_walks:
         config=config_of("walks_metrics"),
         digest=digest_of("walks_metrics"),
     message:
-        "{wildcards.run}: draws images, masks and walked CAMs"
+        "{wildcards.run}: draw images, masks and walked CAMs"
     shell:
         "python -m workflow.scripts.draw_walks --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --walks {input.walks}"
@@ -162,7 +162,7 @@ rule draw_labels:
         config=config_of("{labels}"),
         digest=digest_of("{labels}"),
     message:
-        "{wildcards.run}: draws images, masks and the {wildcards.labels} of {wildcards.split}"
+        "{wildcards.run}: draw images, masks and the {wildcards.labels} of {wildcards.split}"
     shell:
         "python -m workflow.scripts.draw_labels --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --labels {wildcards.labels} --index {input.index}"
@@ -185,7 +185,7 @@ rule report_chain:
         config=config_of("masks"),
         digest=digest_of("masks"),
     message:
-        "{wildcards.run}: says what each stage reaches and takes"
+        "{wildcards.run}: tabulate score, time and memory of each stage"
     shell:
         "python -m workflow.scripts.report_chain --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --metrics {input} --out {output}"
@@ -222,7 +222,7 @@ rule report:
         config=config_of("masks"),
         digest=digest_of("masks"),
     message:
-        "{wildcards.run}: puts all that is known of it into one page"
+        "{wildcards.run}: write the report page"
     shell:
         "python -m workflow.scripts.report --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --cams {input.cams}"

@@ -21,7 +21,7 @@ rule train_c2am:
         config=config_of("c2am"),
         digest=digest_of("c2am"),
     message:
-        "{wildcards.run}: trains C2AM, which tells objects from background"
+        "{wildcards.run}: train C2AM, which separates objects from background"
     shell:
         "python -m workflow.scripts.train_c2am --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --cams {input.cams} --out {output.model}"
@@ -48,7 +48,7 @@ rule make_c2am_maps:
         config=config_of("c2am_maps"),
         digest=digest_of("c2am_maps"),
     message:
-        "{wildcards.run}: C2AM maps of {wildcards.split}, shard {wildcards.shard}"
+        "{wildcards.run}: compute the C2AM maps of {wildcards.split}, shard {wildcards.shard}"
     shell:
         "python -m workflow.scripts.make_c2am_maps --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --model {input.model}"
@@ -74,7 +74,7 @@ rule refine_saliency:
         config=config_of("saliency_crf"),
         digest=digest_of("saliency_crf"),
     message:
-        "{wildcards.run}: refines the saliency of {wildcards.split}, shard {wildcards.shard}"
+        "{wildcards.run}: refine the saliency of {wildcards.split}, shard {wildcards.shard}"
     shell:
         "python -m workflow.scripts.refine_saliency --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --maps {input.maps}"
@@ -101,7 +101,7 @@ rule train_poolnet:
         config=config_of("poolnet"),
         digest=digest_of("poolnet"),
     message:
-        "{wildcards.run}: trains PoolNet on the refined saliency"
+        "{wildcards.run}: train PoolNet on the refined saliency"
     shell:
         "python -m workflow.scripts.train_poolnet --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --masks {input.masks} --out {output.model}"
@@ -127,7 +127,7 @@ rule make_saliency:
         config=config_of("saliency"),
         digest=digest_of("saliency"),
     message:
-        "{wildcards.run}: saliency of {wildcards.split}, shard {wildcards.shard}"
+        "{wildcards.run}: predict the saliency of {wildcards.split}, shard {wildcards.shard}"
     shell:
         "python -m workflow.scripts.make_saliency --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --model {input.model}"
@@ -156,7 +156,7 @@ rule evaluate_saliency:
         config=config_of("saliency_metrics"),
         digest=digest_of("saliency_metrics"),
     message:
-        "{wildcards.run}: scores the saliency"
+        "{wildcards.run}: evaluate the saliency"
     shell:
         "python -m workflow.scripts.evaluate_saliency --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --cams {input.cams} --c2am {input.c2am}"

@@ -20,7 +20,7 @@ rule make_pseudo_labels:
         config=config_of("pseudo_labels"),
         digest=digest_of("pseudo_labels"),
     message:
-        "{wildcards.run}: pseudo labels of {wildcards.split}, shard {wildcards.shard}"
+        "{wildcards.run}: make the pseudo labels of {wildcards.split}, shard {wildcards.shard}"
     shell:
         "python -m workflow.scripts.make_pseudo_labels --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --walks {input.walks}"
@@ -49,7 +49,7 @@ rule train_segmentation:
         config=config_of("segmentation"),
         digest=digest_of("segmentation"),
     message:
-        "{wildcards.run}: trains the segmentation network"
+        "{wildcards.run}: train the segmentation network"
     shell:
         "python -m workflow.scripts.train_segmentation --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --labels {input.labels}"
@@ -77,7 +77,7 @@ rule make_masks:
         config=config_of("masks"),
         digest=digest_of("masks"),
     message:
-        "{wildcards.run}: masks of {wildcards.split}, shard {wildcards.shard}"
+        "{wildcards.run}: predict the masks of {wildcards.split}, shard {wildcards.shard}"
     shell:
         "python -m workflow.scripts.make_masks --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --model {input.model}"
@@ -101,7 +101,7 @@ rule pack_masks:
         config=config_of("masks"),
         digest=digest_of("masks"),
     message:
-        "{wildcards.run}: packs the masks of {wildcards.split} for the evaluation server"
+        "{wildcards.run}: pack the masks of {wildcards.split} for the evaluation server"
     shell:
         "python -m workflow.scripts.pack_masks --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --masks {input.masks} --out {output}"
@@ -124,7 +124,7 @@ rule evaluate_labels:
         config=config_of("{labels}"),
         digest=digest_of("{labels}"),
     message:
-        "{wildcards.run}: scores the {wildcards.labels} of {wildcards.split}"
+        "{wildcards.run}: evaluate the {wildcards.labels} of {wildcards.split}"
     shell:
         "python -m workflow.scripts.evaluate_labels --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --labels {wildcards.labels} --index {input.index}"
@@ -147,7 +147,7 @@ rule report_miou:
         config=config_of("masks"),
         digest=digest_of("masks"),
     message:
-        "{wildcards.run}: says the mIoU of its masks"
+        "{wildcards.run}: write the mIoU of its masks"
     shell:
         "python -m workflow.scripts.report_miou --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --metrics {input} --out {output}"

@@ -1,17 +1,21 @@
 """Progress: what a terminal and what a log show, and how long things take in words."""
 
-import fcntl
 import io
 import logging
 import os
+import re
+import signal
+import subprocess
 import sys
+import time
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wsss import progress, terminal
-from wsss.progress import LOGGER, Progress, duration, log_to, track
+from wsss import progress
+from wsss.progress import LOGGER, Progress, bar, duration, log_to, track
 
 
 class Clock:
@@ -99,11 +103,43 @@ def test_a_log_gets_a_line_now_and_then(
     assert capsys.readouterr().err.splitlines() == lines
 
 
+def test_redirected_output_gets_lines_ever_more_rarely_and_the_log_all(
+    clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A long training must not fill the output of `make demo`; what takes seconds needs no line there."""
+    log_to(tmp_path / "a.log")
+    shown = Progress("training", 1000, unit="steps")
+    for _ in range(1000):
+        clock.now += 1
+        shown.update()
+    assert len((tmp_path / "a.log").read_text().splitlines()) == 50
+    printed = [int(line.split()[1].partition("/")[0]) for line in capsys.readouterr().err.splitlines()]
+    assert printed[:6] == [20, 40, 60, 80, 120, 160] and printed[-1] == 1000 and len(printed) < 20
+    assert list(track(range(3), label="short")) == [0, 1, 2]
+    assert "short: 3/3" in (tmp_path / "a.log").read_text() and not capsys.readouterr().err
+
+
+def screen_of(monkeypatch: pytest.MonkeyPatch, *, columns: int = 80, term: str = "xterm") -> Terminal:
+    """A terminal as stderr. Called in tests, not a fixture: pytest puts a stderr of its own between them."""
+    made = Terminal()
+    monkeypatch.setattr(sys, "stderr", made)
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return made
+
+
+def frames(screen: Terminal) -> list[str]:
+    """The states of the terminal's last line, without colors."""
+    return [
+        re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text) for text in re.split(r"\r\x1b\[2K|\n", screen.getvalue())
+    ]
+
+
 def test_a_terminal_gets_a_bar_and_the_log_its_lines(
     clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
+    screen = screen_of(monkeypatch)
     log_to(tmp_path / "a.log")
     shown = Progress("CAMs", 50)
     notes = 0
@@ -111,46 +147,110 @@ def test_a_terminal_gets_a_bar_and_the_log_its_lines(
     def note() -> str:
         nonlocal notes
         notes += 1
-        return "note"
+        return "[note]"
 
     for step in range(50):
         clock.now += 0.05
         shown.update(note=note)
         if step == 30:
-            LOGGER.info("a message")
+            LOGGER.info("a [message] longer than the terminal is wide, " + "which is not broken " * 3)
     shown.close()
-    said = screen.getvalue()
-    assert "50/50" in said and "CAMs" in said and "note" in said
-    # the message has a line of its own, and the lines of the log are not shown beside the bar
-    assert "\r\x1b[Ka message\n" in said
-    assert "ETA" not in said
+    said = frames(screen)
+    assert any("CAMs" in frame and "50/50" in frame and "[note]" in frame for frame in said)
+    # the message has a line of its own, and the lines of the log are not printed beside the bar
+    assert "a [message] longer than the terminal is wide, " + "which is not broken " * 3 in said
+    assert "(100 %)" not in screen.getvalue()
     assert notes < 20
     log = (tmp_path / "a.log").read_text()
-    assert "a message" in log and "CAMs: 50/50 (100 %), 20 images/s, ETA 0s, note" in log
+    assert "a [message]" in log and "CAMs: 50/50 (100 %), 20 images/s, ETA 0s, [note]" in log
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+@pytest.mark.parametrize(
+    "note", ["lr 0.1", "classification 0.461 tiles 0.463, lr 0.0028 0.00084, 8.69 images/s"]
+)
+def test_a_bar_keeps_its_width_beside_a_note(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, columns: int, note: str
+) -> None:
+    screen = screen_of(monkeypatch, columns=columns)
+    shown = Progress("shapes/oc", 148, unit="steps")
+    for _ in range(148):
+        clock.now += 0.5
+        shown.update(note=lambda: note)
+    shown.close()
+    drawn = [frame for frame in frames(screen) if "/148" in frame]
+    assert all(len(frame.rstrip("\r")) <= columns for frame in drawn)
+    assert all(len(re.findall("[━╸╺]", frame)) >= max(12, columns // 5 - 1) for frame in drawn)
+    assert all(len(frame) < 50 or note[:5] in frame or "…" in frame for frame in drawn[1:])
+    # it took over a minute, so it stays
+    assert "148/148" in drawn[-1] and screen.getvalue().endswith("\n\x1b[?25h")
+
+
+def test_of_nested_bars_the_inner_one_is_shown(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = screen_of(monkeypatch)
+    outer = Progress("outer", 5)
+    outer.update()
+    for _ in track(range(2), label="inner"):
+        clock.now += 1
+    clock.now += 1
+    outer.update()
+    outer.close()
+    labels = [frame.split()[0] for frame in frames(screen) if frame.strip()]
+    assert [label for label, _ in groupby(labels)] == ["outer", "inner", "outer"]
+    # one line up: to leave it in the end; never because there were two
+    assert screen.getvalue().count("\x1b[1A") <= 1
+
+
+@pytest.mark.parametrize("kind", ["dumb", "unknown"])
+def test_a_terminal_that_moves_no_cursor_gets_lines(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    screen = screen_of(monkeypatch, term=kind)
+    log_to(tmp_path / "a.log")
+    shown = Progress("x", 2)
+    clock.now += 30
+    shown.update(2)
+    assert shown.bar is None and "x: 2/2 (100 %)" in screen.getvalue()
 
 
 def test_one_process_at_a_time_draws_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Jobs side by side share it: who comes second writes lines until the first has gone."""
-    monkeypatch.setattr(terminal, "_held", [])
+    """Jobs side by side share it: the second prints lines until the first has ended, however it ends."""
+    monkeypatch.setattr(bar, "_held", [])
+    monkeypatch.setattr(bar.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TERM", "xterm")
     _, inner = os.openpty()
+    code = (
+        "import os, sys, time\nfrom wsss.progress import Progress\n"
+        "print(Progress('first', 5).bar is not None, flush=True)\n"
+        "if os.fork() == 0:\n    time.sleep(30)\n    os._exit(0)\n"  # as data-loading processes are
+        "time.sleep(30)"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=inner,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    )
+    assert first.stdout is not None
     with open(inner, "w", encoding="utf-8") as screen:
         monkeypatch.setattr(sys, "stderr", screen)
-        other = os.open(os.ttyname(inner), os.O_RDONLY | os.O_NOCTTY)
-        fcntl.flock(other, fcntl.LOCK_EX)
+        assert first.stdout.readline() == "True\n"
         assert Progress("second", 5).bar is None
-        os.close(other)
-        first, nested = Progress("first", 5), Progress("within it", 5)
-        assert first.bar is not None and nested.bar is not None
+        time.sleep(0.5)
+        first.kill()
+        first.wait()
+        second, nested = Progress("second", 5), Progress("within it", 5)
+        assert second.bar is not None and nested.bar is not None
         nested.close()
-        first.close()
-        other = os.open(os.ttyname(inner), os.O_RDONLY | os.O_NOCTTY)
-        with pytest.raises(BlockingIOError):
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.close(other)
+        second.close()
+    os.killpg(first.pid, signal.SIGKILL)
+    bar._held[0].release()
 
 
 @pytest.mark.parametrize(("level", "code"), [("warning", 33), ("error", 31)])
-def test_colours_are_for_terminals_and_can_be_refused(
+def test_colors_are_for_terminals_and_can_be_refused(
     level: str, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     said = {}

@@ -55,7 +55,7 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (checkout / "wsss").symlink_to(REPOSITORY / "wsss")
     scripts = checkout / "workflow" / "scripts"
     scripts.mkdir(parents=True)
-    for script in (REPOSITORY / "workflow" / "scripts").glob("*.py"):
+    for script in (REPOSITORY / "workflow" / "scripts").glob("[!_]*.py"):
         (scripts / script.name).write_text(STUB, encoding="utf-8")
     return checkout
 
@@ -154,7 +154,7 @@ def test_the_plan_says_why(made: Path, stubs: Path, edit: Callable[[str, Any], N
     edit("saliency.crf.iterations", 5)
     status, printed = snakemake(made, "--dry-run", *TARGETS, checkout=stubs)
     assert status == 0, printed
-    job = printed.partition("refines the saliency of train, shard 000")[2].partition("Shell command")[0]
+    job = printed.partition("refine the saliency of train, shard 000")[2].partition("Job ")[0]
     assert "Reason:" in job and "Params have changed since last execution" in job, job
 
 

@@ -13,7 +13,7 @@ from support.rules import RULES
 from wsss.runs.stages import STAGES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SCRIPTS = sorted((REPOSITORY / "workflow" / "scripts").glob("*.py"))
+SCRIPTS = sorted((REPOSITORY / "workflow" / "scripts").glob("[!_]*.py"))
 #: scripts that no rule runs: before all rules, and after
 BESIDE_RULES = {"check_weights", "tabulate_benchmarks"}
 
@@ -74,7 +74,11 @@ def test_the_default_profile_holds_what_is_right_everywhere() -> None:
         *("executor", "latency-wait", "retries", "set-threads", "max-threads"),
     }
     assert not set(profile) & machine_dependent
-    assert profile["rerun-incomplete"] and profile["keep-going"] and profile["printshellcmds"]
+    assert (
+        profile["rerun-incomplete"]
+        and profile["keep-going"]
+        and not set(profile) & {"printshellcmds", "quiet"}
+    )
 
 
 def test_the_slurm_profile_knows_every_rule_by_its_needs() -> None:

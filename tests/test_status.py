@@ -94,7 +94,7 @@ def test_the_command_prints_a_line_per_stage(toy: Toy, capsys: pytest.CaptureFix
     assert said[1].split() == ["oc", "done", "1/1", "1m00s"]
     assert (
         said[-2].startswith("toy: 1 of ")
-        and said[-1] == "go on: snakemake --cores all results/toy/val_miou.txt"
+        and said[-1] == "continue with: snakemake --cores all results/toy/val_miou.txt"
     )
     record(toy, "train_oc", "oc", state="failed")
     write_text(HOME / "logs" / "train_oc.log", "error: image 7 is broken\n")

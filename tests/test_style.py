@@ -12,7 +12,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LIBRARY = sorted((REPOSITORY / "wsss").rglob("*.py"))
-SCRIPTS = sorted((REPOSITORY / "workflow" / "scripts").glob("*.py"))
+SCRIPTS = sorted((REPOSITORY / "workflow" / "scripts").glob("[!_]*.py"))
 RULES = sorted([*(REPOSITORY / "rules").glob("*.smk"), *REPOSITORY.glob("Snakefile")])
 
 LONGEST_MODULE = 250

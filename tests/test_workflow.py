@@ -154,7 +154,7 @@ def test_shards_were_made_side_by_side(made: Path) -> None:
 def test_commands_are_what_anyone_can_type(copy: Path) -> None:
     """What `-p` prints makes the output again, by hand; in the checkout even without PYTHONPATH."""
     output = copy / "results" / "tiny" / "metrics" / "cams.json"
-    printed = snakemake(copy, "--dry-run", "--forcerun", "evaluate_cams", "--", *TARGETS)[1]
+    printed = snakemake(copy, "--dry-run", "-p", "--forcerun", "evaluate_cams", "--", *TARGETS)[1]
     line = re.search(r"^Shell command: (.*scripts\.evaluate_cams .*)$", printed, re.MULTILINE)
     assert line
     python = Path(sys.executable).parent

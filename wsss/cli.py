@@ -1,4 +1,4 @@
-"""`wsss`: what people do by hand around the workflow, one subcommand each."""
+"""Commands around the workflow: set up a run, import and export, predict, report."""
 
 import argparse
 import os
@@ -6,9 +6,9 @@ import sys
 from importlib import import_module
 
 from wsss.errors import UserError
-from wsss.terminal import coloured
+from wsss.progress import print_styled
 
-#: subcommand -> its module, loaded for its arguments' sake only when it is called or help is asked for
+#: subcommand -> its module, imported only when it is called or help is asked for
 COMMANDS: dict[str, str] = {
     "compare": "wsss.commands.compare",
     "doctor": "wsss.commands.doctor",
@@ -22,23 +22,23 @@ COMMANDS: dict[str, str] = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand; returns its exit status. A mistake of the user is a message and status 1."""
-    given = sys.argv[1:] if argv is None else argv
+    """Run one subcommand and return its exit status. For a mistake of the user that is 1, after a message."""
+    words = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="wsss", description=__doc__, allow_abbrev=False)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    # Only the one that is called is loaded: torch takes seconds.
-    for name in [name for name in COMMANDS if name in given[:1]] or COMMANDS:
+    # Only the one that is called is imported: torch takes seconds.
+    for name in [name for name in COMMANDS if name in words[:1]] or COMMANDS:
         module = import_module(COMMANDS[name])
         subparser = subparsers.add_parser(
             name, help=module.HELP, description=module.__doc__, allow_abbrev=False
         )
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
-    arguments = parser.parse_args(given)
+    arguments = parser.parse_args(words)
     try:
         return int(arguments.run(arguments))
     except UserError as error:
-        print(coloured(f"error: {error}", "red", sys.stderr), file=sys.stderr)
+        print_styled(f"error: {error}", "red", sys.stderr)
         return error.EXIT_STATUS
     except KeyboardInterrupt:
         return 130

@@ -100,6 +100,6 @@ def said_by(snakemake_printed: str) -> str:
     """What concerns the user in what Snakemake prints: messages of ours and its own of what has failed."""
     ours = re.findall(r"^error: .*(?:\n  .*)*", snakemake_printed, re.MULTILINE)
     its = re.findall(
-        r"^(?:Error in rule \w+|Exiting because .*|Removing output .*)", snakemake_printed, re.MULTILINE
+        r"^(?:\[\S+ \S+ (rule \w+ failed)|a job was ended by .*)", snakemake_printed, re.MULTILINE
     )
     return " … ".join([*ours, *its])

@@ -19,7 +19,7 @@ from wsss.errors import PeerLost, Preempted, UserError
 from wsss.machine.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
 from wsss.machine.nodes import this_node
 from wsss.machine.shares import Shares
-from wsss.progress import LOGGER, log_to
+from wsss.progress import LOGGER, log_end, log_to
 from wsss.runs.jobs import Record, cpu
 from wsss.runs.run import Run, load_run
 from wsss.runs.stages import parse_section
@@ -157,6 +157,8 @@ def run_step(
     `machine.gpus`, each in a process of its own that shares the batch, on each of `machine.nodes`. Where
     there are none, it is as many processes as `machine.processes`.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see workflow/scripts/__init__.py
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     log_to(arguments.log, rank=launched_by())
     record = Record(arguments.log if launched_by() is None else None)
     status = _status(stage, work, arguments, devices, record)
@@ -194,10 +196,10 @@ def _status(
         LOGGER.error("error: %s", error)
         return UserError.EXIT_STATUS
     except (Preempted, PeerLost) as ended:
-        LOGGER.info("%s", ended)
+        log_end(str(ended))
         return ended.EXIT_STATUS
     except KeyboardInterrupt:
-        LOGGER.warning("%s: interrupted", stage)
+        log_end(f"{stage}: interrupted")
         return 128 + signal.SIGINT
     except Exception as error:
         if disk_is_full(error):
