@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from snakemake.logging import LoggerManager
 from snakemake_interface_logger_plugins.common import LogEvent
-from test_workflow import REPOSITORY, command, write_run
+from support.workflow import REPOSITORY, command, write_run
 
 from wsss.runs.terminal import TAIL, JobLines, install
 

@@ -99,7 +99,5 @@ def save_mask(root: Path, name: str, mask: np.ndarray) -> Path:
 def said_by(snakemake_printed: str) -> str:
     """What concerns the user in what Snakemake prints: messages of ours and its own of what has failed."""
     ours = re.findall(r"^error: .*(?:\n  .*)*", snakemake_printed, re.MULTILINE)
-    its = re.findall(
-        r"^(?:\[\S+ \S+ (rule \w+ failed)|a job was ended by .*)", snakemake_printed, re.MULTILINE
-    )
+    its = re.findall(r"rule \w+ failed|a job was ended by \w+", snakemake_printed)
     return " … ".join([*ours, *its])

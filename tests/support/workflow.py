@@ -118,7 +118,7 @@ WHOLE: dict[str, Any] = {
 
 def commands(directory: Path, *targets: str) -> list[str]:
     """What Snakemake would run, in order."""
-    status, printed = snakemake(directory, "--dry-run", *targets)
+    status, printed = snakemake(directory, "--dry-run", "--printshellcmds", "--", *targets)
     assert status == 0, printed
     return re.findall(r"^Shell command: (.*)$", printed, re.MULTILINE)
 
