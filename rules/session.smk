@@ -16,8 +16,8 @@ def discard_retained(but: list[str]) -> None:
 
 
 # A terminal shows what a person needs; a dry-run, and a job's own Snakemake on a cluster, say everything.
-if workflow.is_main_process and not workflow.dryrun and not workflow.output_settings.verbose:
-    install(workflow.logger_manager, local=workflow.local_exec)
+if workflow.is_main_process and not (workflow.output_settings.dryrun or workflow.output_settings.verbose):
+    install(workflow.logger_manager, local=lambda: workflow.local_exec)
 
 # A mistake in a configuration has to stop before anything is planned.
 if workflow.is_main_process:

@@ -146,7 +146,7 @@ def test_what_was_fetched_is_told(made: tuple[Path, Path, Server]) -> None:
     assert second["known"] == "new"
     assert second["sha256"] == hashlib.sha256(server.files["benchmark.tgz"]).hexdigest()
     log = (directory / "results" / "voc12" / "logs" / "fetch_data.log").read_text()
-    assert "benchmark.tgz: config/archives/voc12.yaml gives no SHA-256" in log and second["sha256"] in log
+    assert "benchmark.tgz: config/archives/voc12.yaml has no SHA-256" in log and second["sha256"] in log
 
 
 def test_a_second_run_does_nothing(made: tuple[Path, Path, Server]) -> None:

@@ -40,7 +40,7 @@ def test_a_file_is_fetched_once(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tag", ["", '"a"'])
-def test_what_was_cut_goes_on_where_it_was(server: Server, tmp_path: Path, tag: str) -> None:
+def test_an_interrupted_download_resumes(server: Server, tmp_path: Path, tag: str) -> None:
     server.cut_after, server.cuts, server.tags = 700_000, 4, {"data.zip": tag}
     assert fetch(server, tmp_path, sha256=SHA256).size == len(CONTENT)
     assert server.asked == ["", *(f"bytes={700_000 * part}-" for part in (1, 2, 3, 4))]
@@ -113,7 +113,7 @@ def test_an_overloaded_server_is_asked_again(server: Server, tmp_path: Path) -> 
 def test_a_server_that_gives_nothing_ends_it_and_the_part_stays(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data.zip.part").write_bytes(CONTENT[:1000])
     server.answers = [503] * 100
-    with pytest.raises(UserError, match=f"503 .*, {ATTEMPTS} times in a row; 1000 bytes of it are in .*part"):
+    with pytest.raises(UserError, match=f"503 .*, {ATTEMPTS} times in a row; 1000 bytes are kept in .*part"):
         fetch(server, tmp_path)
     assert len(server.asked) == ATTEMPTS
     server.answers = []

@@ -27,7 +27,7 @@ class Screen:
     """What a handler prints."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *, local: bool) -> None:
-        self.capsys, self.handler = capsys, JobLines(local=local)
+        self.capsys, self.handler = capsys, JobLines(local=lambda: local)
 
     def said(self, message: str | None, event: LogEvent | None = None, **values: Any) -> list[str]:
         """The lines of one message, without the time."""
@@ -73,7 +73,7 @@ def test_a_failure_names_the_job_and_its_log(screen: Screen, tmp_path: Path) -> 
     failed = f"RuleException:\nCalledProcessError in file \"/x/priors.smk\", line 3:\nCommand '{COMMAND}' "
     assert screen.said(f"{failed}returned non-zero exit status 1.", LogEvent.ERROR) == []
     values: dict[str, Any] = {"rule_name": "train_oc", "jobid": 4, "log": [str(log)], "shellcmd": COMMAND}
-    local = screen.handler.local
+    local = screen.handler.local()
     reason = None if local else "SLURM-job '28' failed"
     lines = screen.said("Error in rule", LogEvent.JOB_ERROR, rule_msg=reason, **values)
     assert lines[0] == "[time] [0/0] rule train_oc failed (voc12: train the ordinary classifier)"
@@ -119,7 +119,7 @@ def test_commands_and_reasons_are_in_the_log(
     logger.propagate = False
     manager = LoggerManager(logger, Settings(printshellcmds=asked))
     manager.setup_logfile(tmp_path)
-    install(manager, local=True)
+    install(manager, local=lambda: True)
     values: dict[str, Any] = dict.fromkeys(("local", "is_checkpoint"), False)
     values |= {"jobid": 4, "rule_msg": "make it", "reason": "Missing output files"}
     logger.info("Rule", extra={"event": LogEvent.JOB_INFO, **values})

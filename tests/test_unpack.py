@@ -54,7 +54,7 @@ def test_what_is_wanted_goes_where_it_is_wanted(tmp_path: Path, make: Maker) -> 
     files = {"kit/VOC/x": b"1", "kit/VOC/y/z": b"2", "kit/VOCxx/u": b"3", "kit/other": b"4"}
     unpack(make(tmp_path, files), tmp_path / "out", {"kit/VOC": "."})
     assert written(tmp_path / "out") == {"x": b"1", "y/z": b"2"}
-    with pytest.raises(UserError, match="has nothing in kit/nowhere; is it another archive"):
+    with pytest.raises(UserError, match="has nothing in kit/nowhere; is it the right archive"):
         unpack(tmp_path / make(tmp_path, files), tmp_path / "again", {"kit/nowhere": "there"})
 
 

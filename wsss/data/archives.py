@@ -1,16 +1,16 @@
-"""From the official archives to the root of a data set: fetched, checked, unpacked; nothing if it is there.
+"""Download a data set's official archives, check them and unpack them to its root, unless it exists.
 
-Which archives, a YAML file says (config/archives/). Where it gives no SHA-256, the one of the first
-download is written beside the root, and every later one has to be the same.
+A YAML file in config/archives/ lists the archives. Where it has no SHA-256, that of the first download is
+recorded beside the root, and every later download must match it.
 """
 
-import fcntl
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
 from wsss.config import Section
@@ -21,12 +21,12 @@ from wsss.errors import UserError
 from wsss.progress import LOGGER
 from wsss.store.files import is_there, read_json, write_json
 
-#: of an archive that no SHA-256 is known of, neither given nor recorded
+#: of an archive whose SHA-256 is neither in the list nor recorded
 NEW = "new"
 
 
 class Archive(Section):
-    """An archive of a data set: where it is, what it must be, and what of it goes where under the root."""
+    """An archive of a data set: its address, size and SHA-256, and which of its directories go where."""
 
     url: str = Field(pattern=r"^https?://[^/]+/(.*/)?[A-Za-z0-9_][A-Za-z0-9._-]*$")
     bytes: int | None = Field(None, ge=1)
@@ -46,7 +46,7 @@ class Archives(Section):
 
 
 def read_archives(path: Path) -> tuple[Archive, ...]:
-    """Read which archives a data set has. Raises UserError naming file, key, and what is wrong."""
+    """Read the list of a data set's archives. Raises UserError naming file, key and fault."""
     try:
         found = Archives.model_validate(read_document(path).values).archives
     except ValidationError as error:
@@ -63,11 +63,11 @@ def read_archives(path: Path) -> tuple[Archive, ...]:
 def fetch_archives(
     listed: Path, root: Path, *, wait: float = WAIT, progress: bool = True
 ) -> list[dict[str, Any]]:
-    """Fetch and unpack the archives that `listed` names, such that `root` appears when it is whole.
+    """Download and unpack the archives that `listed` names; `root` appears when it is complete.
 
-    A root that has something in it is left as it is. Until all is unpacked, archives lie beside the root,
-    so that a call that was killed goes on where it was. Returns url, size and SHA-256 of each archive, and
-    whether the SHA-256 was `given`, `recorded` earlier, or is `new`; nothing when nothing was done.
+    A root that is not empty stays as it is. Until all is unpacked, the archives are kept beside the root, so
+    that an interrupted call resumes. Returns url, size and SHA-256 of each archive, and whether the SHA-256
+    was `given`, `recorded` earlier, or is `new`; an empty list when nothing was done.
     """
     archives, root = read_archives(listed), root.resolve()
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def fetch_archives(
     record = root.with_name(f"{root.name}.archives.json")
     with _alone(root):
         if is_there(root):
-            LOGGER.info("%s is there; nothing is fetched", root)
+            LOGGER.info("%s exists; nothing is downloaded", root)
             return []
         seen = read_json(record) if record.is_file() else {}
         made = [_fetch(archive, store, seen, wait, progress) for archive in archives]
@@ -84,13 +84,13 @@ def fetch_archives(
             try:
                 unpack(store / archive.name, part, archive.unpack, progress=progress)
             except UserError:
-                if about["known"] == NEW:  # nobody vouches for it: it may be a page that says sorry
+                if about["known"] == NEW:  # it may be an error page
                     (store / archive.name).unlink()
                 raise
         _record(record, listed, seen, made)
         part.rename(root)
         shutil.rmtree(store)
-    LOGGER.info("%s: %d archives unpacked, and removed", root, len(made))
+    LOGGER.info("%s: unpacked %d archives and removed them", root, len(made))
     return made
 
 
@@ -110,24 +110,23 @@ def _fetch(
 
 
 def _record(record: Path, listed: Path, seen: Mapping[str, str], made: Sequence[Mapping[str, Any]]) -> None:
-    """Keep the SHA-256 of what is seen for the first time, and say so."""
+    """Record the SHA-256 of archives that were downloaded for the first time, with a warning."""
     new = {about["url"]: about["sha256"] for about in made if about["known"] == NEW}
     if new:
         write_json(record, {**seen, **new})
     for url, sha256 in new.items():
         LOGGER.warning(
-            "%s: %s gives no SHA-256; this file's, %s, is now recorded in %s, and any later download must "
-            "match. Compare it with one that you trust",
+            "%s: %s has no SHA-256 for it; that of the downloaded file, %s, is recorded in %s, and later "
+            "downloads must match it. Compare it with a trusted source",
             *(url, listed, sha256, record),
         )
 
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """One process at a time fetches to a root; the lock goes with the process, however it ends."""
-    with open(root.with_name(f".{root.name}.lock"), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{root}: another process is fetching it; wait for that one") from None
-        yield
+    """Let one process at a time download to a root. The lock ends with the process, however that ends."""
+    try:
+        with FileLock(root.with_name(f".{root.name}.lock"), blocking=False, fallback_to_soft=False):
+            yield
+    except Timeout:
+        raise UserError(f"{root}: another process is downloading it; wait until it has ended") from None

@@ -9,7 +9,7 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,11 @@ INTERRUPTED, ENDS = (
 TAIL = 15
 
 
-def install(manager: Any, *, local: bool) -> None:
+def install(manager: Any, *, local: Callable[[], bool]) -> None:
     """Replace Snakemake's handler for the terminal by `JobLines`, and have the commands in its log.
 
     Where a logger plugin writes to the terminal, that stays. manager: Snakemake's `workflow.logger_manager`.
-    local: whether jobs run on this machine, and so print their own errors.
+    local: tells, once jobs run, whether they do so on this machine, and so print their own errors.
     """
     for file in manager.logfile_handlers:
         for known in file.filters:
@@ -53,7 +53,7 @@ def install(manager: Any, *, local: bool) -> None:
 class JobLines(TerminalHandler):
     """Formats Snakemake's events for people. local: see `install`."""
 
-    def __init__(self, *, local: bool) -> None:
+    def __init__(self, *, local: Callable[[], bool]) -> None:
         super().__init__()
         self.local = local
         self.done = self.total = 0
@@ -107,7 +107,7 @@ class JobLines(TerminalHandler):
             yield f"    {reason}"
         for log in logs:
             yield f"    log: {log}"
-            yield from (f"    | {line}" for line in ([] if self.local else _tail(Path(log))))
+            yield from (f"    | {line}" for line in ([] if self.local() else _tail(Path(log))))
 
 
 def _tail(path: Path) -> list[str]:

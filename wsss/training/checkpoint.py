@@ -5,12 +5,12 @@ of its configuration, and a lock keeps two trainings (say, the orphan of a kille
 from writing to one directory.
 """
 
-import fcntl
 import os
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from wsss.errors import UserError
 from wsss.progress import LOGGER
@@ -29,20 +29,18 @@ class Checkpoints:
     def __init__(self, directory: str | Path, digest: str) -> None:
         self.directory, self.digest = Path(directory), digest
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._lock: IO[str] | None = None
+        # A lock that is a file's existence would outlive a killed training.
+        self._lock = FileLock(self.directory / "lock", fallback_to_soft=False)
 
     def lock(self) -> None:
         """Lock the directory until `unlock` or the end of this process, however it ends.
 
         Raises UserError when another training holds the lock.
         """
-        lock = open(self.directory / "lock", "a+", encoding="utf-8")  # noqa: SIM115 held until the end
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            lock.close()
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            holder = Path(self._lock.lock_file).read_text(encoding="utf-8").strip() or "unknown"
             raise UserError(
                 f"{self.directory}: another training writes to this directory (process {holder}). "
                 "Wait for it or stop it, then start again."
@@ -53,19 +51,12 @@ class Checkpoints:
                 self.directory,
                 error.strerror,
             )
-        # Data-loading processes outlive a killed training by seconds and must not keep its lock.
-        os.register_at_fork(after_in_child=lock.close)
-        lock.truncate(0)
-        lock.write(f"{os.getpid()} on {os.uname().nodename}")
-        lock.flush()
-        self._lock = lock
+        Path(self._lock.lock_file).write_text(f"{os.getpid()} on {os.uname().nodename}", encoding="utf-8")
         remove_parts(self.directory)
 
     def unlock(self) -> None:
         """Release the lock."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.release()
 
     def save(self, step: int, state: dict[str, Any]) -> Path:
         """Write the state after micro-step `step` and delete all but the newest checkpoints.
