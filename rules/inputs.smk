@@ -41,21 +41,17 @@ def scores_of_chain(wildcards) -> list[str]:
     return [str(path) for path in metrics_files(run_named(wildcards.run)).values()]
 
 
-def shown_of(stage: str):
-    """The outputs of a stage for the images that the report shows, which are those of the validation split.
+def pictures_of_run(wildcards) -> list[str]:
+    """The maps that the report's gallery shows before the masks, all shards of the validation split.
 
-    A run without the stage has none; nor has one whose validation images have no labels, or that imports maps
-    without theirs.
+    There are none where its images have no labels, nor of maps that the run imports without it.
     """
-
-    def paths(wildcards) -> list[str]:
-        run = run_named(wildcards.run)
-        name, data = final_saliency(run.config) if stage == "saliency" else stage, run.config.dataset
-        if name not in stages(run) or not data.val_labels or not has_maps(run, name, data.val):
-            return []
-        return shards_of(name, "val")(wildcards)
-
-    return paths
+    run = run_named(wildcards.run)
+    data = run.config.dataset
+    shown = [name for name in pictured(run) if data.val_labels and has_maps(run, name, data.val)]
+    return [
+        path for name in shown if STAGES[name].split != "val" for path in shards_of(name, "val")(wildcards)
+    ]
 
 
 def courses_of_run(wildcards) -> list[str]:

@@ -194,11 +194,7 @@ rule report_chain:
 rule report:
     input:
         index=output_of("index", "val"),
-        cams=shown_of("cams"),
-        saliency=shown_of("saliency"),
-        affinity_labels=shown_of("affinity_labels"),
-        walks=shown_of("walks"),
-        pseudo_labels=shown_of("pseudo_labels"),
+        maps=pictures_of_run,
         masks=shards_of("masks", "val"),
         metrics=scores_of_chain,
         trainings=courses_of_run,
@@ -225,7 +221,6 @@ rule report:
         "{wildcards.run}: write the report page"
     shell:
         "python -m workflow.scripts.report --run {wildcards.run} --config {params.config:q}"
-        " --threads {threads} --log {log} --index {input.index} --cams {input.cams}"
-        " --saliency {input.saliency} --affinity-labels {input.affinity_labels} --walks {input.walks}"
-        " --pseudo-labels {input.pseudo_labels} --masks {input.masks} --metrics {input.metrics}"
-        " --trainings {input.trainings} --chain {input.chain} --out {output.page} --images {output.images}"
+        " --threads {threads} --log {log} --index {input.index} --maps {input.maps}"
+        " --masks {input.masks} --metrics {input.metrics} --trainings {input.trainings} --chain {input.chain}"
+        " --out {output.page} --images {output.images}"

@@ -1,17 +1,21 @@
 # What happens around the jobs: before anything is planned, before the first job starts, and at the end.
 
 
+# The trainings by their rules.
+TRAININGS = {stage.rule: name for name, stage in STAGES.items() if stage.kind == "training"}
+
+
 def trainings_to_come() -> list[str]:
     """The trainings among the planned jobs, as run/stage."""
-    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name.startswith("train_")]
-    return sorted(f"{job.wildcards.run}/{job.rule.name.removeprefix('train_')}" for job in jobs)
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in TRAININGS]
+    return sorted(f"{job.wildcards.run}/{TRAININGS[job.rule.name]}" for job in jobs)
 
 
 def discard_retained(but: list[str]) -> None:
     """Delete the retained outputs of trainings that this workflow has recorded: all `but` these run/stage."""
     for job in workflow.dag.jobs:
-        run, stage = job.wildcards.get("run"), job.rule.name.removeprefix("train_")
-        if job.rule.name.startswith("train_") and f"{run}/{stage}" not in but:
+        run, stage = job.wildcards.get("run"), TRAININGS.get(job.rule.name)
+        if stage and f"{run}/{stage}" not in but:
             discard(Path("results", run), stage)
 
 

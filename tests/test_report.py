@@ -77,7 +77,7 @@ def test_an_upper_bound_has_a_page_of_little(toy: Toy) -> None:
     write_text("config/toy.yaml", json.dumps(config))
     toy.run = load_run("toy")
     masks = next(path for path in files["metrics"] if path.name.startswith("masks"))
-    none = {name: [] for name in ("cams", "saliency", "affinity_labels", "walks", "pseudo_labels")}
+    none: dict[str, list[Path]] = {"maps": []}
     write_json(masks, read_json(masks) | {"digest": toy.run.digest("masks")})
     shard = files["masks"][0] / "shard.json"
     write_json(shard, json.loads(shard.read_text()) | {"digest": toy.run.digest("masks")})

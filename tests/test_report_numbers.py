@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.chain import Toy
 from support.images import CLASSES
-from support.report import HOME, RESULTS, Page, origin, report_files, report_page, resolved, series
+from support.report import RESULTS, Page, origin, report_files, report_page, resolved, series
 
 from wsss.data.palette import read_mask
 from wsss.progress import duration
@@ -128,7 +128,7 @@ def test_the_chosen_points_are_on_their_curves(toy: Toy) -> None:
 
 def test_what_pictures_are_told_to_show_is_there(toy: Toy, page: Page) -> None:
     told = {about["aria-label"] for tag, about in page.tags if tag == "button" and "aria-label" in about}
-    masks = LabelShard(HOME / "masks")
+    masks = LabelShard(toy.run.output("masks", "val", "000"))
     for record in toy.index:
         assert record.mask is not None
         mask, final = read_mask(record.mask), masks[record.id]

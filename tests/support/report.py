@@ -31,9 +31,10 @@ HOME = RESULTS / "toy"
 
 def report_files(toy: Toy) -> dict[str, Any]:
     """Make what a report of the run `toy` reads; its training images are its validation images, too."""
-    shards = {"cams": [make_cams(HOME / "cams.safetensors", toy.index, toy.run.digest("cams"))]}
+    shards = {"cams": [make_cams(_shard(toy, "cams"), toy.index, toy.run.digest("cams"))]}
     shards["walks"] = [_walks(toy)]
-    shards["saliency"] = [make_masks(HOME / "saliency", toy.index, toy.run.digest("saliency_crf"))]
+    masks = make_masks(_shard(toy, "saliency_crf"), toy.index, toy.run.digest("saliency_crf"))
+    shards["saliency_crf"] = [masks]
     for stage, last in (("affinity_labels", 255), ("pseudo_labels", 2), ("masks", 1)):
         shards[stage] = [_labels(toy, stage, last)]
     files = _metrics(toy, shards)
@@ -43,7 +44,9 @@ def report_files(toy: Toy) -> dict[str, Any]:
         write_csv(path, [columns, {**columns, "epoch": 1.0, "loss/tiles": 1.25, "val/miou": 55.5}])
     chain = HOME / "metrics" / "chain.csv"
     write_chain(chain, toy.run, files)
-    return {"metrics": files, "trainings": trainings, "chain": chain, **shards}
+    masks = shards.pop("masks")
+    maps = [path for paths in shards.values() for path in paths]
+    return {"metrics": files, "trainings": trainings, "chain": chain, "maps": maps, "masks": masks}
 
 
 def report_page(toy: Toy) -> Path:
@@ -58,6 +61,10 @@ def write_report(toy: Toy, files: dict[str, Any]) -> Path:
     return page
 
 
+def _shard(toy: Toy, stage: str) -> Path:
+    return toy.run.output(stage, "val", "000")
+
+
 def _walks(toy: Toy) -> Path:
     maps = []
     for record, size in zip(toy.index, SIZES, strict=True):
@@ -65,8 +72,8 @@ def _walks(toy: Toy) -> Path:
         array = np.zeros((len(keys) - 1, size[0] // 4, size[1] // 4), np.float32)
         array[..., 3:9, 3:10] = np.linspace(0.2, 1, 7)
         maps.append(WalkMaps(record.id, size, keys, {1.0: array}))
-    write_shard(HOME / "walks.safetensors", maps, digest=toy.run.digest("walks"))
-    return HOME / "walks.safetensors"
+    write_shard(_shard(toy, "walks"), maps, digest=toy.run.digest("walks"))
+    return _shard(toy, "walks")
 
 
 def _labels(toy: Toy, stage: str, last: int) -> Path:
@@ -78,8 +85,8 @@ def _labels(toy: Toy, stage: str, last: int) -> Path:
         mask[mask == 255] = 0
         mask[:, -6:] = last
         made.append((record.id, mask))
-    write_label_shard(HOME / stage, made, digest=toy.run.digest(stage), palette=voc_palette())
-    return HOME / stage
+    write_label_shard(_shard(toy, stage), made, digest=toy.run.digest(stage), palette=voc_palette())
+    return _shard(toy, stage)
 
 
 def _metrics(toy: Toy, shards: dict[str, list[Path]]) -> list[Path]:
@@ -88,7 +95,7 @@ def _metrics(toy: Toy, shards: dict[str, list[Path]]) -> list[Path]:
         name: (f"{name}_metrics", evaluate_scores(shards[name], toy.index, thresholds=thresholds, kind=kind))
         for name, kind in {"cams": CAMS, "walks": WALKS}.items()
     }
-    kinds = {"crf": shards["saliency"]}
+    kinds = {"crf": shards["saliency_crf"]}
     scored = score_saliency(kinds, shards["cams"], toy.index, thresholds=thresholds, progress=False)
     found["saliency"] = "saliency_metrics", {"kinds": list(kinds), **scored}
     for stage, split in (("affinity_labels", "train"), ("pseudo_labels", "train"), ("masks", "val")):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from wsss.figures.curves import saliency_curve
 from wsss.figures.saliency import saliency_sheet
+from wsss.runs.stages import SALIENCY
 from wsss.runs.step import Step, parser, run_step
 
 
@@ -11,14 +12,14 @@ def draw_saliency(step: Step) -> None:
     """Write the sheet and the curve."""
     files = step.arguments
     index, metrics = step.read_index(files.index), step.read_metrics(files.metrics)
-    maps = {"c2am": files.c2am, "crf": files.crf, "poolnet": files.poolnet}
+    maps = {kind: getattr(files, kind) for kind in SALIENCY}
     saliency_sheet(files.out, index, maps, metrics)
     saliency_curve(files.curve, metrics)
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__, "index")
-    for kind in ("c2am", "crf", "poolnet"):
+    for kind in SALIENCY:
         meaning = "all shards of these maps, if they are scored"
         arguments.add_argument(f"--{kind}", required=True, type=Path, nargs="*", help=meaning)
     arguments.add_argument("--metrics", required=True, type=Path, help="metrics of the saliency, JSON")

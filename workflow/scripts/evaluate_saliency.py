@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from wsss.evaluation.saliency import STAGES_OF_KINDS, score_saliency
-from wsss.inference.saliency_maps import open_saliency
+from wsss.evaluation.saliency import score_saliency
 from wsss.inference.shards import evaluation_options, open_shards
 from wsss.progress import LOGGER
+from wsss.runs.stages import SALIENCY, STAGES
 from wsss.runs.step import Step, parser, run_step
 from wsss.store.cams import CamShard
 from wsss.store.files import write_csv
+from wsss.store.shards import SHARDS
 
 
 def evaluate_saliency(step: Step) -> None:
@@ -16,9 +17,9 @@ def evaluate_saliency(step: Step) -> None:
     files = step.arguments
     index = step.read_index(files.index)
     open_shards(step, "cams", CamShard, files.cams, index.masked)
-    kinds = {kind: shards for kind in STAGES_OF_KINDS if (shards := getattr(files, kind))}
+    kinds = {kind: shards for kind in SALIENCY if (shards := getattr(files, kind))}
     for kind, shards in kinds.items():
-        open_shards(step, STAGES_OF_KINDS[kind], open_saliency, shards, index.masked)
+        open_shards(step, SALIENCY[kind], SHARDS[STAGES[SALIENCY[kind]].shards], shards, index.masked)
     running = evaluation_options(step)
     scores = score_saliency(kinds, files.cams, index, thresholds=step.section.thresholds, **running)
     for kind in kinds:
@@ -30,7 +31,7 @@ def evaluate_saliency(step: Step) -> None:
 
 if __name__ == "__main__":
     arguments = parser(__doc__, "index")
-    for maps in ("cams", *STAGES_OF_KINDS):
+    for maps in ("cams", *SALIENCY):
         arguments.add_argument(f"--{maps}", required=True, type=Path, nargs="*", help="all shards")
     arguments.add_argument("--out", required=True, type=Path, help="metrics, JSON")
     arguments.add_argument("--curve", required=True, type=Path, help="mIoU at every threshold, CSV")

@@ -21,8 +21,6 @@ from wsss.metrics import IGNORE, ConfusionMatrix, SaliencyScore, ThresholdSweep
 from wsss.progress import Progress
 from wsss.store.cams import CamShard
 
-#: by the kind of saliency, the stage that makes its maps
-STAGES_OF_KINDS = {"c2am": "c2am_maps", "crf": "saliency_crf", "poolnet": "saliency"}
 #: names of the two classes of saliency
 KINDS_OF_PIXELS = ("background", "object")
 

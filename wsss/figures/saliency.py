@@ -12,12 +12,12 @@ from wsss.data.palette import read_mask
 from wsss.figures.overlay import coloured, heat, legend
 from wsss.figures.sheet import Row, resize, resize_labels, size_within, write_sheet
 from wsss.inference.saliency_maps import SaliencyShard, open_saliency, saliency_of
-from wsss.runs.stages import STAGES
+from wsss.runs.stages import SALIENCY, STAGES
 
 #: images on a sheet, and the longest side of one picture, px
 SHOWN, SIDE = 8, 256
-#: the heading of each kind of saliency, by its key in the metrics file
-HEADINGS = {stage.metrics_key: stage.title for stage in STAGES.values() if stage.scored_as == "saliency"}
+#: the heading of each kind of saliency
+HEADINGS = {kind: STAGES[stage].title for kind, stage in SALIENCY.items()}
 
 
 def saliency_sheet(

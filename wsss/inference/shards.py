@@ -1,6 +1,6 @@
 """Opens the shards that a step reads, and checks that they match its run and hold every image."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,16 +12,16 @@ from wsss.machine.devices import torch_device
 from wsss.models import Classifier
 from wsss.progress import track
 from wsss.runs.choices import final_saliency
+from wsss.runs.stages import STAGES
 from wsss.runs.step import Step
-from wsss.store.cams import ActivationShard, CamShard
 from wsss.store.label_maps import LabelShard
 from wsss.store.networks import Header, Net, load_network
-from wsss.store.walks import WalkShard
+from wsss.store.shards import AnyShard
 
 SHOWN_IDS = 20
 
 Item = TypeVar("Item")
-Shard = TypeVar("Shard", bound=CamShard | ActivationShard | WalkShard | LabelShard)
+Shard = TypeVar("Shard", bound=AnyShard)
 
 
 def open_network(
@@ -89,13 +89,16 @@ def track_shard(step: Step, what: str, maps: Iterable[Item], index: Index) -> It
 
 
 def open_shards(
-    step: Step, stage: str, kind: Callable[[Path], Shard], paths: Sequence[Path], records: Iterable[Record]
+    step: Step, stage: str, kind: type[Shard], paths: Sequence[Path], records: Iterable[Record]
 ) -> dict[str, Shard]:
     """By image id, the shard that holds its map.
 
-    stage: that makes the shards. kind: opens one. records: images that must be there. Raises UserError for a
-    shard of another configuration, and naming the images that are in none.
+    stage: that makes the shards. kind: class of these shards. records: images that must be there. Raises
+    UserError for a shard of another configuration, and naming the images that are in none; TypeError for
+    another class than the stage writes.
     """
+    if kind.__name__ != STAGES[stage].shards:
+        raise TypeError(f"{stage} writes {STAGES[stage].shards}, which no {kind.__name__} reads")
     holder: dict[str, Shard] = {}
     for path in paths:
         shard = kind(path)

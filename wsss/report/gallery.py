@@ -10,14 +10,19 @@ import numpy as np
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
+from wsss.errors import UserError
+from wsss.inference.saliency_maps import saliency_of
 from wsss.inference.shards import open_shards
 from wsss.metrics import IGNORE
 from wsss.report import pictures
+from wsss.report.choose import choose_images
 from wsss.report.numbers import Number, Source
-from wsss.runs.choices import final_saliency
+from wsss.runs.run import pictured
+from wsss.runs.stages import STAGES
 from wsss.runs.step import Step
 from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
+from wsss.store.shards import SHARDS, AnyShard
 from wsss.store.walks import WalkShard
 
 #: least part of an image that a region has whose class is named in the picture, and the most of one class
@@ -26,48 +31,28 @@ NAMED, MOST_NAMED = 0.006, 3
 EDGE = 10.0
 
 
-#: the maps that a gallery may show, and what their files are
-MAPS = {
-    "cams": "all shards of the CAMs of the validation split, if there are any",
-    "saliency": "all shards of its saliency, if there are any",
-    "affinity_labels": "all shards of its affinity labels, if there are any",
-    "walks": "all shards of its walked CAMs, if there are any",
-    "pseudo_labels": "all shards of its pseudo labels, if there are any",
-    "masks": "all shards of its masks",
-}
+#: by stage and image id, the shards of the maps that a gallery shows before the masks
+GalleryMaps = Mapping[str, Mapping[str, AnyShard]]
 
 
-@dataclass(frozen=True)
-class Shards:
-    """By image id, the shard that holds its maps; empty where a run has none of them."""
+def open_maps(step: Step, paths: Sequence[Path], index: Index) -> GalleryMaps:
+    """Open the maps of all images that a gallery may show before the masks.
 
-    cams: Mapping[str, CamShard]
-    saliency: Mapping[str, LabelShard]
-    affinity_labels: Mapping[str, LabelShard]
-    walks: Mapping[str, WalkShard]
-    pseudo_labels: Mapping[str, LabelShard]
-    masks: Mapping[str, LabelShard]
-
-
-def open_maps(step: Step, files: Mapping[str, Sequence[Path]], index: Index) -> Shards:
-    """Open the maps of all images that a gallery may show.
-
-    files: the shards of each of `MAPS`. Raises UserError as `open_shards`.
+    paths: of shards, `<stage>/<split>/<shard>` within the directory of a run, of stages that are `pictured`.
+    Raises UserError for those of any other stage, and as `open_shards`.
     """
     # Images with a mask, which are scored; without any masks every image may be shown.
-    shown = index.masked or list(index)
-
-    def labels(stage: str, maker: str | None = None) -> dict[str, LabelShard]:
-        return open_shards(step, maker or stage, LabelShard, files[stage], shown) if files[stage] else {}
-
-    return Shards(
-        cams=open_shards(step, "cams", CamShard, files["cams"], shown) if files["cams"] else {},
-        saliency=labels("saliency", final_saliency(step.run.config)),
-        affinity_labels=labels("affinity_labels"),
-        walks=open_shards(step, "walks", WalkShard, files["walks"], shown) if files["walks"] else {},
-        pseudo_labels=labels("pseudo_labels"),
-        masks=labels("masks"),
-    )
+    images = index.masked or list(index)
+    files: dict[str, list[Path]] = {stage: [] for stage in pictured(step.run)}
+    for path in paths:
+        if (stage := path.parent.parent.name) not in files:
+            raise UserError(f"{path}: of {stage!r}; the report shows {', '.join(files)}")
+        files[stage].append(path)
+    return {
+        stage: open_shards(step, stage, SHARDS[STAGES[stage].shards], shards, images)
+        for stage, shards in files.items()
+        if shards
+    }
 
 
 @dataclass(frozen=True)
@@ -103,54 +88,40 @@ class Row:
     pictures: list[Picture]
 
 
-def gallery_rows(chosen: Mapping[str, str], index: Index, shards: Shards, images: Source) -> list[Row]:
-    """The rows of the chosen images. chosen: why, by id. images: their scores, under `images`."""
+def gallery_rows(
+    index: Index, maps: GalleryMaps, masks: Mapping[str, LabelShard], images: Source
+) -> list[Row]:
+    """The rows of the images that `choose_images` chooses.
+
+    masks: by id, the shard of the final mask. images: the scores of single images, under `images`.
+    """
     records = {record.id: record for record in index}
+    chosen = choose_images(images.values["images"], {record.id: record.labels for record in index})
     names = ("background", *index.classes)
-    return [_row(records[image], why, shards, images, names) for image, why in chosen.items()]
+    return [_row(records[image], why, maps, masks[image], images, names) for image, why in chosen.items()]
 
 
-def _row(record: Record, why: str, shards: Shards, images: Source, names: tuple[str, ...]) -> Row:
+def _row(
+    record: Record,
+    why: str,
+    maps: GalleryMaps,
+    masks: LabelShard,
+    images: Source,
+    names: tuple[str, ...],
+) -> Row:
     image = np.asarray(read_image(record.image))
     mask = None if record.mask is None else read_mask(record.mask)
-
-    def label_map(stage: str, heading: str, values: np.ndarray) -> Picture:
-        told = f"{heading} of {record.id}: {_told(values, names)}"
-        return Picture(stage, heading, told, pictures.labels(values), _tags(values))
-
-    made = [Picture("photograph", "photograph", f"photograph {record.id}: {', '.join(record.labels)}")]
+    row = [Picture("photograph", "photograph", f"photograph {record.id}: {', '.join(record.labels)}")]
     if mask is not None:
-        made.append(label_map("mask", "mask (annotated)", mask))
-    if record.id in shards.cams:
-        maps = shards.cams[record.id][record.id]
-        for key, values in zip(maps.keys[1:], maps.full(), strict=True):
-            told = f"CAM of {names[key]} in {record.id}, brightest where the class is seen"
-            made.append(Picture("CAM", f"CAM {names[key]}", told, pictures.score(values)))
-    if record.id in shards.saliency:
-        values = shards.saliency[record.id][record.id] / np.float32(255)
-        told = f"saliency of {record.id}: {100 * values.mean():.0f} % salient"
-        made.append(Picture("saliency", "saliency", told, pictures.score(values)))
-    for stage, heading in (
-        ("affinity_labels", "affinity label"),
-        ("walks", "walk"),
-        ("pseudo_labels", "pseudo label"),
-    ):
-        found = getattr(shards, stage)
-        if record.id in found and stage == "walks":
-            maps = found[record.id][record.id]
-            scores = maps.full()
-            told = (
-                f"CAMs of {record.id} after the random walk: {', '.join(names[key] for key in maps.keys[1:])}"
-            )
-            made.append(Picture(heading, heading, told, pictures.scores_of_classes(scores, maps.keys)))
-        elif record.id in found:
-            made.append(label_map(heading, heading, found[record.id][record.id]))
-    final = shards.masks[record.id][record.id]
-    made.append(label_map("final mask", "final mask", final))
+        row.append(_label_map("mask", mask, record.id, names, heading="mask (annotated)"))
+    for stage, shards in maps.items():
+        if record.id in shards:
+            row += _pictures(stage, shards[record.id], record.id, names)
+    row += _pictures("masks", masks, record.id, names)
     if mask is not None:
-        overlay, shares = pictures.errors(final, mask)
+        overlay, shares = pictures.errors(masks[record.id], mask)
         wrong = ", ".join(f"{name} {share:.0f} %" for name, share in shares.items())
-        made.append(Picture("errors", "errors", f"errors of the final mask of {record.id}: {wrong}", overlay))
+        row.append(Picture("errors", "errors", f"errors of the final mask of {record.id}: {wrong}", overlay))
     return Row(
         record.id,
         why,
@@ -158,8 +129,37 @@ def _row(record: Record, why: str, shards: Shards, images: Source, names: tuple[
         images.number("images", record.id, "miou") if mask is not None else None,
         pictures.photograph(image),
         image.shape[1] / image.shape[0],
-        made,
+        row,
     )
+
+
+def _pictures(stage: str, shard: AnyShard, image: str, names: tuple[str, ...]) -> list[Picture]:
+    """What a stage's maps of an image show: a picture per CAM, else one."""
+    name = STAGES[stage].picture
+    if isinstance(shard, CamShard):
+        cams = shard[image]
+        told = f"of {{}} in {image}, brightest where the network sees the class"
+        return [
+            Picture(name, f"{name} {names[key]}", f"{name} {told.format(names[key])}", pictures.score(values))
+            for key, values in zip(cams.keys[1:], cams.full(), strict=True)
+        ]
+    if isinstance(shard, WalkShard):
+        walk = shard[image]
+        told = f"{STAGES[stage].title} of {image}: {', '.join(names[key] for key in walk.keys[1:])}"
+        return [Picture(name, name, told, pictures.scores_of_classes(walk.full(), walk.keys))]
+    if isinstance(shard, LabelShard) and STAGES[stage].kind == "labels":
+        return [_label_map(name, shard[image], image, names)]
+    saliency = saliency_of(shard, image)
+    told = f"{name} of {image}: {100 * saliency.mean():.0f} % salient"
+    return [Picture(name, name, told, pictures.score(saliency))]
+
+
+def _label_map(
+    stage: str, values: np.ndarray, image: str, names: tuple[str, ...], heading: str = ""
+) -> Picture:
+    heading = heading or stage
+    told = f"{heading} of {image}: {_told(values, names)}"
+    return Picture(stage, heading, told, pictures.labels(values), _tags(values))
 
 
 def _told(values: np.ndarray, names: tuple[str, ...]) -> str:

@@ -123,6 +123,11 @@ def chain(run: Run) -> list[str]:
     return [name for name in stages(run) if STAGES[name].kind != "scores"]
 
 
+def pictured(run: Run) -> list[str]:
+    """The stages that the report's gallery shows: of several with one heading, the last."""
+    return list({STAGES[name].picture: name for name in stages(run) if STAGES[name].picture}.values())
+
+
 def metrics_files(run: Run) -> dict[str, Path]:
     """By the stage that scores, or is scored, the metrics files that a run has.
 

@@ -220,6 +220,10 @@ STAGES: dict[str, Stage] = {
 }
 
 
+#: the stages whose saliency is scored, by their keys in the metrics file
+SALIENCY = {stage.metrics_key: name for name, stage in STAGES.items() if stage.scored_as == "saliency"}
+
+
 def before(config: RunConfig, stage: str) -> tuple[str, ...]:
     """The stages whose outputs a stage reads: none of an imported network; imported maps are of an index."""
     if getattr(config.given, stage, None):

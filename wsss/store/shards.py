@@ -1,0 +1,11 @@
+"""Every class of shards by its name, which the stage table knows it by."""
+
+from wsss.store.cams import ActivationShard, CamShard
+from wsss.store.label_maps import LabelShard
+from wsss.store.walks import WalkShard
+
+AnyShard = CamShard | ActivationShard | WalkShard | LabelShard
+
+SHARDS: dict[str, type[AnyShard]] = {
+    shards.__name__: shards for shards in (CamShard, ActivationShard, WalkShard, LabelShard)
+}
