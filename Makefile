@@ -36,7 +36,7 @@ demo: $(INSTALLED) ## the shapes data set from nothing to a segmentation network
 	@echo "Pictures to look at:" && ls -1 results/shapes/figures/*.png
 
 costs: $(INSTALLED) ## time and memory of each rule of a run that was made
-	@$(RUN) python workflow/scripts/tabulate_benchmarks.py --run $(OF)
+	@$(RUN) python -m workflow.scripts.tabulate_benchmarks --run $(OF)
 
 test: $(DEVELOPS) ## the quick tests
 	$(RUN) pytest -n $(WORKERS) --dist loadfile

@@ -22,12 +22,11 @@ from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-import wsss
+from wsss.machine.torch_settings import set_torch_defaults
 
-if __name__ == "__main__":
-    # What the package sets for torch is for the product's processes only; torch reads it on import.
-    for setting in wsss.TORCH_SETTINGS:
-        os.environ.pop(setting)
+if __name__ != "__main__":
+    # Only the product's own processes have its settings; torch reads them on import.
+    set_torch_defaults()
 
 import numpy as np
 import torch

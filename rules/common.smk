@@ -6,13 +6,11 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import snakemake_executor_plugin_slurm as slurm_plugin
-
 from wsss.errors import UserError
 from wsss.store.files import is_there
 from wsss.store.retained import discard
 from wsss.imports.entry import has_maps, require_imported
-from wsss.machine.patience import patient, steady
+from wsss.machine.patience import retry_unanswered_queries
 from wsss.runs.choices import final_saliency, learns_from_pseudo_labels, scored_saliency, selects_epoch
 from wsss.runs.run import RUN_NAME, Run, load_run, metrics_files, pictured, stages
 from wsss.runs.stages import STAGES
@@ -43,9 +41,6 @@ shell.prefix(
 
 # SIGUSR1 asks trainings to save and leave. The Snakemake that a job's training runs under gets it, too.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-
-slurm_plugin.query_job_status = patient(slurm_plugin.query_job_status)
-slurm_plugin.get_min_job_age = steady(slurm_plugin.get_min_job_age)
 
 
 def stop(message: str) -> None:

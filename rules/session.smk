@@ -33,6 +33,10 @@ if workflow.is_main_process:
 
 
 onstart:
+    if workflow.executor_plugin.name == "slurm":
+        import snakemake_executor_plugin_slurm
+
+        retry_unanswered_queries(snakemake_executor_plugin_slurm)
     # Weights that cannot be had must not be found out after hours of another training. They are no rule's
     # input: where an old output stands, Snakemake does not mind that an input is missing.
     trainings = trainings_to_come()

@@ -5,11 +5,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-import wsss  # noqa: F401  before torch: it says how torch's threads wait
-
-# isort: split
-import torch
 from support.chain import Toy
 from support.fault_table import fault, rows_of, table
 from support.loose_module import module_of
@@ -62,6 +57,8 @@ def fill(shared: Path) -> ModuleType:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test is in a directory of its own, and torch has one thread."""
+    import torch
+
     torch.set_num_threads(1)
     monkeypatch.chdir(tmp_path)
 

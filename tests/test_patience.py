@@ -2,12 +2,20 @@
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from support.tiny_run import make_run
 
 from wsss.machine import patience
-from wsss.machine.patience import Answer, patient, steady
+from wsss.machine.patience import Answer, patient, retry_unanswered_queries, steady
+
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def test_it_is_asked_until_it_answers(
@@ -37,7 +45,45 @@ def test_silence_is_no_short_memory(says: int | None, seconds: float) -> None:
     assert steady(lambda: says)() == seconds
 
 
-def test_the_plugin_has_what_is_replaced() -> None:
-    """Names in the plugin's module, which the workflow's rules put others in place of."""
+def test_the_plugins_queries_are_replaced() -> None:
+    """By names that its module really has."""
     plugin = pytest.importorskip("snakemake_executor_plugin_slurm")
     assert asyncio.iscoroutinefunction(plugin.query_job_status) and callable(plugin.get_min_job_age)
+    copy = SimpleNamespace(query_job_status=plugin.query_job_status, get_min_job_age=lambda: None)
+    retry_unanswered_queries(copy)  # type: ignore[arg-type]
+    assert copy.query_job_status is not plugin.query_job_status and copy.get_min_job_age() == float("inf")
+
+
+#: Snakemake, which then says whether the plugin's module is as it was
+SNAKEMAKE = """
+import sys
+import snakemake_executor_plugin_slurm as plugin
+from snakemake.cli import main
+queries = plugin.query_job_status, plugin.get_min_job_age
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+print("PATCHED" if queries != (plugin.query_job_status, plugin.get_min_job_age) else "LEFT ALONE")
+"""
+
+
+@pytest.mark.parametrize(
+    ("executor", "expected"),
+    [(["--cores", "1"], "LEFT ALONE"), (["--executor", "slurm", "--jobs", "1"], "PATCHED")],
+)
+def test_only_the_slurm_executor_has_them_replaced(
+    tmp_path: Path, executor: list[str], expected: str
+) -> None:
+    """The commands of a Slurm that takes no job stand in for one."""
+    make_run(tmp_path)
+    for name in ("sbatch", "sacct", "squeue", "scontrol", "sinfo", "sacctmgr"):
+        command = tmp_path / "bin" / name
+        command.parent.mkdir(exist_ok=True)
+        command.write_text("#!/bin/sh\nexit 1\n")
+        command.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    target = "results/tiny/index/train.csv"
+    call = [sys.executable, "-c", SNAKEMAKE, "--snakefile", str(REPOSITORY / "Snakefile"), *executor, target]
+    ended = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert ended.stdout.splitlines()[-1] == expected, ended.stdout + ended.stderr

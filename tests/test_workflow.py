@@ -315,9 +315,15 @@ def test_weights_are_looked_for_only_when_something_trains(copy: Path) -> None:
 
 def run_script(directory: Path, name: str, *arguments: str) -> tuple[int, str]:
     """Run a script of the workflow by hand."""
-    call = [sys.executable, str(REPOSITORY / "workflow" / "scripts" / f"{name}.py"), *arguments]
+    call = [sys.executable, "-m", f"workflow.scripts.{name}", *arguments]
     ended = subprocess.run(
-        call, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
+        call,
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
     )
     return ended.returncode, ended.stdout
 

@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 
 from wsss.errors import UserError
+from wsss.machine.torch_settings import set_torch_defaults
 from wsss.progress import print_styled
 
 #: subcommand -> its module, imported only when it is called or help is asked for
@@ -23,6 +24,7 @@ COMMANDS: dict[str, str] = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one subcommand and return its exit status. For a mistake of the user that is 1, after a message."""
+    set_torch_defaults()
     words = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="wsss", description=__doc__, allow_abbrev=False)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

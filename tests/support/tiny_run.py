@@ -19,7 +19,7 @@ from wsss.runs.step import Step
 from wsss.store.files import write_png, write_text
 from wsss.store.networks import Header, save_model
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
+REPOSITORY = Path(__file__).resolve().parents[2]
 BACKBONE, SIDE, CLASSES = "mobilenetv3_small_050", 64, ("a", "b", "c")
 
 
@@ -50,9 +50,10 @@ def make_run(
 
 def script(name: str, root: Path, *arguments: str, section: str) -> subprocess.Popen[str]:
     """Start a script of the workflow there, as a rule would, with one thread."""
-    command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--run", "tiny", "--config", section, *arguments]
+    module = f"workflow.scripts.{name}"
+    command = [sys.executable, "-m", module, "--run", "tiny", "--config", section, *arguments]
     pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    alone = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
     return subprocess.Popen(command, cwd=root, env=alone, **pipes)
 
 

@@ -5,5 +5,8 @@ A script's imports take seconds. Until its work begins (`run_step`), Ctrl-C ends
 
 import signal
 
+from wsss.machine.torch_settings import set_torch_defaults
+
+set_torch_defaults()
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)

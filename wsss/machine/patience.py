@@ -1,23 +1,30 @@
-"""Asking a scheduler again that does not answer.
+"""Retries unanswered scheduler queries.
 
-Snakemake's plugin for SLURM asks a few times within a second. It then forgets every job that runs, and waits
-for ever: a controller that is restarted once would end a run of a week.
+Snakemake's plugin for Slurm asks a few times within a second. It then forgets every running job and waits
+forever: one restart of the controller would end a run of a week.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from logging import Logger
+from types import ModuleType
 from typing import Any
 
-#: seconds between two questions, without an answer
+#: seconds between two queries, without an answer
 ASK_EVERY = 30.0
 
 #: what jobs are doing, by number, and the seconds that it took to hear it; both None for no answer
 Answer = tuple[dict[str, str] | None, float | None]
 
 
+def retry_unanswered_queries(plugin: ModuleType) -> None:
+    """Replace the plugin's queries, which its executor looks up by name whenever it needs them."""
+    plugin.query_job_status = patient(plugin.query_job_status)  # type: ignore[attr-defined]
+    plugin.get_min_job_age = steady(plugin.get_min_job_age)  # type: ignore[attr-defined]
+
+
 def patient(ask: Callable[[str, Any], Awaitable[Answer]]) -> Callable[[str, Logger], Awaitable[Answer]]:
-    """The plugin's question, (command, logger) -> answer, repeated until there is one, and saying so."""
+    """The plugin's query, (command, logger) -> answer, repeated with a warning until there is one."""
 
     async def ask_again(command: str, logger: Logger) -> Answer:
         while (answer := await ask(command, logger))[0] is None:
