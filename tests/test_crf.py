@@ -45,7 +45,7 @@ def written_out(image: np.ndarray, unary: np.ndarray, kernels: Kernels, iteratio
     position = np.stack([y, x], 1)
     features = [
         (position / kernels.position_sxy, kernels.position_weight),
-        (np.hstack([position / kernels.colour_sxy, colour / kernels.colour_srgb]), kernels.colour_weight),
+        (np.hstack([position / kernels.color_sxy, colour / kernels.color_srgb]), kernels.color_weight),
     ]
     matrix = np.zeros((height * width, height * width))
     for feature, weight in features:

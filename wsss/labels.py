@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wsss.crf import refine_labels
+from wsss.crf import Field, refine_labels
 from wsss.errors import UserError
 
 IGNORE = 255
@@ -51,8 +51,10 @@ def affinity_label(
     if len(cams) == 0:
         return np.zeros(cams.shape[1:], np.uint8)
 
+    field = Field(image)  # of both CRFs
+
     def refined(scores: np.ndarray, background: float) -> np.ndarray:
-        return _refined(image, scores, background, iterations, gt_prob, refine)
+        return _refined(field, scores, background, iterations, gt_prob, refine)
 
     if saliency is not None:
         unknown = refined(saliency[None].astype(np.float32), bg_threshold) > 0
@@ -84,11 +86,11 @@ def pseudo_label(
     scores, keys = _checked(image, scores, keys, "scores")
     if len(scores) == 0:
         return np.zeros(scores.shape[1:], np.uint8)
-    return np.asarray(keys[_refined(image, scores, threshold, iterations, gt_prob, refine)])
+    return np.asarray(keys[_refined(Field(image), scores, threshold, iterations, gt_prob, refine)])
 
 
 def _refined(
-    image: np.ndarray,
+    field: Field,
     scores: np.ndarray,
     background: float,
     iterations: int,
@@ -98,9 +100,9 @@ def _refined(
     """Local labels (H, W) of scores (K, H, W) against a background's score, drawn to the image's edges."""
     if refine is None:
         labels = _strongest(scores, background)
-        return refine_labels(image, labels, len(scores) + 1, iterations=iterations, gt_prob=gt_prob)
+        return refine_labels(field, labels, len(scores) + 1, iterations=iterations, gt_prob=gt_prob)
     everything = np.concatenate([np.full_like(scores[:1], background), scores])
-    strongest: np.ndarray = refine(image, everything, iterations).argmax(0)
+    strongest: np.ndarray = refine(field.image, everything, iterations).argmax(0)
     return strongest
 
 
