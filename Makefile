@@ -69,7 +69,7 @@ clean: ## caches and build droppings; results/ and .venv stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build wsss.egg-info
 	find wsss workflow tests tools -name __pycache__ -type d -exec rm -rf {} +
 
-$(INSTALLED): requirements.lock pyproject.toml tools/install.sh
+$(INSTALLED): requirements.lock pyproject.toml setup.py tools/install.sh $(wildcard wsss/crf/cpp/*) wsss/crf/build.py
 	tools/install.sh $(TORCH)
 	@touch $@
 

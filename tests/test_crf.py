@@ -1,6 +1,10 @@
 """The dense CRF against the published values, against a mean field written out, and with odd arrays."""
 
+import math
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +14,12 @@ from PIL import Image
 from wsss.crf import (
     DEEPLAB_KERNELS,
     LABEL_KERNELS,
+    Field,
     Kernels,
+    build,
     label_marginals,
     mean_field,
+    native,
     refine_deeplab,
     refine_labels,
     refine_mixed,
@@ -215,3 +222,133 @@ def test_runs_in_one_thread(image: np.ndarray, labels: np.ndarray) -> None:
     refine_labels(image, labels, 2, iterations=5, gt_prob=0.7)
     after = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
     assert after <= before
+
+
+def noisy(size: tuple[int, int], labels: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A noisy image, which has the most vertices, and energies."""
+    rng = np.random.default_rng(seed)
+    unary = -np.log(rng.dirichlet(np.ones(labels) * 0.3, size).transpose(2, 0, 1).clip(1e-5, 1))
+    return rng.integers(0, 256, (*size, 3), np.uint8), unary.astype(np.float32)
+
+
+@pytest.mark.parametrize("labels", [2, 3, 5, 21, 40])
+def test_results_do_not_depend_on_the_threads(labels: int) -> None:
+    picture, unary = noisy((37, 53), labels)
+    one = Field(picture).infer(unary, LABEL_KERNELS, 3)
+    for threads in (2, 3, 64):
+        several = Field(picture, threads=threads).infer(unary, LABEL_KERNELS, 3)
+        np.testing.assert_array_equal(several, one)
+
+
+def test_inferences_of_a_field_are_those_of_their_own() -> None:
+    """Other labels, iterations and kernels on the same field, and the first again."""
+    picture, unary = noisy((30, 41), 6)
+    field = Field(picture)
+    first = field.infer(unary, LABEL_KERNELS, 4)
+    others = ((2, LABEL_KERNELS, 1), (4, DEEPLAB_KERNELS, 2), (3, Kernels(2, 1, 9, 9, 2), 5))
+    for count, kernels, steps in others:
+        np.testing.assert_array_equal(
+            field.infer(unary[:count], kernels, steps), mean_field(picture, unary[:count], kernels, steps)
+        )
+    np.testing.assert_array_equal(field.infer(unary, LABEL_KERNELS, 4), first)
+
+
+def test_a_field_serves_several_threads_at_once() -> None:
+    picture, unary = noisy((60, 80), 4)
+    expected = [mean_field(picture, unary[:n], LABEL_KERNELS, 3) for n in (2, 3, 4)]
+    field = Field(picture)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda n: field.infer(unary[:n], LABEL_KERNELS, 3), (2, 3, 4) * 4))
+    for i, marginals in enumerate(found):
+        np.testing.assert_array_equal(marginals, expected[i % 3])
+
+
+@pytest.mark.parametrize("level", build.LEVELS)
+def test_builds_give_the_same_numbers(level: str, tmp_path: Path) -> None:
+    """Whatever the processor, to the bit: each build in a process of its own."""
+    if build.LEVELS.index(level) > native.library().crf_processor():
+        pytest.skip(f"this processor has no {level}")
+    picture, unary = noisy((31, 45), 9)
+    np.savez(tmp_path / "problem.npz", picture=picture, unary=unary)
+    program = (
+        "import sys, numpy as np; from wsss.crf import build, native, Field, LABEL_KERNELS\n"
+        f"native.library = lambda opened=native._opened({level!r}): opened\n"
+        "z = np.load(sys.argv[1] + '/problem.npz')\n"
+        "np.save(sys.argv[1] + '/out.npy', Field(z['picture']).infer(z['unary'], LABEL_KERNELS, 5))\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "out.npy"), Field(picture).infer(unary, LABEL_KERNELS, 5)
+    )
+
+
+@pytest.mark.parametrize("scale", [1, 0.1])
+def test_labels_that_share_energies_are_one_with_copies(scale: float) -> None:
+    picture, unary = noisy((20, 30), 6)
+    unary[3:] = unary[3] * scale + 2
+    copied = mean_field(picture, unary, LABEL_KERNELS, 4)
+    once = Field(picture).infer(unary[:4], LABEL_KERNELS, 4, copies=3)
+    np.testing.assert_allclose(once, copied[:4], atol=2e-5)
+    np.testing.assert_allclose(copied[4:], copied[3:5], atol=1e-6)
+
+
+def test_negligible_labels_change_nothing() -> None:
+    """Twenty labels, of which sixteen are all but nowhere, against the inference with all."""
+    picture, unary = noisy((40, 50), 4)
+    rng = np.random.default_rng(5)
+    given = np.concatenate([np.exp(-unary), 1e-6 * rng.random((16, 40, 50))]).astype(np.float32)
+    given = given[rng.permutation(20)] / given.sum(0)
+    found = refine_deeplab(picture, given, iterations=10)
+    everything = mean_field(picture, -np.log(given.clip(1e-5, 1)), DEEPLAB_KERNELS, 10)
+    np.testing.assert_array_equal(found.argmax(0), everything.argmax(0))
+    np.testing.assert_allclose(found, everything, atol=1e-3)  # ten steps on noise
+    np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"unary": np.full((2, *SIZE), np.nan, np.float32)}, "not finite"),
+        ({"unary": np.full((2, *SIZE), np.inf, np.float32)}, "not finite"),
+        ({"unary": np.full((2, *SIZE), 1e300)}, "not finite"),
+        ({"unary": np.zeros((0, *SIZE), np.float32)}, "no labels"),
+        ({"unary": np.zeros((2, *SIZE), int)}, "of int64"),
+        ({"unary": np.zeros(SIZE, np.float32)}, r"unary \(12, 10\)"),
+        ({"unary": np.zeros((2, 10, 12), np.float32)}, "sizes must agree"),
+        ({"kernels": Kernels(0, 3, 50, 5, 10)}, "widths are positive"),
+        ({"kernels": Kernels(3, 3, math.nan, 5, 10)}, "widths are positive"),
+        ({"kernels": Kernels(3, -1, 50, 5, 10)}, "weights are numbers from 0"),
+        ({"kernels": Kernels(3, 3, 1e-9, 1e-9, 10)}, "too large for kernels as narrow"),
+        ({"iterations": -1}, "iterations -1"),
+    ],
+)
+def test_what_cannot_be_inferred_is_named(image: np.ndarray, change: dict, message: str) -> None:
+    arguments = {"unary": np.zeros((2, *SIZE), np.float32), "kernels": LABEL_KERNELS, "iterations": 1}
+    with pytest.raises(UserError, match=message):
+        Field(image).infer(**(arguments | change))
+
+
+def test_a_huge_image_is_refused_before_memory_is_asked_for() -> None:
+    with pytest.raises(UserError, match="at most"):
+        Field(np.broadcast_to(np.zeros(3, np.uint8), (30_000, 30_000, 3)))
+
+
+def test_a_library_of_other_sources_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "digest", lambda: "other")
+    with pytest.raises(UserError, match=r"other sources.*python wsss/crf/build\.py"):
+        native.library.__wrapped__()
+
+
+def test_without_a_library_the_error_says_how_to_build_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WSSS_CRF_LIBRARIES", str(tmp_path))
+    with pytest.raises(UserError, match=r"cannot be loaded.*python wsss/crf/build\.py"):
+        native.library.__wrapped__()
+
+
+def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CXX", "")
+    with pytest.raises(build.BuildError, match="apt-get install g"):
+        build.build(tmp_path)

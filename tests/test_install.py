@@ -122,7 +122,7 @@ def test_package_has_the_declared_version() -> None:
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in
     "-c import sys; sys.exit"*) exit {too_old} ;;
-    "-c import os, sysconfig"*) exit {no_headers} ;;
+    "-c import ensurepip"*) exit {no_venv} ;;
     "--version") echo "Python 3.9.2" ;;
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
     *--no-index*) echo "$@" >> "$CALLS"; exit {no_wheel} ;;
@@ -137,7 +137,7 @@ def run_installer(
     gpu: bool = False,
     compiler: bool = True,
     too_old: bool = False,
-    no_headers: bool = False,
+    no_venv: bool = False,
     no_wheel: bool = False,
 ) -> tuple[int, str, str]:
     """Run the installer where every program is made up. Returns its status, pip's calls, and its errors."""
@@ -150,7 +150,7 @@ def run_installer(
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
 
-    truths = {"too_old": too_old, "no_headers": no_headers, "no_wheel": no_wheel}
+    truths = {"too_old": too_old, "no_venv": no_venv, "no_wheel": no_wheel}
     program("python3", FAKE_PYTHON.format(**{name: int(value) for name, value in truths.items()}))
     if gpu:
         program("nvidia-smi", "#!/bin/sh\necho 'GPU 0: made up'\n")
@@ -197,14 +197,14 @@ def test_installer_leaves_cuda_when_told(tmp_path: Path) -> None:
 def test_installer_names_a_python_that_is_too_old(tmp_path: Path) -> None:
     status, calls, errors = run_installer(tmp_path, too_old=True)
     assert (status, calls) == (1, "")
-    assert "Python 3.11 or 3.12 is needed; found: Python 3.9.2" in errors
+    assert "Python 3.11 to 3.14 is needed; found: Python 3.9.2" in errors
     assert "apt-get install" in errors
 
 
 def test_installer_names_all_that_the_system_lacks(tmp_path: Path) -> None:
-    status, calls, errors = run_installer(tmp_path, compiler=False, no_headers=True)
+    status, calls, errors = run_installer(tmp_path, compiler=False, no_venv=True)
     assert (status, calls) == (1, "")
-    assert "sudo apt-get install python3-dev g++" in errors
+    assert "sudo apt-get install python3-venv g++" in errors
 
 
 def test_installer_refuses_an_unknown_build(tmp_path: Path) -> None:

@@ -17,23 +17,21 @@ fail() {
 
 find_python() {
     local candidate
-    for candidate in ${PYTHON:-python3.11 python3.12 python3}; do
-        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then
             python=$candidate
             return
         fi
     done
-    fail "Python 3.11 or 3.12 is needed; found: $("${PYTHON:-python3}" --version 2>&1 || true)" \
-        "on Debian 12 or newer, Ubuntu 24.04 or newer: apt-get install python3 python3-venv python3-dev g++" \
+    fail "Python 3.11 to 3.14 is needed; found: $("${PYTHON:-python3}" --version 2>&1 || true)" \
+        "on Debian 12 or newer, Ubuntu 24.04 or newer: apt-get install python3 python3-venv g++" \
         "or name one: PYTHON=/path/to/python3.11 make install"
 }
 
-# The dense CRF is compiled while it is installed.
+# The dense CRF is C++, compiled while the package is installed.
 check_system() {
     local missing=()
     "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-    "$python" -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null ||
-        missing+=(python3-dev)
     command -v g++ >/dev/null || missing+=(g++)
     [ ${#missing[@]} -eq 0 ] || fail "the system lacks ${missing[*]}; on Debian or Ubuntu:" \
         "    sudo apt-get install ${missing[*]}"

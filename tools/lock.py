@@ -49,7 +49,7 @@ def main() -> None:
     root = Path(__file__).resolve().parent.parent
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     running = closure(project["dependencies"])
-    # Named here because setuptools builds this package and the CRF, and python >= 3.12 brings none.
+    # Named here because setuptools builds this package, and python >= 3.12 brings none.
     running |= closure(["setuptools"])
     extras = [line for extra in DEVELOPING for line in project["optional-dependencies"][extra]]
     developing = {name: pin for name, pin in closure(extras).items() if name not in running}

@@ -21,7 +21,7 @@ from wsss.machine.devices import count_gpus
 from wsss.runs.run import RESULTS, load_run, run_names
 
 #: what has its say in results or in the workflow, in the order of the report
-PACKAGES = ("wsss", "torch", "torchvision", "timm", "numpy", "pillow", "pydensecrf2", "snakemake")
+PACKAGES = ("wsss", "torch", "torchvision", "timm", "numpy", "pillow", "snakemake")
 PLUGIN = "snakemake-executor-plugin-slurm"
 #: licenses that leave the use of weights and results open
 PERMISSIVE = ("apache-2.0", "mit", "bsd-3-clause")
@@ -58,7 +58,7 @@ def examine() -> Iterator[Finding]:
 
 def _versions() -> Iterator[Finding]:
     python = ".".join(map(str, sys.version_info[:3]))
-    fits = (3, 11) <= sys.version_info[:2] <= (3, 12)
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 14)
     remedy = "" if fits else "PYTHON=/path/to/python3.11 make install"
     yield Finding("ok" if fits else "missing", "Python", f"{python} in {sys.prefix}", remedy)
     for name in PACKAGES:
@@ -94,7 +94,7 @@ def _devices() -> Iterator[Finding]:
 
 
 def _crf() -> Finding:
-    """Not only whether it is there: it is compiled for a machine and a numpy."""
+    """Not only whether it is there: it is compiled for a machine."""
     try:
         from wsss.crf import refine_labels
 
@@ -103,7 +103,7 @@ def _crf() -> Finding:
         labels = (image[..., 0] > 0).astype(np.int64)
         right = refine_labels(image, labels, 2, iterations=1, gt_prob=0.7).tolist() == labels.tolist()
     except Exception as error:  # whatever a module that was compiled for another machine raises
-        remedy = "make install (it is compiled then, which takes g++ and Python's headers)"
+        remedy = "make install (it is compiled then, which takes g++)"
         return Finding("missing", "dense CRF", f"does not work: {error}", remedy)
     remedy = "" if right else "make install (it is compiled then)"
     return Finding("ok" if right else "missing", "dense CRF", "works" if right else "gives nonsense", remedy)

@@ -2,8 +2,8 @@
 
     python wsss/crf/build.py [--sanitize]
 
-setup.py calls it when the package is installed. A C++20 compiler is needed: CXX names one, otherwise g++, c++ or
-clang++ is used. Floating-point contraction is off, so that all builds give the same numbers to the bit.
+setup.py calls it when the package is installed. A C++20 compiler is needed: CXX names one, otherwise g++, c++
+or clang++ is used. Floating-point contraction is off, so that all builds give the same numbers to the bit.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ LIBRARIES = Path(__file__).resolve().parent / "lib"
 COMMAND = "python wsss/crf/build.py"
 X86 = platform.machine() in ("x86_64", "AMD64")
 #: flags of each build, plain first; x86-64-v3 is AVX2 with FMA, x86-64-v4 the AVX-512 of Skylake and Zen 4
-FLAGS = {"plain": []} | (
+FLAGS: dict[str, list[str]] = {"plain": []} | (
     {"avx2": ["-march=x86-64-v3"], "avx512": ["-march=x86-64-v4", "-mprefer-vector-width=512"]} if X86 else {}
 )
 LEVELS = list(FLAGS)
@@ -42,9 +42,10 @@ def path(level: str) -> Path:
 
 @cache
 def digest() -> str:
-    """Of the sources: a library that was built from others is not loaded."""
-    contents = b"".join(source.read_bytes() for source in sorted(SOURCES.glob("*.[ch]pp")))
-    return hashlib.sha256(contents).hexdigest()[:16]
+    """Of sources and flags: a library that was built from others is not loaded."""
+    contents = [source.read_bytes() for source in sorted(SOURCES.glob("*.[ch]pp"))]
+    contents.append(repr((COMMON, FLAGS)).encode())
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
 
 
 def compiler() -> str:
@@ -57,7 +58,7 @@ def compiler() -> str:
 
 
 def build(directory: Path, *, sanitize: bool = False) -> list[Path]:
-    """Compile all builds into a directory, side by side on the machine's cores; with sanitizers only the plain.
+    """Compile all builds into a directory, side by side; with sanitizers only the plain one.
 
     Raises BuildError with the compiler's words.
     """

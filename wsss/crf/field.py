@@ -93,10 +93,12 @@ class Field:
             raise UserError(f"CRF: maps {unary.shape[1:]} on an image of {self.size}: sizes must agree")
         if len(unary) == 0:
             raise UserError("CRF: unary of no labels: at least 1 is needed")
+        with np.errstate(over="ignore"):
+            unary = np.require(unary, np.float32, ["C", "A"])
         # a NaN or an infinity among them shows in the least or the greatest
         if not (math.isfinite(unary.min()) and math.isfinite(unary.max())):
             raise UserError("CRF: unary not finite (clip the probabilities before their logarithm)")
-        return np.require(unary, np.float32, ["C", "A"])
+        return unary
 
 
 def mean_field(image: np.ndarray, unary: np.ndarray, kernels: Kernels, iterations: int) -> np.ndarray:

@@ -61,8 +61,8 @@ def refine_mixed(
     """Probabilities after the CRF, first mixed with a uniform guess (the 2023 release; C2AM's sigmoid maps).
 
     image: (H, W, 3) uint8, or its field; probabilities: (L, H, W) in [0, 1], sum 1 per pixel; gt_prob: in
-    (0, 1], the part of these probabilities in the mixture; scale: by how much the maps are smaller than the image the
-    kernels were made for. Returns (L, H, W) float32; iterations 0 returns the probabilities.
+    (0, 1], the part of these probabilities in the mixture; scale: by how much the maps are smaller than the
+    image the kernels were made for. Returns (L, H, W) float32; iterations 0 returns the probabilities.
     """
     field, probabilities = _field(image), _checked_probabilities(probabilities)
     _check_options(iterations)

@@ -25,7 +25,7 @@ DIRECTORY = "jobs"
 #: what a job's exit status says of it; any other is a failure
 STATES = {0: "done", Preempted.EXIT_STATUS: "left", 128 + signal.SIGINT: "interrupted"}
 #: packages that a result may depend on
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "pydensecrf2", "snakemake")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "snakemake")
 
 
 def versions() -> dict[str, str]:
