@@ -13,6 +13,7 @@ WORKERS ?= 2
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 INSTALLED := .venv/.installed-$(TORCH)
 DEVELOPS := .venv/.installed-dev
+CRF := wsss/crf/lib/crf-plain.so
 
 .PHONY: help install develop slurm-profile demo costs test test-slow faults test-slurm lint format lock clean
 
@@ -28,7 +29,7 @@ slurm-profile: $(INSTALLED) ## slurm/, for `snakemake --profile slurm`: say ther
 	@echo "your cluster's partitions and account go into slurm/config.yaml; then type, for example:"
 	@echo "  snakemake --profile slurm results/voc12/val_miou.txt"
 
-demo: $(INSTALLED) ## the shapes data set from nothing to a segmentation network, and pictures of every stage
+demo: $(INSTALLED) $(CRF) ## the shapes data set from nothing to a segmentation network, and pictures of every stage
 	$(RUN) snakemake --cores all
 	@echo "mIoU on val: $$(head -n 1 results/shapes/val_miou.txt) % (classes: results/shapes/val_miou.txt)"
 	@echo "All of it on one page: results/shapes/report.html"
@@ -38,16 +39,16 @@ demo: $(INSTALLED) ## the shapes data set from nothing to a segmentation network
 costs: $(INSTALLED) ## time and memory of each rule of a run that was made
 	@$(RUN) python -m workflow.scripts.tabulate_benchmarks --run $(OF)
 
-test: $(DEVELOPS) ## the quick tests
+test: $(DEVELOPS) $(CRF) ## the quick tests
 	$(RUN) pytest -n $(WORKERS) --dist loadfile
 
-test-slow: $(DEVELOPS) ## the tests that take minutes
+test-slow: $(DEVELOPS) $(CRF) ## the tests that take minutes
 	$(RUN) pytest -m slow
 
-faults: $(DEVELOPS) ## the tests of faults, kill -9 too, and what they saw as a table: faults.md; a quarter of an hour
+faults: $(DEVELOPS) $(CRF) ## the tests of faults, kill -9 too, and what they saw as a table: faults.md; a quarter of an hour
 	$(RUN) pytest -n $(WORKERS) --dist loadfile -m 'not slurm' --faults faults.md
 
-test-slurm: $(DEVELOPS) ## the workflow on a real Slurm, started for the tests where it is installed
+test-slurm: $(DEVELOPS) $(CRF) ## the workflow on a real Slurm, started for the tests where it is installed
 	$(RUN) pytest -m slurm -n 0 -rs
 
 lint: $(DEVELOPS) ## style, types and the workflow
@@ -69,8 +70,13 @@ clean: ## caches and build droppings; results/ and .venv stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build wsss.egg-info
 	find wsss workflow tests tools -name __pycache__ -type d -exec rm -rf {} +
 
-$(INSTALLED): requirements.lock pyproject.toml setup.py tools/install.sh $(wildcard wsss/crf/cpp/*) wsss/crf/build.py
+$(INSTALLED): requirements.lock pyproject.toml setup.py tools/install.sh
 	tools/install.sh $(TORCH)
+	@touch $@
+
+# Installing compiles it; this does it again after its sources have changed.
+$(CRF): $(wildcard wsss/crf/cpp/*) wsss/crf/build.py | $(INSTALLED)
+	$(RUN) python wsss/crf/build.py
 	@touch $@
 
 $(DEVELOPS): requirements-dev.lock | $(INSTALLED)
