@@ -1,4 +1,4 @@
-"""The plan for a cluster: of the rules that there are, and in the README as the tool prints it."""
+"""The plan for a cluster: of a run's stages and their rules, and in the docs as the tool prints it."""
 
 from pathlib import Path
 from types import ModuleType
@@ -7,6 +7,9 @@ import pytest
 from support.loose_module import module_of
 from support.rules import RULES
 
+from wsss.runs.run import Run, load_run
+from wsss.runs.stages import STAGES
+
 
 @pytest.fixture(scope="module")
 def plan(repository: Path) -> ModuleType:
@@ -14,23 +17,38 @@ def plan(repository: Path) -> ModuleType:
     return module_of(repository / "tools" / "plan.py")
 
 
+def run_of(repository: Path, name: str) -> Run:
+    """A shipped run."""
+    return load_run(name, repository / "config")
+
+
 @pytest.mark.parametrize("run", ["voc12", "coco14"])
-def test_the_readme_shows_the_plan(plan: ModuleType, repository: Path, run: str) -> None:
-    readme = (repository / "README.md").read_text(encoding="utf-8")
-    assert plan.table(plan.DATA[run]) in readme, f"README.md: put in what `python tools/plan.py {run}` prints"
+def test_the_documentation_shows_the_plan(plan: ModuleType, repository: Path, run: str) -> None:
+    pages = [repository / "README.md", *(repository / "docs").glob("*.md")]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    assert plan.table(run) in text, f"put in what `python tools/plan.py {run}` prints"
 
 
-def test_rules_and_their_memory_are_those_of_the_workflow(plan: ModuleType) -> None:
-    for planned in plan.plans(plan.DATA["voc12"]):
-        rule = RULES[planned.rule]
-        assert f"mem_mb=growing({planned.mb})" in rule
-        assert ("**of_training" in rule, "gpu=gpu_of" in rule) == (planned.on == "gpus", planned.on == "gpu")
-    shards = {name for name, text in RULES.items() if "--shard {wildcards.shard}" in text}
-    trainings = {name for name in RULES if name.startswith("train_")}
-    assert {planned.rule for planned in plan.plans(plan.DATA["voc12"])} == shards | trainings
+def test_every_stage_is_planned_by_the_needs_of_its_rule(plan: ModuleType, repository: Path) -> None:
+    planned = plan.plans(run_of(repository, "voc12"), plan.DATA["voc12"])
+    made = [stage.rule for stage in STAGES.values() if stage.kind in ("training", "maps", "labels")]
+    assert [line.rule for line in planned] == made
+    for line in planned:
+        rule = RULES[line.rule]
+        assert f"mem_mb=growing({line.mb})" in rule
+        assert ("**of_training" in rule, "gpu=gpu_of" in rule) == (line.on == "gpus", line.on == "gpu")
 
 
-def test_more_nodes_and_gpus_are_faster(plan: ModuleType) -> None:
-    for planned in plan.plans(plan.DATA["voc12"]):
+def test_a_run_is_planned_by_its_configuration(plan: ModuleType, repository: Path) -> None:
+    def seconds(name: str) -> dict[str, float]:
+        return {line.rule: line.seconds for line in plan.plans(run_of(repository, name), plan.DATA["voc12"])}
+
+    whole, vanilla, supervised = (seconds(name) for name in ("voc12", "voc12-vanilla", "voc12-supervised"))
+    assert vanilla["train_priors"] * 4 == pytest.approx(whole["train_priors"]), "of one pass instead of four"
+    assert "train_oc" not in vanilla and set(supervised) == {"train_segmentation", "make_masks"}
+
+
+def test_more_nodes_and_gpus_are_faster(plan: ModuleType, repository: Path) -> None:
+    for planned in plan.plans(run_of(repository, "voc12"), plan.DATA["voc12"]):
         few, many = plan.hours(planned, 1, 1, 200.0), plan.hours(planned, 4, 8, 200.0)
         assert few == many if planned.on == "core" else few > many

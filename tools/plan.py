@@ -3,26 +3,32 @@
     python tools/plan.py voc12|coco14 [--gpus-per-node 4] [--nodes 2] [--cores-per-gpu 200]
 
 Measured are seconds of one core per image, with ResNeSt-269 at 512 px and for the dense CRF at 500 x 375 px.
-All else follows by counting: images, epochs, scales, pixels. No GPU was at hand: of how many cores it does
-the work is an assumption, until `make costs` says what a first training took.
+Everything else follows from the run's configuration by counting: images, epochs, scales, pixels. How many
+cores a GPU replaces is an assumption, until `make costs` shows a first training.
 """
 
 import argparse
 import math
-from typing import NamedTuple
+import re
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from wsss.runs.choices import selects_epoch
+from wsss.runs.run import Run, chain, load_run, stages
+from wsss.runs.stage import Stage
+from wsss.runs.stages import STAGES, before
+
+REPOSITORY = Path(__file__).resolve().parent.parent
 #: measured, seconds of one core per image: the network forward, forward and backward
 FORWARD, TRAIN = 4.76, 14.5
-#: and the CRF of a photograph: ten steps of few labels, one step, ten steps of 21 labels
-CRF, CRF_ONE_STEP, CRF_OF_21 = 1.0, 0.3, 2.0
+#: and the CRF of a photograph: its first step, and each further one; with 21 labels, as a multiple
+CRF, CRF_STEP, CRF_OF_21 = 0.3, 0.7 / 9, 2.0
 CRF_PIXELS, NETWORK_PIXELS = 500 * 375, 512 * 512
-#: pixels that an image has at all scales of inference, mirrored too, as a multiple of its own
-ALL_SCALES = 2 * (0.5**2 + 1 + 1.5**2 + 2**2)
 #: classes of an image that have a map; bytes of a network; bytes per pixel of a PNG, of grey and of labels
 MAPS, NETWORK, GREY, LABELS = 1.5, 440e6, 0.2, 0.03
 #: PoolNet's ResNet-50 as a part of ResNeSt-269
-SMALL = 1 / 4
-SHARDS = 16
+SMALL = {"PoolNet": 1 / 4}
 
 
 class Data(NamedTuple):
@@ -52,37 +58,79 @@ class Plan(NamedTuple):
     size: float
 
 
-def plans(data: Data) -> list[Plan]:
-    """Of the chain of config/voc12.yaml, in order."""
-    train, val, pixels, classes = data
-    both, seen, crf = train + val, data.pixels / NETWORK_PIXELS, data.pixels / CRF_PIXELS
-    looked, cam = ALL_SCALES * seen * FORWARD, 4 * ALL_SCALES / 2 * pixels / 16**2
-    grey, labels = GREY * pixels, LABELS * pixels
+def plans(run: Run, data: Data) -> list[Plan]:
+    """A plan for every stage that takes a GPU or is sharded, in order."""
+    memory = {}
+    for path in (REPOSITORY / "rules").glob("*.smk"):
+        for name, mb in re.findall(r"^rule (\w+):.*?mem_mb=growing\((\d+)\)", path.read_text(), re.M | re.S):
+            memory[name] = int(mb)
+    planned = [STAGES[name] for name in chain(run) if STAGES[name].kind != "index"]
+    return [_plan(stage, run, data, memory[stage.rule]) for stage in planned]
 
-    def training(rule: str, epochs: float, mb: int, part: float = 1.0) -> Plan:
-        return Plan(rule, 1, "gpus", epochs * train * TRAIN, mb, 2, part * NETWORK)
 
-    def shards(rule: str, on: str, images: int, seconds: float, mb: int, size: float, *, png: bool) -> Plan:
-        jobs = SHARDS * (2 if images == both else 1)
-        return Plan(rule, jobs, on, images * seconds, mb, images if png else jobs, images * size)
+def _plan(stage: Stage, run: Run, data: Data, mb: int) -> Plan:
+    section: Any = attrgetter(stage.section)(run.config)
+    small = SMALL.get(stage.architecture or _network(stage, run), 1.0)
+    if stage.kind == "training":
+        crop = getattr(getattr(section, "augmentation", None), "crop", None)
+        seen = crop**2 / NETWORK_PIXELS if crop else data.pixels / NETWORK_PIXELS
+        # P-NOC: the image, its tiles, the OC on the rest of it, and the OC's own steps take one pass each.
+        passes = 1 + len(getattr(section, "regularizers", ()))
+        seconds = passes * section.optimisation.epochs * seen * small * data.train * TRAIN
+        return Plan(stage.rule, 1, "gpus", seconds, mb, 2, small * NETWORK)
+    both = stage.name in _of_both_splits(run)
+    images = {"train": data.train, "val": data.val}[stage.split] if not both else data.train + data.val
+    jobs = run.config.cams.shards * (2 if both else 1)
+    seconds = small * _forward(stage, section, data) + _crf(stage, section, data)
+    files = images if stage.shards == "LabelShard" else jobs
+    on = "gpu" if stage.gpu else "core"
+    return Plan(stage.rule, jobs, on, images * seconds, mb, files, images * _bytes(stage, section, data))
 
-    return [
-        training("train_oc", 15, 16000),
-        # An image, its tiles, the OC on what is left of it, and the OC's own steps: about one pass each.
-        training("train_priors", 15 * 4, 32000),
-        shards("make_cams", "gpu", both, looked, 8000, MAPS * cam, png=False),
-        training("train_c2am", 10 * (448 / 512) ** 2, 32000),
-        shards("make_c2am_maps", "gpu", train, looked, 8000, cam, png=False),
-        shards("refine_saliency", "core", train, crf * CRF, 1500, grey, png=True),
-        training("train_poolnet", 9 * seen * SMALL, 16000, SMALL),
-        shards("make_saliency", "gpu", train, seen * SMALL * FORWARD, 4000, grey, png=True),
-        shards("make_affinity_labels", "core", train, 2 * crf * CRF, 1500, labels, png=True),
-        training("train_affinity", 3, 16000),
-        shards("walk_cams", "gpu", both, 2 * FORWARD, 4000, MAPS * 4 * pixels / 4**2, png=False),
-        shards("make_pseudo_labels", "core", both, crf * CRF_ONE_STEP, 1500, labels, png=True),
-        training("train_segmentation", 50, 32000),
-        shards("make_masks", "gpu", val, looked + crf * CRF_OF_21 * classes / 21, 8000, labels, png=True),
-    ]
+
+def _network(stage: Stage, run: Run) -> str:
+    """The architecture of the network whose maps a stage makes."""
+    trained = [STAGES[name].architecture for name in before(run.config, stage.name)]
+    return next(filter(None, trained), "")
+
+
+def _of_both_splits(run: Run) -> set[str]:
+    """The stages that a run makes of the validation split, too, for the labels that choose the epoch."""
+    labels = [name for name in stages(run) if name == "pseudo_labels" and selects_epoch(run.config)]
+    found: set[str] = set()
+    while labels:
+        found.add(name := labels.pop())
+        labels += [other for other in before(run.config, name) if STAGES[other].sharded]
+    return found
+
+
+def _scales(section: Any) -> float:
+    """Pixels of an image at all scales, mirrored too, as a multiple of its own."""
+    return sum(scale**2 for scale in section.scales) * (2 if section.flip else 1)
+
+
+def _forward(stage: Stage, section: Any, data: Data) -> float:
+    if not stage.gpu:
+        return 0.0
+    if hasattr(section, "scales"):
+        return _scales(section) * data.pixels / NETWORK_PIXELS * FORWARD
+    return 2 * FORWARD  # AffinityNet sees the image and its mirror image at 512 px.
+
+
+def _crf(stage: Stage, section: Any, data: Data) -> float:
+    settings = getattr(section, "crf", section)
+    if not (iterations := getattr(settings, "iterations", 0)):
+        return 0.0
+    labels = CRF_OF_21 * data.classes / 21 if stage.gpu else 1
+    fields = 2 if hasattr(section, "fg_threshold") else 1
+    return fields * labels * data.pixels / CRF_PIXELS * (CRF + (iterations - 1) * CRF_STEP)
+
+
+def _bytes(stage: Stage, section: Any, data: Data) -> float:
+    if stage.shards == "LabelShard":
+        return (LABELS if stage.kind == "labels" else GREY) * data.pixels
+    maps = 1 if stage.shards == "ActivationShard" else MAPS
+    scales = sum(scale**2 for scale in section.scales) / 16**2 if hasattr(section, "scales") else 1 / 4**2
+    return maps * 4 * scales * data.pixels
 
 
 def hours(plan: Plan, gpus: int, nodes: int, cores_per_gpu: float) -> float:
@@ -95,16 +143,16 @@ def hours(plan: Plan, gpus: int, nodes: int, cores_per_gpu: float) -> float:
     return alone / cores_per_gpu * math.ceil(plan.jobs / (gpus * nodes))
 
 
-def table(data: Data, gpus: int = 4, nodes: int = 2, cores_per_gpu: float = 200.0) -> str:
-    """A line per rule and one for all, as Markdown."""
+def table(name: str, gpus: int = 4, nodes: int = 2, cores_per_gpu: float = 200.0) -> str:
+    """A line per rule and one for all, as Markdown. name: of a run in `DATA`."""
     columns = ("rule", "jobs", "each on", "core hours", "hours", "memory of one", "files", "disk")
     lines = [columns, ("---", "---:", "---", *["---:"] * 5)]
     on = {"gpus": f"{gpus} GPUs", "gpu": "1 GPU", "core": "1 core"}
-    planned = plans(data)
+    planned = plans(load_run(name, REPOSITORY / "config"), DATA[name])
     total = 0.0
     for plan in planned:
-        total += (took := hours(plan, gpus, nodes, cores_per_gpu))
-        costs = f"{plan.seconds / 3600:,.0f}", f"{took:.1f}", f"{plan.mb / 1000:g} GB"
+        total += (needed := hours(plan, gpus, nodes, cores_per_gpu))
+        costs = f"{plan.seconds / 3600:,.0f}", f"{needed:.1f}", f"{plan.mb / 1000:g} GB"
         stays = f"{plan.files:,}", f"{plan.size / 1e9:.1f} GB"
         lines.append((f"`{plan.rule}`", str(plan.jobs), on[plan.on], *costs, *stays))
     core_hours, jobs = sum(plan.seconds for plan in planned) / 3600, sum(plan.jobs for plan in planned)
@@ -121,11 +169,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", choices=DATA)
-    parser.add_argument("--gpus-per-node", type=int, default=4, help="which a training takes all")
+    parser.add_argument("--gpus-per-node", type=int, default=4, help="all of them work on a training")
     parser.add_argument("--nodes", type=int, default=2, help="over which shards are spread")
     parser.add_argument("--cores-per-gpu", type=float, default=200.0, help="cores that do the work of a GPU")
     given = parser.parse_args()
-    print(table(DATA[given.run], given.gpus_per_node, given.nodes, given.cores_per_gpu))
+    print(table(given.run, given.gpus_per_node, given.nodes, given.cores_per_gpu))
 
 
 if __name__ == "__main__":
