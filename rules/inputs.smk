@@ -9,9 +9,12 @@ def where(condition, paths):
 hints_of_c2am = where(lambda config: config.saliency.uses_hints, shards_of("cams", "train"))
 
 
-def saliency_to_score(stage: str):
+def if_scored(stage: str):
     """All shards of a kind of saliency of the training split, in a run that scores it."""
     return where(lambda config: stage in scored_saliency(config), shards_of(stage, "train"))
+
+
+saliency_to_score = {kind: if_scored(stage) for kind, stage in SALIENCY.items()}
 
 
 def saliency_of_shard(wildcards) -> list[str]:

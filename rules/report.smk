@@ -67,10 +67,8 @@ rule draw_cams:
 
 rule draw_saliency:
     input:
+        **saliency_to_score,
         index=output_of("index", "train"),
-        c2am=saliency_to_score("c2am_maps"),
-        crf=saliency_to_score("saliency_crf"),
-        poolnet=saliency_to_score("saliency"),
         metrics="results/{run}/metrics/saliency.json",
     output:
         sheet=report(

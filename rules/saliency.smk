@@ -136,11 +136,9 @@ rule make_saliency:
 
 rule evaluate_saliency:
     input:
+        **saliency_to_score,
         index=output_of("index", "train"),
         cams=shards_of("cams", "train"),
-        c2am=saliency_to_score("c2am_maps"),
-        crf=saliency_to_score("saliency_crf"),
-        poolnet=saliency_to_score("saliency"),
     output:
         metrics="results/{run}/metrics/saliency.json",
         curve="results/{run}/metrics/saliency.csv",
