@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from support.tiny_run import make_run, step_of
-from support.training import Job, ToyClassifier, ToyImages, build, machine, settings
+from support.training import Job, ToyClassifier, ToyImages, before_each_step, build, machine, settings
 
 from workflow.scripts.train_oc import train_oc
 from wsss.data.index import Index
@@ -91,6 +91,46 @@ def test_fp16_that_skips_every_step_is_refused_at_the_end(tmp_path: Path) -> Non
     trainer.state.optimizers["generator"].steps_done = 1
     with pytest.raises(UserError, match="the oc was not trained"):
         require_steps("toy", trainer.state)
+
+
+@pytest.mark.parametrize(
+    ("optimisation", "advice"),
+    [
+        (
+            {"accumulate": 2},
+            "set precision to bf16, where the GPU has it; set batch to 2 and accumulate to 4, halve lr and "
+            "double weight_decay, as gradients are summed (",
+        ),
+        ({"optimizer": "adamw", "precision": "bf16"}, "To need less: set batch to 2 and accumulate to 2 ("),
+        ({"batch": 3, "precision": "bf16"}, "To need less: use more GPUs (machine.gpus), or a smaller"),
+    ],
+)
+def test_out_of_memory_says_what_would_need_less(
+    tmp_path: Path, optimisation: dict[str, Any], advice: str
+) -> None:
+    def full() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 79 GiB.")
+
+    trainer = build(tmp_path, blocks={"optimisation": optimisation})
+    before_each_step(trainer, full)
+    with pytest.raises(UserError) as error:
+        trainer.run()
+    keys = trainer.settings
+    asked = f"batch {keys.batch}, accumulate {keys.accumulate}, precision {keys.precision}"
+    assert str(error.value).startswith(
+        f"toy: out of GPU memory with optimisation.{asked} (CUDA out of memory)"
+    )
+    assert advice in str(error.value)
+    trainer.checkpoints.lock()  # was released
+    trainer.checkpoints.unlock()
+
+
+def test_batch_norm_over_one_image_names_the_keys(tmp_path: Path) -> None:
+    trainer = build(tmp_path)
+    one = torch.ones(1, 3)
+    before_each_step(trainer, lambda: torch.nn.functional.batch_norm(one, None, None, training=True))
+    with pytest.raises(UserError, match=r"toy: batch norm over .* each process has 4 .*network.norm to fix"):
+        trainer.run()
 
 
 # ---- warned of ---------------------------------------------------------------------------------------------

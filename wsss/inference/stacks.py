@@ -11,11 +11,12 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from wsss.data.images import image_size, read_image
 from wsss.data.index import Record
 from wsss.inference.tta import rescale
+from wsss.machine.loading import loading
 
 Result = TypeVar("Result")
 
@@ -48,15 +49,10 @@ def image_stacks(
     0 does so in this one. pin: into memory from which a GPU reads directly.
     """
     batches = _equal_sizes(records, batch)
-    loader = DataLoader(
-        _Images(records, scales),
-        batch_sampler=batches,
-        collate_fn=_stack,
-        num_workers=workers,
-        pin_memory=pin,
-    )
-    for positions, (sizes, pixels) in zip(batches, loader, strict=True):
-        yield Stack(positions, [records[position] for position in positions], sizes, pixels)
+    images, options = _Images(records, scales), {"batch_sampler": batches, "pin_memory": pin}
+    with loading(images, workers, _stack, **options) as loaded:
+        for positions, (sizes, pixels) in zip(batches, loaded, strict=True):
+            yield Stack(positions, [records[position] for position in positions], sizes, pixels)
 
 
 def in_order(results: Iterable[tuple[Sequence[int], Sequence[Result]]]) -> Iterator[Result]:

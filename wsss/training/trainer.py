@@ -26,6 +26,7 @@ from wsss.machine.signals import LeaveRequest
 from wsss.progress import LOGGER, Progress
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.checks import require_steps, require_updates
+from wsss.training.failures import diverged, explained
 from wsss.training.job import TrainJob
 from wsss.training.logbook import LOG, Logbook
 from wsss.training.meter import Meter
@@ -71,9 +72,10 @@ class Trainer:
         """Train to the end and return the network that the task trains, or the best of its epochs.
 
         Raises Preempted after a signal (a checkpoint is written), UserError when a loss is not finite (the
-        last checkpoint stays), or when fp16 skipped every optimizer step.
+        last checkpoint stays), when fp16 skipped every optimizer step, when a GPU runs
+        out of memory, and when batch norm has a single value per channel.
         """
-        with self.leave:
+        with self.leave, explained(self.job.name, self.settings):
             if distributed.rank() == 0:
                 self.checkpoints.lock()
             try:
@@ -126,12 +128,11 @@ class Trainer:
         shown = first and self.job.machine.progress
         options = {
             "batch_sampler": self._batches(self.settings.epochs, start=state.step),
-            "collate_fn": collate,
             "pin_memory": self.device.type == "cuda",
         }
         with (
             closing(self._open_logbook()) if first else nullcontext() as self.logbook,
-            loading(self.samples, self.job.machine.workers, **options) as batches,
+            loading(self.samples, self.job.machine.workers, collate, **options) as batches,
             closing(
                 Progress(self.job.name, state.steps, start=state.step, unit="steps", enabled=shown)
             ) as progress,
@@ -207,15 +208,9 @@ class Trainer:
             LOGGER.info("%s: resumes at step %d/%d", self.job.name, self.state.step, self.state.steps)
 
     def _diverged(self, reason: str, ids: list[str]) -> UserError:
-        step, images = self.state.step, distributed.all_names(ids)
-        saved = self.checkpoints.paths()
-        return UserError(
-            f"{self.job.name}: {reason} at step {step} of {self.state.steps} "
-            f"(epoch {(step - 1) // self.per_epoch + 1}).\n"
-            f"Images of this step: {', '.join(images)}.\n"
-            f"Last good checkpoint: {saved[-1] if saved else 'none yet'}.\n"
-            "Try a lower lr, max_grad_norm, or precision bf16 or float32."
-        )
+        state, images = self.state, distributed.all_names(ids)
+        step = f"{state.step} of {state.steps} (epoch {(state.step - 1) // self.per_epoch + 1})"
+        return diverged(self.job.name, reason, step, images, self.checkpoints.paths())
 
     def _batches(self, epochs: int, start: int = 0) -> Batches:
         return Batches(
