@@ -47,14 +47,13 @@ def scores_of_chain(wildcards) -> list[str]:
 def pictures_of_run(wildcards) -> list[str]:
     """The maps that the report's gallery shows before the masks, all shards of the validation split.
 
-    There are none where its images have no labels, nor of maps that the run imports without it.
+    Of this split there are none where they need labels that its images lack, or maps that are imported without
+    it.
     """
     run = run_named(wildcards.run)
-    data = run.config.dataset
-    shown = [name for name in pictured(run) if data.val_labels and has_maps(run, name, data.val)]
-    return [
-        path for name in shown if STAGES[name].split != "val" for path in shards_of(name, "val")(wildcards)
-    ]
+    data, shown = run.config.dataset, [name for name in pictured(run) if name != "masks"]
+    made = [name for name in shown if data.val_labels and has_maps(run, name, data.val)]
+    return [path for name in made for path in shards_of(name, "val")(wildcards)]
 
 
 def courses_of_run(wildcards) -> list[str]:

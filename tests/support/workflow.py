@@ -116,17 +116,19 @@ WHOLE: dict[str, Any] = {
 }
 
 
-def commands(directory: Path, *targets: str) -> list[str]:
+def commands(directory: Path, *targets: str, checkout: Path = REPOSITORY) -> list[str]:
     """What Snakemake would run, in order."""
-    status, printed = snakemake(directory, "--dry-run", "--printshellcmds", "--", *targets)
+    dry_run = ("--dry-run", "--printshellcmds", "--", *targets)
+    status, printed = snakemake(directory, *dry_run, checkout=checkout)
     assert status == 0, printed
     return re.findall(r"^Shell command: (.*)$", printed, re.MULTILINE)
 
 
-def make(directory: Path, *targets: str) -> None:
+def make(directory: Path, *targets: str, checkout: Path = REPOSITORY) -> None:
     """Run it all."""
-    (directory / "commands").write_text("\n".join(commands(directory, *targets)), encoding="utf-8")
-    alone = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    listed = commands(directory, *targets, checkout=checkout)
+    (directory / "commands").write_text("\n".join(listed), encoding="utf-8")
+    alone = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(checkout)}
     ended = subprocess.run(
         [sys.executable, str(REPOSITORY / "tests" / "support" / "commands_in_one_process.py"), "commands"],
         cwd=directory,
