@@ -80,7 +80,7 @@ def data_of_run(wildcards) -> list[str]:
     dataset = run_named(wildcards.run).config.dataset
     if dataset.kind == "shapes":
         return [f"results/{wildcards.run}/data"]
-    paints = dataset.kind == "coco" and dataset.masks is None
+    paints = dataset.kind == "coco" and dataset.masks is None and dataset.with_masks
     painted = [f"results/{wildcards.run}/painted/{wildcards.split}"] if paints else []
     return [*sources_of(wildcards), *painted]
 

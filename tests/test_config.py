@@ -199,7 +199,8 @@ DATASET_FAULTS = {
     ),
     "key of another kind": (
         "dataset: {kind: voc, root: d, seed: 1}",
-        "dataset.seed: unknown key (known: kind, root, train, val, val_labels, archives)",
+        "dataset.seed: unknown key (known: kind, root, train, val, val_labels, with_masks, mask_values, "
+        "masks_orientation, allow_overlap, archives)",
     ),
 }
 

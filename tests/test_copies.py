@@ -66,12 +66,13 @@ def test_a_copy_is_made_once(root: Path) -> None:
 def test_a_mask_that_does_not_fit_is_named(root: Path) -> None:
     Image.new("L", (40, 30)).save("masks/trip/sideways.png")
     with pytest.raises(
-        UserError, match=r"sideways\.png: mask is 30x40 but photos/trip/sideways\.jpg is 400x300"
+        UserError,
+        match=r"sideways\.png: mask is 40x30 but photos/trip/sideways\.jpg is 300x400 as shown",
     ):
         smaller_copies(Path("photos"), Path("masks"), 100, Path("out"))
-    Image.new("RGB", (400, 300)).save("masks/trip/sideways.png")
+    Image.new("I;16", (400, 300)).save("masks/trip/sideways.png")
     with pytest.raises(
-        UserError, match=r"sideways\.png: mask is an image of mode RGB; must be grey or palette"
+        UserError, match=r"sideways\.png: mask is an image of mode I;16; must be grey or palette"
     ):
         smaller_copies(Path("photos"), Path("masks"), 100, Path("out"))
 
@@ -79,7 +80,7 @@ def test_a_mask_that_does_not_fit_is_named(root: Path) -> None:
 def test_a_run_on_copies(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [f"{number}.jpg,dog\n" for number in range(6)]
     for number in range(6):
-        Image.new("RGB", (2400, 1600), (number, 0, 0)).save(f"photos/{number}.jpg")
+        Image.new("RGB", (2400, 1600), (40 * number, 0, 0)).save(f"photos/{number}.jpg")
     write_text(Path("labels.csv"), "image,labels\n" + "".join(rows))
     given = ["init", "photos", "--labels", "labels.csv"]
     assert cli.main(given) == 1

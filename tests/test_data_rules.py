@@ -22,7 +22,8 @@ from wsss.data.archives import fetch_archives, read_archives
 from wsss.data.index import Index
 from wsss.data.palette import read_mask
 from wsss.data.shapes import write_shapes
-from wsss.data.voc import VOC_CLASSES, read_labels
+from wsss.data.voc import VOC_CLASSES
+from wsss.data.voc_xml import read_labels
 from wsss.errors import UserError
 from wsss.store.files import write_text
 

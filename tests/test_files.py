@@ -167,6 +167,18 @@ def test_directories_that_killed_writers_left_are_removed(tmp_path: Path) -> Non
     assert names(tmp_path) == sorted([f".000.{os.getppid()}.part", f".001.{ended.pid}.part", "000"])
 
 
+@pytest.mark.parametrize("name", ["é" * 120 + ".png", "x" * 251 + ".csv", "y" * 250 + ".json"])
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path: Path, name: str) -> None:
+    part = tmp_path / name
+    with atomic(part) as temporary:
+        assert temporary.parent == tmp_path and temporary.suffix == part.suffix
+        temporary.write_text("whole")
+    assert part.read_text() == "whole" and os.listdir(tmp_path) == [name]
+    with atomic_directory(tmp_path / f"d{name[1:]}") as directory:
+        write_text(directory / name, "in it")
+    assert (tmp_path / f"d{name[1:]}" / name).is_file() and len(os.listdir(tmp_path)) == 2
+
+
 def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:
     value = {
         "nan": math.nan,

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from wsss.config import FolderDataset
-from wsss.data.folder import classes_of, find_images, folder_index, in_split, read_table
+from wsss.data.folder import classes_of, find_images, folder_index, in_split
+from wsss.data.tables import read_table
 from wsss.errors import UserError
 from wsss.store.files import write_png, write_text
 
@@ -140,3 +142,95 @@ def test_images_that_cannot_be_told_apart(photos: Path) -> None:
     for name, said in (("empty", "no images"), ("nowhere", "no such directory")):
         with pytest.raises(UserError, match=said):
             find_images(photos.parent / name)
+
+
+# --- names, formats, links ---
+
+
+def test_names_in_both_forms_of_unicode_match(tmp_path: Path) -> None:
+    composed, split = "M\u00fcller", "Mu\u0308ller"
+    for name, value in ((split, 1), ("x", 2)):
+        write_png(tmp_path / "photos" / f"{name}.png", np.full((20, 30, 3), value, np.uint8))
+    write_png(tmp_path / "masks" / f"{composed}.PNG", np.ones((20, 30), np.uint8))
+    table = f"image,labels,split\n{composed}.png,K\u00e4fer,train\nx,Ka\u0308fer,train\n"
+    masks = {"masks": tmp_path / "masks", "classes": ("Ka\u0308fer",)}
+    index = folder_index(data_set(tmp_path / "photos", table, **masks), "train")
+    assert [record.id for record in index] == [composed, "x"] and index.classes == ("K\u00e4fer",)
+    assert index.records[0].mask == tmp_path / "masks" / f"{composed}.PNG"
+
+
+def test_linked_folders_are_followed_and_cycles_are_not(photos: Path, tmp_path: Path) -> None:
+    photos.rename(tmp_path / "disk")
+    photos.mkdir()
+    (photos / "batch").symlink_to("../disk")
+    (tmp_path / "disk" / "sub" / "round").symlink_to("../..")
+    assert list(find_images(photos)) == [
+        f"batch/{name[:-4]}" for name in ("a.png", "b.png", "e.png", "sub/c.png", "sub/d.png")
+    ]
+
+
+def test_every_format_is_read_or_named(photos: Path, tmp_path: Path) -> None:
+    image = Image.fromarray(np.zeros((20, 30, 3), np.uint8))
+    for suffix in ("JPG", "avif", "jfif", "gif", "WebP", "tga"):
+        kind = Image.registered_extensions()[f".{suffix.lower()}"]
+        image.save(photos / f"f{suffix}.{suffix}", format=kind)
+        assert f"f{suffix}" in find_images(photos)
+    for name in ("i.HEIC", "r.CR2", "v.svg", "t.txt"):
+        (photos / name).write_bytes(b"x")
+    table = (
+        "image,labels,split\ni.heic,dog,train\nr,dog,train\nv.svg,dog,train\nt.txt,dog,train\nu,dog,train\n"
+    )
+    with pytest.raises(UserError) as caught:
+        folder_index(data_set(photos, table), "train")
+    for part in (
+        "labels.csv:2: i.heic: i.HEIC is there, but HEIC: not read; install pillow-heif",
+        "labels.csv:3: r: r.CR2 is there, but raw camera format: not read; convert it to JPEG or PNG",
+        "labels.csv:4: v.svg: v.svg is there, but SVG: not read; convert it",
+        "labels.csv:5: t.txt: t.txt is there, but no image format that is read",
+        "labels.csv:6: u: no such image in",
+    ):
+        assert part in str(caught.value)
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone" / "a.heic").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"phone: no images \(.*HEIC: not read; install pillow-heif"):
+        find_images(tmp_path / "phone")
+
+
+def test_the_common_format_of_a_photograph_is_taken(photos: Path) -> None:
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(photos / "a.gif")
+    assert find_images(photos)["a"].name == "a.png"
+
+
+def test_rows_of_other_splits_are_told(photos: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("wsss").propagate = True
+    table = "image,labels,split\na,dog,train\nb,cat,val\ne,cat,test\nsub/c,cat,Train\nsub/d,cat,test\n"
+    assert len(folder_index(data_set(photos, table), "train")) == 1
+    assert "rows of other splits than train and val are not used: 1 of Train, 2 of test" in caplog.text
+
+
+@pytest.mark.parametrize("pair", [("Cat", "cat"), ("red bus", "redbus"), ("Red bus", "red  bus")])
+def test_classes_that_differ_by_case_or_blanks_are_refused(photos: Path, pair: tuple[str, str]) -> None:
+    table = f"image,labels,split\na,{pair[0]},train\nb,{pair[1]},train\n"
+    said = "classes '.*' and '.*' differ by case or blanks only"
+    with pytest.raises(UserError, match=said) as caught:
+        folder_index(data_set(photos, table), "train")
+    assert all(repr(name) in str(caught.value) for name in pair)
+
+
+def test_masks_that_are_no_masks_are_named(photos: Path, tmp_path: Path) -> None:
+    keys = {"masks": tmp_path / "masks", "classes": ("dog",)}
+    table = "image,labels,split\na,dog,train\n"
+    with pytest.raises(UserError, match="masks: no such directory; it should hold the masks"):
+        folder_index(data_set(photos, table, **keys), "train")
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (30, 20)).save(tmp_path / "masks" / "a.jpg")
+    with pytest.raises(UserError, match=r"a\.jpg: a mask must be a PNG, whose values nothing changes"):
+        folder_index(data_set(photos, table, **keys), "train")
+
+
+def test_an_id_is_a_file_name_wherever_the_image_lies(photos: Path) -> None:
+    deep = Path(*["d" * 100] * 3, "x.png")
+    write_png(photos / deep, np.full((20, 30, 3), 9, np.uint8))
+    table = f"image,labels,split\n{deep},dog,train\n"
+    (record,) = folder_index(data_set(photos, table), "train")
+    assert len(record.id) == 250 and record.image == photos / deep

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsss.data.index import Index, Record, build_index
+from wsss.data.index import Index, Record
+from wsss.data.indexing import build_index
 from wsss.data.palette import voc_palette
 from wsss.errors import UserError
 from wsss.store.files import read_json, write_png
@@ -28,7 +29,7 @@ def record(directory: Path, name: str, labels: tuple[str, ...] = (), value: int 
 def index(tmp_path: Path) -> Index:
     records = [
         record(tmp_path, "a", ("cat",), 1),
-        record(tmp_path, "b", ("dog", "red bus"), 255),
+        record(tmp_path, "b", ("dog", "red bus"), 2),
         record(tmp_path, "c"),
         record(tmp_path, "d,e", ("cat", "dog"), 0),
         record(tmp_path, "ü", ("dog",), 3),
@@ -50,6 +51,7 @@ def test_is_read_as_written(index: Index, tmp_path: Path) -> None:
         "digest": "abc",
         "classes": list(CLASSES),
         "images": 5,
+        "largest_image": {"height": 4, "width": 5},
         "with_mask": 4,
         "without_labels": 1,
         "images_per_class": {"cat": 2, "dog": 3, "red bus": 1},
@@ -74,7 +76,7 @@ def test_shards_share_out_the_images_by_position(index: Index) -> None:
 
 
 def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
-    good = record(tmp_path, "good", ("cat",), 3)
+    good = record(tmp_path, "good", ("cat",), 1)
     small = record(tmp_path, "small", (), 0)
     write_png(tmp_path / "small_mask.png", np.zeros((5, 4), np.uint8))
     broken = record(tmp_path, "broken")

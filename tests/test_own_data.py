@@ -17,7 +17,8 @@ from wsss.config import RunConfig
 from wsss.config.recipe import recipe
 from wsss.data.index import Index
 from wsss.data.shapes import write_shapes
-from wsss.data.voc import VOC_CLASSES, read_labels, voc_records
+from wsss.data.voc import VOC_CLASSES, voc_records
+from wsss.data.voc_xml import read_labels
 from wsss.errors import UserError
 from wsss.runs.run import load_run, stages
 from wsss.store.files import write_png, write_text
@@ -211,16 +212,10 @@ def test_real_photographs(shared: Path, tmp_path: Path, monkeypatch: pytest.Monk
     found = [record for split in ("train", "val") for record in voc_records(root, split, VOC_CLASSES)[0]]
     write_table(tmp_path / "labels.csv", {record.image.name: record.labels for record in found})
     monkeypatch.chdir(tmp_path)
-    given = argparse.Namespace(
-        images=root / "JPEGImages",
-        labels=Path("labels.csv"),
-        masks=root / "SegmentationClass",
-        classes=",".join(VOC_CLASSES),
-        val_share=0.2,
-        seed=0,
-        name="mini",
-        shrink=None,
-    )
+    parser = argparse.ArgumentParser()
+    init.add_arguments(parser)
+    given = parser.parse_args([str(root / "JPEGImages"), "--labels", "labels.csv", "--name", "mini"])
+    given.masks, given.classes = root / "SegmentationClass", ",".join(VOC_CLASSES)
     with pytest.raises(UserError, match="no training photograph shows pottedplant"):
         init.run(given)
     given.classes, given.masks = None, None

@@ -136,8 +136,45 @@ def test_what_is_no_photograph_is_told_before_anything_is_made(
     assert main(["predict", *given, "--run", "toy", "--out", "out"]) == 1
     printed = capsys.readouterr().err
     assert "a.jpg: has the name of fine/a.png" in printed and "broken.jpg: image does not open" in printed
-    assert "empty: holds no photograph (.bmp, " in printed and "gone.jpg: no such image" in printed
+    assert "empty: holds no photograph (.apng, " in printed and "gone.jpg: no such image" in printed
     assert "Traceback" not in printed and not Path("out").exists()
+
+
+def test_names_that_fill_what_a_file_system_takes(trained: Toy) -> None:
+    """As in ../shared/cases/long-names: 244 bytes without the suffix, and more."""
+    names = ["é" * 60 + "x" * 124, "y" * 251]
+    for name in names:
+        picture(Path("long", f"{name}.png"), (40, 30))
+    rows = predicted("long")
+    assert {row["mask"] for row in rows.values()} == {f"masks/{name}.png" for name in names}
+    for name in names:
+        assert mask(name).shape == (30, 40) and Path("out", "overlays", f"{name}.jpg").is_file()
+
+
+def test_linked_folders_are_searched_and_what_is_left_out_is_named(
+    trained: Toy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture(Path("disk/a.JPG"), (40, 30))
+    picture(Path("disk/b.avif"), (40, 30))
+    Path("disk/c.HEIC").write_bytes(b"x")
+    write_text(Path("disk/notes.txt"), "none")
+    Path("trip").mkdir()
+    Path("trip/day").symlink_to("../disk")
+    Path("disk/round").symlink_to("../trip")
+    assert list(predicted("trip")) == ["trip/day/a.JPG", "trip/day/b.avif"]
+    said = capsys.readouterr().err
+    assert "trip: 2 files are left out: day/c.HEIC (HEIC: not read; install pillow-heif)" in said
+    assert "day/notes.txt (no image format that is read)" in said
+
+
+def test_a_photograph_that_does_not_decode_is_told_first(
+    trained: Toy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = picture(Path("cut.jpg"), (400, 300))
+    path.write_bytes(path.read_bytes()[:9000])
+    picture(Path("a.jpg"), (40, 30))
+    assert main(["predict", "a.jpg", "cut.jpg", "--run", "toy", "--out", "out"]) == 1
+    assert "cut.jpg: image does not decode" in capsys.readouterr().err and not Path("out").exists()
 
 
 def test_a_photograph_may_be_named_twice(toy: Toy) -> None:

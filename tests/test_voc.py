@@ -7,7 +7,8 @@ import pytest
 from scipy.io import savemat
 
 from wsss.data.palette import read_mask, voc_palette
-from wsss.data.voc import VOC_CLASSES, read_labels, voc_classes, voc_ids, voc_index
+from wsss.data.voc import VOC_CLASSES, voc_classes, voc_ids, voc_index
+from wsss.data.voc_xml import read_labels
 from wsss.errors import UserError
 from wsss.store.files import write_png, write_text
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wsss.data.coco import read_annotations
-from wsss.data.coco_masks import painted
+from wsss.data.coco_masks import is_paintable, painted
 from wsss.data.palette import voc_palette
 from wsss.progress import track
 from wsss.runs.step import Step, parser, run_step
@@ -14,7 +14,7 @@ def paint_masks(step: Step) -> None:
     """Write the mask of every image of the split."""
     split, out = step.arguments.split, step.arguments.out
     annotations = read_annotations(step.section.annotations(split))
-    total = len(annotations.pictures)
+    total = sum(map(is_paintable, annotations.pictures))
     masks = track(painted(annotations), label=f"painting {split}", total=total, enabled=step.machine.progress)
     write_label_shard(out, masks, digest=step.digest, palette=voc_palette())
 

@@ -1,8 +1,8 @@
 """Write the configuration of a run on photographs of one's own: a directory of them, and a table of labels.
 
-The table is a CSV with the columns `image` and `labels` (several are separated by `;`), and `split` (train,
-val) where the splits are given. Every image is looked at; sizes and epochs are chosen by their number and
-size.
+The table is a CSV with the columns `image` and `labels` (several are separated by `;`), or a column of 0 and
+1 per class, and `split` (train, val) where the splits are given. Every image is decoded once; sizes and
+epochs are chosen by their number and size.
 """
 
 import argparse
@@ -13,16 +13,21 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from wsss.config import FolderDataset, RunConfig
-from wsss.config.document import document_text
+from wsss.config import FolderDataset, MachineConfig, RunConfig
+from wsss.config.document import document_text, parse_document
 from wsss.config.recipe import HUGE, recipe
+from wsss.config.validation import validate
 from wsss.data.copies import smaller_copies
-from wsss.data.folder import classes_of, folder_index, read_table
+from wsss.data.datasets import index_of
+from wsss.data.folder import classes_of
 from wsss.data.images import image_size
 from wsss.data.index import Index
 from wsss.data.palette import voc_palette
+from wsss.data.splits import require_separate
+from wsss.data.tables import read_table
 from wsss.errors import UserError
-from wsss.runs.run import RUN_NAME, load_run
+from wsss.progress import log_to
+from wsss.runs.run import RUN_NAME
 from wsss.store.files import write_text
 
 HELP = "write the configuration of a run on photographs of one's own"
@@ -44,12 +49,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The directory, the table, and what else the data set has."""
     parser.add_argument("images", type=Path, help="directory of the photographs")
     parser.add_argument("--labels", required=True, type=Path, help="CSV of image and labels")
+    parser.add_argument("--image-column", metavar="NAME", help="its column of images (image, filename)")
+    parser.add_argument("--label-column", metavar="NAME", help="its column of labels (labels, label)")
     parser.add_argument("--masks", type=Path, help="directory of masks to score by, a PNG per photograph")
     parser.add_argument(
         "--classes", help="classes in the order of the masks' values, separated by commas; else by alphabet"
     )
+    parser.add_argument(
+        "--mask-values",
+        metavar="TABLE",
+        help="what other values or colors of masks mean: 0=background,255=cell or #ff0000=cat,…, or a file "
+        "such as CVAT's labelmap.txt",
+    )
+    parser.add_argument(
+        "--masks-orientation",
+        choices=("auto", "seen", "stored"),
+        default="auto",
+        help="of masks of photographs with an EXIF orientation: as shown, or as stored in the file (auto)",
+    )
     parser.add_argument("--val-share", type=float, default=0.2, help="part that is drawn for val (0.2)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draw (0)")
+    parser.add_argument(
+        "--allow-overlap", action="store_true", help="accept images that are in train and in val"
+    )
     parser.add_argument(
         "--shrink",
         type=int,
@@ -60,38 +82,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Look at the images, write config/<name>.yaml, and say what to type next."""
+    """Check the images, write config/<name>.yaml, and say what to type next."""
+    log_to()
     name = _name(arguments)
     path = Path("config", f"{name}.yaml")
     if path.exists():
         raise UserError(f"{path}: is there already; remove it, or give the run another --name")
+    data = _data_set(arguments, name)
+    machine = MachineConfig(threads=os.cpu_count() or 1)
+    splits = {split: index_of(data, split, machine=machine) for split in (data.train, data.val)}
+    side = _checked(splits)
+    require_separate(data, splits[data.train])
+    section = data.model_dump(mode="json", exclude_unset=True)
+    config = {"dataset": section, **recipe(len(splits["train"]), side), "machine": _machine()}
+    sizes = {split: len(index) for split, index in splits.items()}
+    text = HEADER.format(**sizes, side=side) + document_text(config)
+    # Held against what a run will read before anything is written.
+    if validate(parse_document(text, str(path))) != RunConfig.from_values(config):
+        raise UserError(f"{path}: would not be read as it is written; rename the classes or the files")
+    write_text(path, text)
+    print("\n".join(_said(path, splits, side)))
+    return 0
+
+
+def _data_set(arguments: argparse.Namespace, name: str) -> FolderDataset:
+    """The run's data set; with --shrink, its copies."""
+    images, masks, orientation = arguments.images, arguments.masks, arguments.masks_orientation
+    columns = {"image_column": arguments.image_column, "label_column": arguments.label_column}
     classes = [part.strip() for part in arguments.classes.split(",")] if arguments.classes else []
-    found = classes or list(classes_of(read_table(arguments.labels)))
-    images, masks = arguments.images, arguments.masks
+    found = classes or list(classes_of(read_table(arguments.labels, **columns)))
     if arguments.shrink is not None:
-        images, masks = smaller_copies(images, masks, _side(arguments.shrink), Path("data", name))
+        side, out = _side(arguments.shrink), Path("data", name)
+        images, masks = smaller_copies(images, masks, side, out, orientation=orientation)
     section = {
         "kind": "folder",
-        "images": str(images),
-        "labels": str(arguments.labels),
-        **({"masks": str(masks)} if masks else {}),
+        "images": images,
+        "labels": arguments.labels,
+        "masks": masks,
         "classes": found,
         "val_share": arguments.val_share,
         "seed": arguments.seed,
+        **columns,
+        "mask_values": _mask_values(arguments.mask_values),
+        "masks_orientation": None if orientation == "auto" else orientation,
+        "allow_overlap": arguments.allow_overlap or None,
     }
     try:
-        data = FolderDataset.model_validate(section)
+        return FolderDataset.model_validate(
+            {key: value for key, value in section.items() if value is not None}
+        )
     except ValueError as error:
         raise UserError(f"--val-share, --seed or --classes: {error}") from None
-    splits = {split: folder_index(data, split) for split in ("train", "val")}
-    side = _checked(splits)
-    config = {"dataset": section, **recipe(len(splits["train"]), side), "machine": _machine()}
-    RunConfig.from_values(config)
-    sizes = {split: len(index) for split, index in splits.items()}
-    write_text(path, HEADER.format(**sizes, side=side) + document_text(config))
-    load_run(name)
-    print("\n".join(_said(path, splits, side)))
-    return 0
+
+
+def _mask_values(text: str | None) -> dict[str, str] | Path | None:
+    """What --mask-values says: pairs, or the file that holds them."""
+    if text is None or "=" not in text:
+        return None if text is None else Path(text)
+    pairs = [pair.partition("=") for pair in re.split(r",(?=[^,=]*=)", text)]
+    return {key.strip(): name.strip() for key, _, name in pairs}
 
 
 def _name(arguments: argparse.Namespace) -> str:

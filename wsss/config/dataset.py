@@ -23,10 +23,37 @@ Archives = Annotated[
 ]
 
 
+ValLabels = Annotated[
+    bool,
+    Field(description="whether the images of `val` have image-level labels, and so pseudo labels"),
+]
+WithMasks = Annotated[
+    bool,
+    Field(description="whether there are masks to score by; false: the run ends with masks and no mIoU"),
+]
+MaskValues = Annotated[
+    dict[str, str] | Path | None,
+    Field(
+        description="what the masks' values or colors mean, such as `{0: background, 255: cell}` or "
+        '`{"#ff0000": cat}`, or a file of colors such as CVAT\'s labelmap.txt; null: 0 is background, '
+        "1, 2, … the classes, 255 ignored"
+    ),
+]
+MasksOrientation = Annotated[
+    Literal["auto", "seen", "stored"],
+    Field(
+        description="orientation of the masks of photographs with an EXIF orientation: as viewers show the "
+        "photograph, or as the file stores it; `auto`: as shown where that fits"
+    ),
+]
+AllowOverlap = Annotated[
+    bool,
+    Field(description="accept images that are in `train` and in `val`, which makes scores too good"),
+]
+
+
 class VocDataset(Section):
     """PASCAL VOC 2012, or any data set in its layout (Everingham et al., 2010)."""
-
-    has_masks: ClassVar[bool] = True
 
     kind: Literal["voc"] = Field(description="layout of the data set")
     root: Path = Field(description="directory that holds JPEGImages, SegmentationClass and Annotations")
@@ -36,25 +63,29 @@ class VocDataset(Section):
         "any other name is a list in ImageSets/Segmentation",
     )
     val: SplitName = Field("val", description="split to validate on")
-    val_labels: bool = Field(
-        True, description="whether the images of `val` have image-level labels, and so pseudo labels"
-    )
+    val_labels: ValLabels = True
+    with_masks: WithMasks = True
+    mask_values: MaskValues = None
+    masks_orientation: MasksOrientation = "auto"
+    allow_overlap: AllowOverlap = False
     archives: Archives = None
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether anything can be scored."""
+        return self.with_masks
+
     def unread(self) -> frozenset[str]:
-        return frozenset({"archives"})
+        return frozenset({"archives", "allow_overlap"})
 
     def sources(self, split: str) -> tuple[Path, ...]:
-        """The split's list, and that of `val`, which `train_aug` leaves out."""
+        """The split's list, that of `val`, which `train_aug` leaves out, and the table of colors."""
         lists = self.root / "ImageSets" / "Segmentation"
-        return tuple(sorted({lists / f"{split}.txt", lists / f"{self.val}.txt"}))
+        return (*sorted({lists / f"{split}.txt", lists / f"{self.val}.txt"}), *_table(self.mask_values))
 
 
 class CocoDataset(Section):
     """MS COCO 2014, or any data set with annotations in its form (Lin et al., 2014)."""
-
-    has_masks: ClassVar[bool] = True
-    val_labels: ClassVar[bool] = True
 
     kind: Literal["coco"] = Field(description="layout of the data set")
     root: Path = Field(
@@ -70,14 +101,28 @@ class CocoDataset(Section):
         None,
         description="directory of masks that one has, a PNG per image; null: painted from the annotations",
     )
+    val_labels: ValLabels = True
+    with_masks: WithMasks = True
+    mask_values: MaskValues = None
+    masks_orientation: MasksOrientation = "auto"
+    allow_overlap: AllowOverlap = False
     archives: Archives = None
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether anything can be scored."""
+        return self.with_masks
+
     def unread(self) -> frozenset[str]:
-        return frozenset({"archives"})
+        return frozenset({"archives", "allow_overlap"})
 
     def sources(self, split: str) -> tuple[Path, ...]:
-        """The split's annotations, and the labels where they are given."""
-        return (self.annotations(split), *([self.labels] if self.labels else []))
+        """The split's annotations, the labels where they are given, and the table of colors."""
+        return (self.annotations(split), *([self.labels] if self.labels else []), *_table(self.mask_values))
+
+    def faults(self) -> Iterable[Fault]:
+        if self.mask_values is not None and self.masks is None:
+            yield Fault("mask_values", "null where masks are painted from the annotations (dataset.masks)")
 
     def annotations(self, split: str) -> Path:
         """The file that annotates a split."""
@@ -89,14 +134,13 @@ class FolderDataset(Section):
 
     train: ClassVar[str] = "train"
     val: ClassVar[str] = "val"
-    val_labels: ClassVar[bool] = True
     archives: ClassVar[None] = None
 
     kind: Literal["folder"] = Field(description="layout of the data set")
     images: Path = Field(description="directory of the photographs")
     labels: Path = Field(
         description="CSV with the columns `image` and `labels`, of which several are separated by `;`, `|` "
-        "or `,`, and `split` where the splits are given"
+        "or `,`, or with a column of 0 and 1 per class; and `split` where the splits are given"
     )
     masks: Path | None = Field(
         None, description="directory of masks, a PNG per photograph or of some; null: nothing can be scored"
@@ -111,15 +155,32 @@ class FolderDataset(Section):
         description="part of the photographs that is drawn for `val`, unless splits are given",
     )
     seed: int = Field(0, ge=0, lt=2**32, description="seed that the splits are drawn with")
+    image_column: Annotated[
+        str | None,
+        Field(description="the table's column of images; null: `image`, `filename` or `file_name`"),
+    ] = None
+    label_column: Annotated[
+        str | None,
+        Field(
+            description="the table's column of labels; null: `labels` or `label`, or one of 0 and 1 per class"
+        ),
+    ] = None
+    val_labels: ValLabels = True
+    mask_values: MaskValues = None
+    masks_orientation: MasksOrientation = "auto"
+    allow_overlap: AllowOverlap = False
 
     @property
     def has_masks(self) -> bool:
         """Whether anything can be scored."""
         return self.masks is not None
 
+    def unread(self) -> frozenset[str]:
+        return frozenset({"allow_overlap"})
+
     def sources(self, split: str) -> tuple[Path, ...]:
-        """The table, for every split."""
-        return (self.labels,)
+        """The table, for every split, and that of colors."""
+        return (self.labels, *_table(self.mask_values))
 
     def faults(self) -> Iterable[Fault]:
         yield from repeated("classes", self.classes or ())
@@ -141,6 +202,11 @@ class ShapesDataset(Section):
     train_images: int = Field(300, ge=1, description="number of training images")
     val_images: int = Field(80, ge=1, description="number of validation images")
     size: int = Field(128, ge=32, le=1024, description="mean side of an image, px")
+
+
+def _table(mask_values: dict[str, str] | Path | None) -> tuple[Path, ...]:
+    """The file that says what masks mean, where one does."""
+    return (mask_values,) if isinstance(mask_values, Path) else ()
 
 
 DatasetConfig = Annotated[

@@ -71,6 +71,8 @@ def _allowed(field: dict[str, Any]) -> str:
             return f"list of ({_allowed(field['items'])}){least}"
         case "boolean":
             return "true | false"
+        case "object":
+            return "mapping of text to text"
         case "string" if "pattern" in field:
             return f"text like {field['pattern']}"
         case "string":

@@ -5,12 +5,14 @@ The walk and the dense CRF work on every pixel of an image, and a training decod
 
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps
-from PIL.ExifTags import Base
+from PIL import Image
 
-from wsss.data.folder import find_images
-from wsss.data.images import read_image
+from wsss.data.checks import by, orientation_of
+from wsss.data.folder import MASK_SUFFIXES, find_images
+from wsss.data.formats import COMMON
+from wsss.data.images import TURNS, read_header, read_image
+from wsss.data.listing import Names
+from wsss.data.mask_agreement import tell_both
 from wsss.data.photos import within
 from wsss.errors import UserError
 from wsss.progress import track
@@ -20,47 +22,64 @@ from wsss.store.files import atomic
 QUALITY = 95
 
 
-def smaller_copies(images: Path, masks: Path | None, side: int, out: Path) -> tuple[Path, Path | None]:
+def smaller_copies(
+    images: Path, masks: Path | None, side: int, out: Path, *, orientation: str = "auto"
+) -> tuple[Path, Path | None]:
     """Copy a directory of photographs, upright, their longer side at most `side` px, and their masks alike.
 
-    Copies go to `out`/images and `out`/masks, which are returned; a copy that is newer than its original
-    stays. A mask, <name>.png in `masks`, has the size of its photograph as that is stored, or upright. Raises
-    UserError naming the image or mask that does not open, and a mask that does not fit.
+    Copies go to directories of images and of masks in `out`, which are returned; a copy that is newer than
+    its original stays. A photograph of a format that few programs write becomes a PNG. A mask, <name>.png in
+    `masks`, has the size of its photograph as it is shown, or as it is stored; orientation: `auto`, `seen` or
+    `stored`, as `dataset.masks_orientation`. Raises UserError naming the image or mask that does not open,
+    and a mask that does not fit.
     """
     found = find_images(images)
+    known = None if masks is None else Names(masks, MASK_SUFFIXES, deep=True)
+    masks_out = out / ("masks" if orientation == "auto" else f"masks-{orientation}")
+    both = []
     for name, path in track(found.items(), label="smaller copies", total=len(found)):
-        mask = None if masks is None else masks / f"{name}.png"
-        copies = {path: out / "images" / path.relative_to(images)}
-        if mask is not None and mask.is_file():
-            copies[mask] = out / "masks" / f"{name}.png"
+        mask = None if known is None else known.get(name)
+        copies = {path: _place(out / "images" / path.relative_to(images))}
+        if mask is not None:
+            copies[mask] = masks_out / f"{name}.png"
+            both += [name] if orientation == "auto" and _fits_both(mask, path) else []
         if all(copy.is_file() and copy.stat().st_mtime > of.stat().st_mtime for of, copy in copies.items()):
             continue
-        stored = read_image(path)
-        small = within(ImageOps.exif_transpose(stored), side)
-        if mask in copies:
-            labels = _upright(mask, path, stored).resize(small.size, Image.Resampling.NEAREST)
+        small = within(read_image(path), side)
+        if mask is not None:
+            labels = _upright(mask, path, orientation).resize(small.size, Image.Resampling.NEAREST)
             _save(labels, copies[mask])
         _save(small, copies[path])
-    return out / "images", None if masks is None else out / "masks"
+    tell_both(both, str(masks))
+    return out / "images", None if masks is None else masks_out
 
 
-def _upright(mask: Path, path: Path, stored: Image.Image) -> Image.Image:
-    """A mask's values, turned as its photograph is."""
+def _place(copy: Path) -> Path:
+    return copy if copy.suffix.lower() in COMMON else copy.with_suffix(".png")
+
+
+def _fits_both(mask: Path, path: Path) -> bool:
+    header = read_header(path)
+    return header.orientation != 1 and orientation_of(read_header(mask).size, header, "auto")[1]
+
+
+def _upright(mask: Path, path: Path, orientation: str) -> Image.Image:
+    """A mask of any form, its values or colors as they are, turned as its photograph is."""
     try:
         with Image.open(mask) as image:
-            values = np.asarray(image)
+            image.load()
+            labels = image.convert("L") if image.mode in ("1", "LA") else image.copy()
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{mask}: mask does not open ({error})") from None
-    if values.ndim != 2 or values.dtype != np.uint8:
-        raise UserError(f"{mask}: mask is an image of mode {image.mode}; must be grey or palette, of 8 bits")
-    labels, upright = Image.fromarray(values), ImageOps.exif_transpose(stored)
-    if labels.size == stored.size:
-        labels.getexif()[Base.Orientation] = stored.getexif().get(Base.Orientation, 1)
-        return ImageOps.exif_transpose(labels)
-    if labels.size != upright.size:
-        sizes = [f"{height}x{width}" for width, height in (labels.size, upright.size)]
-        raise UserError(f"{mask}: mask is {sizes[0]} but {path} is {sizes[1]}")
-    return labels
+    if labels.mode not in ("L", "P", "RGB", "RGBA"):
+        raise UserError(
+            f"{mask}: mask is an image of mode {labels.mode}; must be grey or palette, of 8 bits, or RGB"
+        )
+    size = (labels.height, labels.width)
+    turn, _, fault = orientation_of(size, read_header(path), orientation)
+    if fault:
+        raise UserError(f"{mask}: mask is {by(size)} but {path} is {fault}")
+    return labels if turn == 1 else labels.transpose(TURNS[turn])
 
 
 def _save(image: Image.Image, path: Path) -> None:

@@ -1,77 +1,25 @@
 """Photographs of one's own: a directory of images, and a table that says what each shows.
 
-The table is a CSV with the columns `image` (a file's name in the directory, with or without suffix) and
-`labels`, and `split` where the splits are given. Several labels stand in one cell, separated by `;`, `|` or
-`,`.
+The table is described in `wsss.data.tables`. Without a column `split`, the splits are drawn.
 """
 
-import csv
-import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
 from wsss.config import FolderDataset
-from wsss.data.index import Index, Record, build_index
-from wsss.data.photos import SUFFIXES
+from wsss.data.formats import COMMON, rank, suffixes, why_unread
+from wsss.data.index import Index, Record
+from wsss.data.indexing import Checking, build_index
+from wsss.data.listing import Names, file_id, nfc
+from wsss.data.tables import Row, read_table
 from wsss.errors import UserError
 from wsss.progress import LOGGER
 
-IMAGE, LABELS, SPLIT = "image", "labels", "split"
-#: what may separate the table's columns, and the labels in a cell
-COLUMN_MARKS, LABEL_MARKS = ",;\t", r"[;|,]"
 SHOWN = 10
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: where it stands, the image's name, its labels, and its split, if that is given."""
-
-    line: int
-    image: str
-    labels: tuple[str, ...]
-    split: str | None
-
-
-def read_table(path: Path) -> tuple[Row, ...]:
-    """Read the table of labels. Raises UserError naming the file and the line that does not fit."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file; it should be a CSV with the columns image and labels"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a text file in UTF-8 ({error})") from None
-    header, _, _ = text.partition("\n")
-    mark = next((mark for mark in COLUMN_MARKS if mark in header), ",")
-    lines = csv.reader(text.splitlines(), delimiter=mark)
-    columns = [column.strip().lower() for column in next(lines, [])]
-    needed, known = {IMAGE, LABELS}, {IMAGE, LABELS, SPLIT}
-    if not needed <= set(columns) or len(set(columns)) < len(columns):
-        raise UserError(
-            f"{path}: the columns are {', '.join(columns) or '(none)'}; they must be image and labels"
-        )
-    rows = []
-    for cells in lines:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(columns):
-            raise UserError(f"{path}:{lines.line_num}: {len(cells)} cells, not {len(columns)}")
-        cell = {name: cells[place].strip() for place, name in enumerate(columns) if name in known}
-        labels = [label.strip() for label in re.split(LABEL_MARKS, cell[LABELS])]
-        split = cell.get(SPLIT)
-        if split is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", split):
-            raise UserError(
-                f"{path}:{lines.line_num}: split {split!r}; must be of letters and digits, as train"
-            )
-        unique = tuple(dict.fromkeys(label for label in labels if label))
-        rows.append(Row(lines.line_num, cell[IMAGE], unique, split))
-    if not rows:
-        raise UserError(f"{path}: lists no images; each needs a row of its own")
-    return tuple(rows)
+#: of masks; a JPEG blurs their values
+MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif"})
 
 
 def classes_of(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -103,56 +51,106 @@ def in_split(rows: Sequence[Row], split: str, *, val_share: float, seed: int) ->
 
 
 def find_images(directory: Path) -> dict[str, Path]:
-    """The images under a directory, by their path in it without suffix; UserError if there are none."""
-    if not directory.is_dir():
-        raise UserError(f"{directory}: no such directory; it should hold the photographs")
-    found: dict[str, Path] = {}
-    for path in sorted(directory.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-            continue
-        name = path.relative_to(directory).with_suffix("").as_posix()
-        if name in found:
-            raise UserError(f"{path}: {found[name].name} has the same name; one of them must get another")
-        found[name] = path
-    if not found:
-        raise UserError(f"{directory}: no images ({', '.join(sorted(SUFFIXES))})")
-    return found
+    """The images under a directory, by their path in it (NFC) without suffix; UserError if there are none.
+
+    Linked directories are followed. Of a photograph in several formats it is the most common one.
+    """
+    return _images(directory)[0]
 
 
-def folder_index(data: FolderDataset, split: str, *, digest: str = "") -> Index:
+def folder_index(
+    data: FolderDataset, split: str, *, digest: str = "", checking: Checking | None = None
+) -> Index:
     """The checked index of a split. Ids are the images' paths without suffix, with `_` for `/`.
 
-    Of some images there may be no mask. Images that the table does not list are counted and told. Raises
-    UserError with every fault of the split.
+    Of some images there may be no mask. Images that the table does not list, and rows of other splits, are
+    counted and told. Raises UserError with every fault of the split.
     """
-    images, labels, masks = data.images, data.labels, data.masks
-    rows, found = read_table(labels), find_images(images)
-    listed = {_name(row.image, found): row for row in rows}
-    if unlisted := sorted(found.keys() - listed.keys()):
+    rows, (found, left_out) = table_of(data), _images(data.images)
+    listed = {_name(row.image, found) for row in rows}
+    if unlisted := sorted(found.keys() - listed):
         shown = ", ".join(unlisted[:SHOWN])
         LOGGER.warning(
-            "%s: lists no labels of %d images, which are not used: %s", labels, len(unlisted), shown
+            "%s: lists no labels of %d images, which are not used: %s", data.labels, len(unlisted), shown
         )
-    records, faults = [], []
+    _tell_other_splits(data, rows, split)
+    faults = []
     chosen = in_split(rows, split, val_share=data.val_share, seed=data.seed)
     if not chosen and rows[0].split is not None:
-        faults.append(f"{labels}: its splits are {', '.join(sorted({row.split or '' for row in rows}))}")
+        faults.append(f"{data.labels}: its splits are {', '.join(sorted({row.split or '' for row in rows}))}")
+    if data.masks is not None and not data.masks.is_dir():
+        faults.append(f"{data.masks}: no such directory; it should hold the masks")
+    records = []
+    masks = None if data.masks is None else Names(data.masks, MASK_SUFFIXES, deep=True)
     for row in chosen:
         name = _name(row.image, found)
         if name not in found:
-            faults.append(f"{labels}:{row.line}: {row.image}: no such image in {images}")
+            faults.append(
+                f"{data.labels}:{row.line}: {row.image}: {_missing(row.image, data.images, left_out)}"
+            )
             continue
-        mask = None if masks is None else masks / f"{name}.png"
-        held = mask if mask is not None and mask.is_file() else None
-        records.append(Record(name.replace("/", "_"), found[name], held, row.labels))
-    if masks is not None and records and not any(record.mask for record in records):
-        LOGGER.warning("%s: has no mask of any image of %s, such as %s.png", masks, split, records[0].id)
-    names = classes_of(rows) if data.classes is None else data.classes
-    return build_index(records, names, split, digest=digest, faults=faults)
+        mask = None if masks is None else masks.get(name)
+        if masks is not None and mask is None and name in masks.left_out:
+            faults.append(f"{masks.left_out[name][0]}: a mask must be a PNG, whose values nothing changes")
+        records.append(Record(file_id(name), found[name], mask, row.labels))
+    if data.masks is not None and records and not any(record.mask for record in records):
+        LOGGER.warning("%s: has no mask of any image of %s, such as %s.png", data.masks, split, records[0].id)
+    classes = tuple(map(nfc, data.classes)) if data.classes is not None else classes_of(rows)
+    return build_index(records, classes, split, digest=digest, faults=faults, checking=checking)
+
+
+def folder_images(data: FolderDataset, split: str) -> dict[str, Path]:
+    """The image files of a split by id, as far as they are there."""
+    rows, found = table_of(data), find_images(data.images)
+    chosen = in_split(rows, split, val_share=data.val_share, seed=data.seed)
+    names = (_name(row.image, found) for row in chosen)
+    return {file_id(name): found[name] for name in names if name in found}
+
+
+def table_of(data: FolderDataset) -> tuple[Row, ...]:
+    """The table of a data set."""
+    return read_table(data.labels, image_column=data.image_column, label_column=data.label_column)
+
+
+def _tell_other_splits(data: FolderDataset, rows: Sequence[Row], split: str) -> None:
+    others = Counter(row.split for row in rows if row.split not in (None, data.train, data.val, split))
+    if others:
+        counts = ", ".join(f"{count} of {name}" for name, count in sorted(others.items(), key=str))
+        LOGGER.warning(
+            "%s: rows of other splits than %s and %s are not used: %s",
+            *(data.labels, data.train, data.val, counts),
+        )
+
+
+def _images(directory: Path) -> tuple[dict[str, Path], dict[str, list[Path]]]:
+    """The images by name, and the files that are none."""
+    if not directory.is_dir():
+        raise UserError(f"{directory}: no such directory; it should hold the photographs")
+    names = Names(directory, suffixes(), deep=True)
+    found = {}
+    for name, paths in names.found.items():
+        found[name], *others = sorted(paths, key=rank)
+        if equal := [path for path in others if path.suffix.lower() in COMMON]:
+            raise UserError(f"{equal[0]}: {found[name].name} has the same name; one of them must get another")
+    if not found:
+        reasons = {why_unread(path) for paths in names.left_out.values() for path in paths}
+        said = f". There are files that are no photographs: {'; '.join(sorted(reasons))}" if reasons else ""
+        raise UserError(f"{directory}: no images ({', '.join(sorted(suffixes()))}){said}")
+    return found, names.left_out
 
 
 def _name(image: str, found: dict[str, Path]) -> str:
     """What an image of the table is called among those found."""
-    path = PurePosixPath(image.replace("\\", "/"))
-    bare = path.with_suffix("").as_posix() if path.suffix.lower() in SUFFIXES else path.as_posix()
-    return bare if bare in found else path.as_posix()
+    path = PurePosixPath(nfc(image).replace("\\", "/"))
+    bare = path.with_suffix("").as_posix()
+    return bare if path.suffix and bare in found and path.as_posix() not in found else path.as_posix()
+
+
+def _missing(image: str, directory: Path, left_out: dict[str, list[Path]]) -> str:
+    """Why an image of the table is not among those found."""
+    path = PurePosixPath(nfc(image).replace("\\", "/"))
+    for name in (path.as_posix(), path.with_suffix("").as_posix() if path.name else ""):
+        if name in left_out:
+            file = left_out[name][0]
+            return f"{file.name} is there, but {why_unread(file)}"
+    return f"no such image in {directory}"

@@ -4,24 +4,18 @@ Everything later trusts an index: each image opens, each mask fits its image, ea
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from wsss.data.images import image_size
-from wsss.data.palette import read_mask
 from wsss.errors import UserError
-from wsss.metrics import IGNORE
 from wsss.store.files import atomic, read_json, write_json
 
 COLUMNS = ("id", "image", "mask", "labels")
 SHOWN_FAULTS = 20
-PROGRESS_FROM = 1000
-"""Checking fewer images than this is over before a progress bar helps."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +33,15 @@ class Index:
     """The images of a split, in order.
 
     classes are the foreground classes in channel order: CAM channel c is mask value c + 1. digest is that of
-    the configuration which made the index.
+    the configuration which made the index. largest: (H, W) of the image of the most pixels, which bounds the
+    memory that later stages take; None of an index that is read.
     """
 
     records: tuple[Record, ...]
     classes: tuple[str, ...]
     split: str
     digest: str
+    largest: tuple[int, int] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -85,6 +81,11 @@ class Index:
                 "digest": self.digest,
                 "classes": list(self.classes),
                 "images": len(self),
+                **(
+                    {"largest_image": {"height": self.largest[0], "width": self.largest[1]}}
+                    if self.largest
+                    else {}
+                ),
                 "with_mask": sum(record.mask is not None for record in self.records),
                 "without_labels": sum(not record.labels for record in self.records),
                 "images_per_class": {name: int(n) for name, n in zip(self.classes, counts, strict=True)},
@@ -127,87 +128,8 @@ class Index:
             records.append(Record(name, Path(image), Path(mask) if mask else None, labels))
         if len(rows) != about["images"]:
             faults.append(f"{len(rows)} images, but {path.stem}.json counts {about['images']}")
-        _raise(str(path), faults)
+        raise_faults(str(path), faults)
         return cls(tuple(records), tuple(about["classes"]), about["split"], about["digest"])
-
-
-def build_index(
-    records: Iterable[Record],
-    classes: Sequence[str],
-    split: str,
-    *,
-    digest: str = "",
-    faults: Iterable[str] = (),
-) -> Index:
-    """Check every image of a split once and make its index.
-
-    Reads each image's header and decodes each mask once. `faults` are what the data set's reader has found
-    already; they are reported together with what is found here: images or masks that do not open, masks of
-    another size than their image or with values other than 0..C and 255, ids that occur twice, labels that
-    are not among `classes`. Raises one UserError with all of them.
-    """
-    found = [*faults, *_class_faults(classes)]
-    records = tuple(records)
-    if not records:
-        found.append("the split has no images")
-    known = set(classes)
-    seen: set[str] = set()
-    for record in tqdm(
-        records, f"checking {split}", unit="image", mininterval=2, disable=len(records) < PROGRESS_FROM
-    ):
-        if record.id in seen:
-            found.append(f"{record.id}: occurs twice; every id may occur once")
-            continue
-        seen.add(record.id)
-        found += [f"{record.id}: {fault}" for fault in _record_faults(record, known)]
-    _raise(f"split {split}", found)
-    return Index(records, tuple(classes), split, digest)
-
-
-def _class_faults(classes: Sequence[str]) -> list[str]:
-    faults = [
-        f"class {name!r}: names may not hold ';' or be empty" for name in classes if not name or ";" in name
-    ]
-    if len(set(classes)) < len(classes):
-        faults.append("a class is named twice")
-    if not 1 <= len(classes) < IGNORE:
-        faults.append(f"{len(classes)} classes; a mask can tell 1 to {IGNORE - 1}")
-    return faults
-
-
-def _record_faults(record: Record, known: set[str]) -> list[str]:
-    faults = [
-        f"unknown class {label!r}; known are {', '.join(sorted(known))}"
-        for label in record.labels
-        if label not in known
-    ]
-    size = None
-    try:
-        size = image_size(record.image)
-    except UserError as error:
-        faults.append(str(error))
-    if record.mask is None:
-        return faults
-    try:
-        mask = read_mask(record.mask)
-    except UserError as error:
-        return [*faults, str(error)]
-    if size is not None and mask.shape != size:
-        faults.append(
-            f"{record.mask}: mask is {_by(mask.shape)} but {record.image} is {_by(size)} (width x height); "
-            "they must be equal"
-        )
-    values = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
-    wrong = [int(value) for value in values if len(known) < value < IGNORE]
-    if wrong:
-        faults.append(
-            f"{record.mask}: mask holds {wrong}; allowed are 0..{len(known)} and {IGNORE} (ignored)"
-        )
-    return faults
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
 
 
 def _read_about(path: Path) -> dict[str, Any]:
@@ -222,10 +144,11 @@ def _read_about(path: Path) -> dict[str, Any]:
     return about
 
 
-def _raise(what: str, faults: list[str]) -> None:
+def raise_faults(what: str, faults: Sequence[str]) -> None:
+    """Raise UserError with all of the faults, if there are any."""
     if not faults:
         return
-    lines = faults[:SHOWN_FAULTS]
+    lines = list(faults[:SHOWN_FAULTS])
     if len(faults) > SHOWN_FAULTS:
         lines.append(f"and {len(faults) - SHOWN_FAULTS} more")
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"

@@ -25,9 +25,10 @@ def voc_palette() -> np.ndarray:
 def read_mask(path: str | Path) -> np.ndarray:
     """Read a mask as uint8 (H, W) of class values: 0 background, 1..C classes, 255 ignore.
 
-    Mode P and L hold the values themselves. RGB (as converted SBD masks come) is decoded through the VOC
-    colour table, so void colour becomes 255. A .mat file is SBD's own form. Raises UserError naming the file
-    when it does not decode, has another mode, or shows a colour that the table lacks.
+    Mode P and L hold the values themselves, mode 1 (one bit) holds 0 and 1. RGB (as converted SBD masks come)
+    is decoded through the VOC colour table, so void colour becomes 255. A .mat file is SBD's own form.
+    Raises UserError naming the file when it does not decode, has another mode, or shows a colour that the
+    table lacks.
     """
     if Path(path).suffix == MAT:
         return read_sbd(path)
@@ -37,8 +38,8 @@ def read_mask(path: str | Path) -> np.ndarray:
             pixels = np.array(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: mask does not open ({error}); replace it") from None
-    if mode in ("P", "L"):
-        return pixels
+    if mode in ("P", "L", "1"):
+        return pixels.astype(np.uint8, copy=False)
     if mode in ("RGB", "RGBA"):
         return _decode_colours(pixels[..., :3], path)
     raise UserError(f"{path}: mask has mode {mode}; allowed are P (palette), L (8-bit grey) and RGB")

@@ -1,17 +1,24 @@
 """Data sets in PASCAL VOC 2012's layout: splits, image-level labels from XML files, palette masks.
 
-A root holds JPEGImages/{id}.jpg or .png, Annotations/{id}.xml, SegmentationClass/{id}.png,
+A root holds JPEGImages/{id}.jpg (or .png, .jpeg, …), Annotations/{id}.xml, SegmentationClass/{id}.png,
 ImageSets/Segmentation/{split}.txt, and classes.txt where the classes are not VOC's own. The masks that make
 train_aug (SBD, Hariharan et al., 2011) lie in SegmentationClassAug, as PNG or as SBD's .mat files.
 """
 
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from wsss.data.index import Index, Record, build_index
+from wsss.data.formats import rank, suffixes, why_unread
+from wsss.data.images import read_header
+from wsss.data.index import Index, Record
+from wsss.data.indexing import Checking, build_index
+from wsss.data.listing import Names, nfc
+from wsss.data.mask_form import labelmap_classes
 from wsss.data.sbd import MAT
+from wsss.data.voc_xml import Annotated, read_annotation
 from wsss.errors import UserError
+from wsss.progress import LOGGER
 
 VOC_CLASSES = (
     "aeroplane",
@@ -43,22 +50,46 @@ MASK_SUFFIXES = (".png", MAT)
 IMAGE_SUFFIXES = (".jpg", ".png")
 
 
-def voc_index(root: str | Path, split: str, *, digest: str = "") -> Index:
+def voc_index(
+    root: str | Path,
+    split: str,
+    *,
+    digest: str = "",
+    masked: bool = True,
+    checking: Checking | None = None,
+) -> Index:
     """The checked index of a split of the data set at `root`.
 
-    Paths in it are `root`'s, relative or absolute as given. Raises UserError with every fault of the split.
+    Paths in it are `root`'s, relative or absolute as given. Masks are decoded by the colors of
+    root/labelmap.txt where that names the classes. masked: whether masks are read. Raises
+    UserError with every fault of the split.
     """
+    root, checking = Path(root), checking or Checking()
     classes = voc_classes(root)
+    if checking.mask_values is None and (labelmap := _labelmap(root)):
+        checking = replace(checking, mask_values=labelmap)
     records, faults = voc_records(root, split, classes)
-    return build_index(records, classes, split, digest=digest, faults=faults)
+    if not masked:
+        records = [replace(record, mask=None) for record in records]
+    return build_index(records, classes, split, digest=digest, faults=faults, checking=checking)
 
 
 def voc_classes(root: str | Path) -> tuple[str, ...]:
-    """Foreground classes in mask order: the lines of root/classes.txt if it is there, else VOC's twenty."""
+    """Foreground classes in mask order: the lines of root/classes.txt if it is there, else VOC's twenty.
+
+    Without classes.txt, they are those of CVAT's labelmap.txt where there is one.
+    """
     path = Path(root, "classes.txt")
     if not path.is_file():
-        return VOC_CLASSES
-    return tuple(_lines(path))
+        labelmap = _labelmap(Path(root))
+        return labelmap_classes(labelmap) if labelmap else VOC_CLASSES
+    return tuple(map(nfc, _lines(path)))
+
+
+def _labelmap(root: Path) -> Path | None:
+    """CVAT's table of colors, where it is what names the classes."""
+    path = root / "labelmap.txt"
+    return path if path.is_file() and not (root / "classes.txt").is_file() else None
 
 
 def voc_ids(root: str | Path, split: str) -> list[str]:
@@ -78,12 +109,11 @@ def voc_ids(root: str | Path, split: str) -> list[str]:
         raise UserError(
             f"{path}: no such list; splits of this data set are {', '.join(lists) or 'none'}, and {TRAIN_AUG}"
         )
-    held_out = set(voc_ids(root, "val"))
+    held_out = set(map(nfc, voc_ids(root, "val")))
     masked = {
-        mask.stem
-        for name in MASK_DIRECTORIES
-        for suffix in MASK_SUFFIXES
-        for mask in (root / name).glob(f"[!.]*{suffix}")
+        name
+        for directory in MASK_DIRECTORIES
+        for name in Names(root / directory, frozenset(MASK_SUFFIXES)).found
     }
     return sorted(masked - held_out)
 
@@ -97,47 +127,57 @@ def voc_records(root: str | Path, split: str, classes: Sequence[str]) -> tuple[l
     """
     root = Path(root)
     unlabelled_test = split == TEST and tuple(classes) == VOC_CLASSES
-    records = []
-    faults = []
-    unlabelled = []
-    for name in voc_ids(root, split):
-        annotation = root / "Annotations" / f"{name}.xml"
+    images = Names(root / "JPEGImages", suffixes())
+    annotations = Names(root / "Annotations", frozenset({".xml"}))
+    masks = [Names(root / directory, frozenset(MASK_SUFFIXES)) for directory in MASK_DIRECTORIES]
+    records: list[Record] = []
+    faults: list[str] = []
+    unlabelled: list[str] = []
+    found: list[Annotated] = []
+    for name in map(nfc, voc_ids(root, split)):
+        image, fault = _image(images, name)
+        faults += [f"{name}: {fault}"] if fault else []
+        annotation = None if unlabelled_test else annotations.get(name)
         labels: tuple[str, ...] = ()
-        if annotation.is_file() and not unlabelled_test:
+        if annotation is None:
+            unlabelled.append(name)
+        else:
             try:
-                labels = read_labels(annotation, classes)
+                found.append(read_annotation(annotation, classes, _sizes(image)))
+                labels = found[-1].labels
             except UserError as error:
                 faults.append(f"{name}: {error}")
-        else:
-            unlabelled.append(name)
-        records.append(Record(name, _image(root, name), _mask(root, name), labels))
+        mask = next((path for names in masks if (path := _first(names, name, MASK_SUFFIXES))), None)
+        records.append(Record(name, image, mask, labels))
     if len(unlabelled) < len(records):
         faults += [
             f"{name}: no {root / 'Annotations' / name}.xml, while others have one" for name in unlabelled
         ]
+    _tell(split, found)
     return records, faults
 
 
-def read_labels(path: str | Path, classes: Sequence[str]) -> tuple[str, ...]:
-    """The classes of a VOC annotation's objects, each once, in the order of `classes`, unknown ones last.
+def voc_images(root: Path, split: str) -> dict[str, Path]:
+    """The image files of a split by id."""
+    images = Names(root / "JPEGImages", suffixes())
+    return {name: _image(images, name)[0] for name in map(nfc, voc_ids(root, split))}
 
-    As published, boxes are clipped to the image and one without width or height is dropped together with its
-    class; objects marked difficult count. Raises UserError naming the file.
-    """
-    try:
-        annotation = ET.parse(path).getroot()
-        width = _number(annotation, "size/width")
-        height = _number(annotation, "size/height")
-        names = set()
-        for item in annotation.iterfind("object"):
-            left, right = (_clip(_number(item, f"bndbox/{key}"), width) for key in ("xmin", "xmax"))
-            top, bottom = (_clip(_number(item, f"bndbox/{key}"), height) for key in ("ymin", "ymax"))
-            if right > left and bottom > top:
-                names.add(_text(item, "name"))
-    except (OSError, ET.ParseError, ValueError) as error:
-        raise UserError(f"{path}: not a VOC annotation ({error}); replace it") from None
-    order = {name: position for position, name in enumerate(classes)}
-    return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
+
+def _tell(split: str, found: Sequence[Annotated]) -> None:
+    """Count the annotations whose size is not the image's, and the objects outside of theirs."""
+    if wrong := sum(annotated.wrong_size for annotated in found):
+        LOGGER.warning(
+            "%s: %d of %d annotations have no <size>, or not that of their image; their boxes are clipped to "
+            "the image's size, and their labels kept",
+            *(split, wrong, len(found)),
+        )
+    if outside := sum(annotated.outside for annotated in found):
+        emptied = sum(annotated.outside > 0 and not annotated.labels for annotated in found)
+        LOGGER.warning(
+            "%s: %d objects have boxes without a pixel of their image and do not count; %d images have no "
+            "label without them",
+            *(split, outside, emptied),
+        )
 
 
 def _lines(path: Path) -> list[str]:
@@ -149,28 +189,26 @@ def _lines(path: Path) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _image(root: Path, name: str) -> Path:
-    paths = [root / "JPEGImages" / f"{name}{suffix}" for suffix in IMAGE_SUFFIXES]
-    return next((path for path in paths if path.is_file()), paths[0])
+def _image(images: Names, name: str) -> tuple[Path, str]:
+    """An image's file, and what is wrong where it is of a format that is not read."""
+    if path := _first(images, name, IMAGE_SUFFIXES):
+        return path, ""
+    expected = images.directory / f"{name}{IMAGE_SUFFIXES[0]}"
+    unread = images.left_out.get(nfc(name), ())
+    return expected, "; ".join(f"{path.name} is there, but {why_unread(path)}" for path in unread)
 
 
-def _mask(root: Path, name: str) -> Path | None:
-    paths = [
-        root / directory / f"{name}{suffix}" for directory in MASK_DIRECTORIES for suffix in MASK_SUFFIXES
-    ]
-    return next((path for path in paths if path.is_file()), None)
+def _first(names: Names, name: str, suffixes: Sequence[str]) -> Path | None:
+    """The file of a name whose suffix comes first, others by their format."""
+    order = {suffix: position for position, suffix in enumerate(suffixes)}
+    paths = names.found.get(nfc(name), ())
+    return min(paths, key=lambda path: (order.get(path.suffix.lower(), len(order)), rank(path)), default=None)
 
 
-def _clip(value: float, size: float) -> float:
-    return max(0.0, min(value, size - 1))
-
-
-def _number(element: ET.Element, path: str) -> float:
-    return float(_text(element, path))
-
-
-def _text(element: ET.Element, path: str) -> str:
-    text = (element.findtext(path) or "").strip()
-    if not text:
-        raise ValueError(f"<{element.tag}> has no {path}")
-    return text
+def _sizes(image: Path) -> tuple[tuple[int, int], ...]:
+    """(H, W) of an image as it is stored and as it is shown, which its annotation may be of."""
+    try:
+        header = read_header(image)
+    except UserError:
+        return ()
+    return header.size, header.upright

@@ -5,6 +5,7 @@ A reader, a killed job or a full disk can then never leave half a file under the
 
 import csv
 import errno
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,8 @@ from wsss.errors import UserError
 
 #: marks a file that is not whole yet
 _PART = ".part"
+#: bytes of a name; file systems take 255, and a temporary one has a process id and more
+LONGEST_NAME = 220
 #: what the system says of a disk that takes no more: full, or the user's share of it
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -40,9 +43,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in _parts(path.parent):
-        if left.name.startswith(f".{path.stem}.") and left.suffix == path.suffix and _is_orphaned(left):
+        if left.name.startswith(f".{_mark(path)}.") and left.suffix == path.suffix and _is_orphaned(left):
             left.unlink(missing_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{_PART}{path.suffix}")
+    temporary = path.with_name(f".{_mark(path)}.{os.getpid()}{_PART}{path.suffix}")
     try:
         temporary.touch()
         mode = temporary.stat().st_mode
@@ -63,10 +66,21 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _mark(path: Path) -> str:
+    """What a temporary name calls a file: its stem or, where the name would be too long, a hash of it."""
+    if len(os.fsencode(path.name)) <= LONGEST_NAME:
+        return path.stem
+    return hashlib.blake2b(os.fsencode(path.stem), digest_size=16).hexdigest()
+
+
 @cache
 def _parts(directory: Path) -> tuple[Path, ...]:
     """What was not whole there when this process first asked: to ask at every file would take too long."""
     return tuple(directory.glob(f".*{_PART}*"))
+
+
+def _mark_of_directory(path: Path) -> str:
+    return path.name if len(os.fsencode(path.name)) <= LONGEST_NAME else _mark(path)
 
 
 def _is_orphaned(part: Path) -> bool:
@@ -87,10 +101,10 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     What killed writers of the same path have left behind is removed, unless such a process still lives.
     """
     path = Path(path)
-    for left in path.parent.glob(f".{escape(path.name)}.*{_PART}"):
+    for left in path.parent.glob(f".{escape(_mark_of_directory(path))}.*{_PART}"):
         if _is_orphaned(left):
             shutil.rmtree(left, ignore_errors=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_PART}")
+    temporary = path.with_name(f".{_mark_of_directory(path)}.{os.getpid()}{_PART}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:

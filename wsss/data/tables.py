@@ -1,0 +1,188 @@
+"""Tables of image-level labels as people and programs write them: spreadsheets' CSV, pandas, one-hot columns.
+
+A row names an image and its labels: several in a cell, in several rows, or a column each that holds 0 or 1.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsss.data.listing import nfc
+from wsss.errors import UserError
+from wsss.progress import LOGGER
+
+IMAGE, LABELS, SPLIT = "image", "labels", "split"
+#: column names that are understood; others are named with --image-column and --label-column
+IMAGE_NAMES, LABEL_NAMES = (IMAGE, "filename", "file_name"), (LABELS, "label")
+#: what may separate the table's columns, and the labels in a cell
+COLUMN_MARKS, LABEL_MARKS = ",;\t", r"[;|,]"
+#: cells of a one-hot column
+_YES, _NO = {"1", "1.0", "true", "yes", "x"}, {"", "0", "0.0", "false", "no"}
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+#: bytes that Windows-1252 does not define, and those of UTF-16 in the middle of a file
+_NO_TEXT = re.compile(rb"[\x00\x81\x8d\x8f\x90\x9d]|\xff\xfe|\xfe\xff")
+
+
+@dataclass(frozen=True)
+class Row:
+    """An image of the table: the first line that names it, its name, its labels, and its split, if given."""
+
+    line: int
+    image: str
+    labels: tuple[str, ...]
+    split: str | None
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where a table's columns stand. labels: of one column; one_hot: class name by column."""
+
+    image: int
+    labels: int | None
+    one_hot: Mapping[int, str]
+    split: int | None
+
+
+def read_table(
+    path: Path, *, image_column: str | None = None, label_column: str | None = None
+) -> tuple[Row, ...]:
+    """Read the table of labels, an entry per image and split, in the order of the first lines that name them.
+
+    image_column, label_column: names of the columns; None: those in `IMAGE_NAMES` and `LABEL_NAMES`; without
+    a column of labels, all others are classes that hold 0 or 1. Raises UserError naming the file and the line
+    that does not fit.
+    """
+    header, lines = _cells(path)
+    columns = _columns(path, header, lines, image_column, label_column)
+    rows: dict[tuple[str, str | None], Row] = {}
+    for number, cells in lines:
+        split = None if columns.split is None else cells[columns.split]
+        if split is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", split):
+            raise UserError(f"{path}:{number}: split {split!r}; must be of letters and digits, as train")
+        image = nfc(cells[columns.image])
+        if not image:
+            raise UserError(f"{path}:{number}: names no image; each row must")
+        if columns.labels is None:
+            labels = [name for place, name in columns.one_hot.items() if cells[place].lower() in _YES]
+        else:
+            labels = labels_in(cells[columns.labels])
+        before = rows.get((image, split), Row(number, image, (), split))
+        unique = tuple(dict.fromkeys((*before.labels, *labels)))
+        rows[image, split] = Row(before.line, image, unique, split)
+    if not rows:
+        raise UserError(f"{path}: lists no images; each needs a row of its own")
+    return tuple(rows.values())
+
+
+def labels_in(cell: str) -> list[str]:
+    """The labels of a cell: separated by `;`, `|` or `,`, or a list as Python, JSON and NumPy write it."""
+    text = cell.strip()
+    if text[:1] + text[-1:] in ("[]", "()", "{}"):
+        quoted = [first or second for first, second in _QUOTED.findall(text)]
+        labels = quoted or text[1:-1].split(",")
+    else:
+        labels = re.split(LABEL_MARKS, text)
+    return [name for name in (nfc(label.strip()) for label in labels) if name]
+
+
+def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header and, with their line numbers, the rows that are not blank; all of the header's length."""
+    text = _text(path)
+    first, _, behind = text.partition("\n")
+    mark, skipped = None, 0
+    if declared := re.fullmatch(r"\"?sep=(.)\"?\s*", first, re.IGNORECASE):
+        mark, text, skipped = declared[1], behind, 1
+        first = text.partition("\n")[0]
+    mark = mark or next((mark for mark in COLUMN_MARKS if mark in first), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    try:
+        header = [cell.strip() for cell in next(reader, [])]
+        rows = [(reader.line_num + skipped, [cell.strip() for cell in cells]) for cells in reader]
+    except csv.Error as error:
+        raise UserError(f"{path}:{reader.line_num + skipped}: not a CSV file ({error})") from None
+    kept = []
+    for number, cells in rows:
+        if not any(cells):
+            continue
+        while len(cells) > len(header) and not cells[-1]:
+            cells.pop()
+        if len(cells) != len(header):
+            raise UserError(f"{path}:{number}: {len(cells)} cells, not {len(header)}")
+        kept.append((number, cells))
+    return header, kept
+
+
+def _text(path: Path) -> str:
+    """A table's text: UTF-8, UTF-16 with its mark or, said in a note, Windows-1252."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such file; it should be a CSV with the columns image and labels"
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path}: not a text file in UTF-8 ({error})") from None
+    if content.startswith(b"PK\x03\x04"):
+        raise UserError(f"{path}: an Excel workbook; save it as CSV (UTF-8)")
+    try:
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            LOGGER.info("%s: read as UTF-16", path)
+            return content.decode("utf-16")
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if _NO_TEXT.search(content):
+            raise UserError(f"{path}: not a text file in UTF-8, UTF-16 or Windows-1252 ({error})") from None
+    LOGGER.warning("%s: is not UTF-8, read as Windows-1252; if names look wrong, save it as UTF-8", path)
+    return content.decode("cp1252")
+
+
+def _columns(
+    path: Path,
+    header: Sequence[str],
+    lines: Sequence[tuple[int, list[str]]],
+    image_column: str | None,
+    label_column: str | None,
+) -> _Columns:
+    names = [name.lower() for name in header]
+    _require_names(path, names, lines)
+    image = _place(path, names, image_column, IMAGE_NAMES, "image_column")
+    labels = _place(path, names, label_column, LABEL_NAMES, "label_column")
+    split = names.index(SPLIT) if SPLIT in names else None
+    rest = {
+        place: nfc(name) for place, name in enumerate(header) if name and place not in (image, labels, split)
+    }
+    one_hot = labels is None and bool(rest) and bool(lines)
+    one_hot = one_hot and all(cells[place].lower() in _YES | _NO for _, cells in lines for place in rest)
+    if image is None or (labels is None and not one_hot):
+        raise UserError(
+            f"{path}: the columns are {', '.join(name for name in names if name) or '(none)'}; they must be "
+            "image and labels (also filename and label), or image and a column of 0 and 1 per class; others "
+            "are named with --image-column and --label-column (dataset.image_column, dataset.label_column)"
+        )
+    return _Columns(image, labels, rest if one_hot else {}, split)
+
+
+def _require_names(path: Path, names: Sequence[str], lines: Sequence[tuple[int, list[str]]]) -> None:
+    """Refuse columns of one name, and cells under no name that may be labels (row numbers may not)."""
+    if twice := [name for name in dict.fromkeys(names) if name and names.count(name) > 1]:
+        raise UserError(f"{path}: the columns are {', '.join(names)}; {twice[0]} stands there twice")
+    for place in (place for place, name in enumerate(names) if not name):
+        held = [(number, cells[place]) for number, cells in lines if cells[place]]
+        if held and not all(cell.isdigit() for _, cell in held):
+            raise UserError(
+                f"{path}:{held[0][0]}: column {place + 1} has no name but holds {held[0][1]!r}; name it, or "
+                'put several labels in one cell, as "cat;dog"'
+            )
+
+
+def _place(path: Path, names: Sequence[str], asked: str | None, known: Sequence[str], key: str) -> int | None:
+    """Where a column stands; None where it is not asked for and not there."""
+    if asked is not None and asked.strip().lower() not in names:
+        raise UserError(
+            f"{path}: has no column {asked!r} ({key}); it has {', '.join(name for name in names if name)}"
+        )
+    wanted = known if asked is None else (asked.strip().lower(),)
+    return next((names.index(name) for name in wanted if name in names), None)
