@@ -67,7 +67,7 @@ rule make_masks:
         "results/{run}/logs/make_masks.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_masks.{split}.{shard}.tsv"
-    # Beside the network, processes of one thread each are at the CRF.
+    # Beside the network, threads are at the CRF of an image each.
     threads: threads_of
     resources:
         mem_mb=growing(8000),

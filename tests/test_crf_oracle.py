@@ -1,4 +1,4 @@
-"""Labels equal to pydensecrf's in the chain's settings, where it is installed: `pip install -e .[pydensecrf]`."""
+"""Labels equal to pydensecrf's in the chain's settings, where it is: `pip install -e .[pydensecrf]`."""
 
 import math
 from pathlib import Path

@@ -102,10 +102,13 @@ def test_masks_are_the_most_probable_classes_after_the_crf(toy: Toy, model: Deep
         assert mask.dtype == np.uint8 and np.array_equal(mask, marginals.argmax(0))
 
 
-def test_several_processes_make_the_same_masks_in_the_same_order(toy: Toy, model: DeepLabV3Plus) -> None:
+@pytest.mark.parametrize("waiting", [None, 1, 2])
+def test_several_threads_make_the_same_masks_in_the_same_order(
+    toy: Toy, model: DeepLabV3Plus, waiting: int | None
+) -> None:
     crf = MaskCrfConfig(iterations=2)
     found = list(segmented(network(model), toy.index, [1.0], batch=1, workers=0))
-    one, two = (list(masks_of(found, crf, processes=processes)) for processes in (1, 2))
+    one, two = (list(masks_of(found, crf, threads=threads, waiting=waiting)) for threads in (1, 4))
     assert [image_id for image_id, _ in two] == [record.id for record in toy.index]
     assert all(np.array_equal(mask, other) for (_, mask), (_, other) in zip(one, two, strict=True))
 
@@ -132,7 +135,7 @@ def test_a_shard_of_masks_is_written(toy: Toy, model: DeepLabV3Plus, tmp_path: P
     direct = masks_of(
         segmented(network(model), toy.index, step.section.scales, batch=1, workers=0),
         step.section.crf,
-        processes=1,
+        threads=1,
     )
     for (image_id, mask), size in zip(direct, SIZES, strict=True):
         assert mask.shape == size and np.array_equal(made[image_id], mask)

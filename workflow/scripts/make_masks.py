@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wsss.data.palette import voc_palette
-from wsss.inference.masks import IMAGES_PER_PROCESS, SegmentationNetwork, masks_of, segmented
+from wsss.inference.masks import SegmentationNetwork, masks_of, segmented
 from wsss.inference.shards import loading_options, open_network, require_classes, track_shard
 from wsss.machine.devices import torch_device
 from wsss.models import DeepLabV3Plus
@@ -21,8 +21,7 @@ def make_masks(step: Step) -> None:
     device = torch_device(threads=machine.threads)
     network = SegmentationNetwork(model, device, section.precision, section.flip)
     probabilities = segmented(network, records, section.scales, **loading_options(step))
-    processes = min(machine.threads, len(records) // IMAGES_PER_PROCESS)
-    masks = masks_of(probabilities, section.crf, processes=processes)
+    masks = masks_of(probabilities, section.crf, threads=machine.threads)
     tracked = track_shard(step, "masks", masks, index)
     write_label_shard(files.out, tracked, digest=step.digest, palette=voc_palette())
 

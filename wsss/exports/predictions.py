@@ -19,7 +19,7 @@ from wsss.data.index import Index, Record
 from wsss.data.palette import voc_palette
 from wsss.data.photos import Photo, enlarged, within
 from wsss.figures.overlay import coloured
-from wsss.inference.masks import IMAGES_PER_PROCESS, SegmentationNetwork, masks_of, segmented
+from wsss.inference.masks import SegmentationNetwork, masks_of, segmented
 from wsss.progress import Progress
 from wsss.store.files import atomic, write_json, write_png
 
@@ -33,7 +33,7 @@ class Looks:
     """How photographs are looked at.
 
     masks: test-time augmentation and CRF. side: longest side that the network sees, px; 0: any. batch: images
-    that a GPU sees at once. workers: processes that load them for it. threads: processes for the CRF.
+    that a GPU sees at once. workers: processes that load them for it. threads: for the CRF.
     """
 
     masks: MasksConfig
@@ -90,8 +90,8 @@ def _masks(network: SegmentationNetwork, photos: Sequence[Photo], looks: Looks) 
             batch=looks.batch,
             workers=looks.workers,
         )
-        processes = min(looks.threads, len(records) // IMAGES_PER_PROCESS)
-        yield from (mask for _, mask in masks_of(found, looks.masks.crf, processes=processes))
+        masks = masks_of(found, looks.masks.crf, threads=looks.threads, waiting=len(records))
+        yield from (mask for _, mask in masks)
 
 
 def _write(photo: Photo, mask: np.ndarray, classes: Sequence[str], out: Path) -> dict[str, Any]:

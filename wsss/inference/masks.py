@@ -1,12 +1,11 @@
 """Masks: what a segmentation network says of every pixel, with test-time augmentation and a dense CRF.
 
-A CRF takes seconds where a GPU takes a tenth of one, so the two are done side by side, in several processes.
+A CRF takes seconds where a GPU takes a tenth of one, so the two are done side by side, in several threads.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from wsss.config import MaskCrfConfig
-from wsss.crf import refine_deeplab, refine_mixed
+from wsss.crf import Field, refine_deeplab, refine_mixed
 from wsss.data.images import read_image
 from wsss.data.index import Index
 from wsss.inference.device_network import DeviceNetwork
@@ -24,9 +23,7 @@ from wsss.models import DeepLabV3Plus
 
 #: what the network gives of an image, and where the image is: (id, file, probabilities (C, H, W))
 Segmented = tuple[str, Path, np.ndarray]
-#: images whose CRF takes longer than to start a process that shares it
-IMAGES_PER_PROCESS = 25
-#: images per process that wait for their CRF, so that neither the network nor the CRF waits for the other
+#: images per thread that wait for their CRF, so that neither the network nor the CRF waits for the other
 AHEAD = 2
 
 
@@ -77,36 +74,38 @@ def segmented(
 
 
 def masks_of(
-    images: Iterable[Segmented], crf: MaskCrfConfig, *, processes: int
+    images: Iterable[Segmented], crf: MaskCrfConfig, *, threads: int, waiting: int | None = None
 ) -> Iterator[tuple[str, np.ndarray]]:
     """(id, uint8 (H, W) of mask values) of each, in order.
 
-    processes: that share the CRF; below 2, this one does it.
+    threads: for the CRF, which runs beside the network. With as many images as threads each thread has an
+    image; where fewer are `waiting` (None: many), their threads share the work on an image. Masks do not
+    depend on it.
     """
-    if processes < 2 or not crf.iterations:
+    at_once = threads if waiting is None else min(threads, waiting)
+    if at_once < 2 or not crf.iterations:
         for image_id, path, probabilities in images:
-            yield image_id, mask_of(path, probabilities, crf)
+            yield image_id, mask_of(path, probabilities, crf, threads=threads)
         return
-    # Not forked: this process runs threads (torch, a GPU), and a forked copy of them can hang.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting: deque[tuple[str, Future[np.ndarray]]] = deque()
+    # The CRF's library runs without Python's lock, so threads do, and no image is copied to a process.
+    with ThreadPoolExecutor(at_once) as pool:
+        submitted: deque[tuple[str, Future[np.ndarray]]] = deque()
         for image_id, path, probabilities in images:
-            waiting.append((image_id, pool.submit(mask_of, path, probabilities, crf)))
-            if len(waiting) > AHEAD * processes:
-                first, mask = waiting.popleft()
+            task = pool.submit(mask_of, path, probabilities, crf, threads=threads // at_once)
+            submitted.append((image_id, task))
+            if len(submitted) > AHEAD * at_once:
+                first, mask = submitted.popleft()
                 yield first, mask.result()
-        for image_id, mask in waiting:
+        for image_id, mask in submitted:
             yield image_id, mask.result()
 
 
-def mask_of(image: Path, probabilities: np.ndarray, crf: MaskCrfConfig) -> np.ndarray:
+def mask_of(image: Path, probabilities: np.ndarray, crf: MaskCrfConfig, *, threads: int = 1) -> np.ndarray:
     """The most probable class of every pixel after the CRF, uint8 (H, W). probabilities: (C, H, W)."""
     if crf.iterations:
-        pixels = np.asarray(read_image(image))
+        field = Field(np.asarray(read_image(image)), threads=threads)
         if crf.kind == "deeplab":
-            probabilities = refine_deeplab(pixels, probabilities, iterations=crf.iterations)
+            probabilities = refine_deeplab(field, probabilities, iterations=crf.iterations)
         else:
-            probabilities = refine_mixed(
-                pixels, probabilities, iterations=crf.iterations, gt_prob=crf.gt_prob
-            )
+            probabilities = refine_mixed(field, probabilities, iterations=crf.iterations, gt_prob=crf.gt_prob)
     return probabilities.argmax(0).astype(np.uint8)
