@@ -11,7 +11,13 @@ from wsss.store.files import is_there
 from wsss.store.retained import discard
 from wsss.imports.entry import has_maps, require_imported
 from wsss.machine.patience import retry_unanswered_queries
-from wsss.runs.choices import final_saliency, learns_from_pseudo_labels, scored_saliency, selects_epoch
+from wsss.runs.choices import (
+    final_saliency,
+    learns_from_pseudo_labels,
+    prior_stage,
+    scored_saliency,
+    selects_epoch,
+)
 from wsss.runs.run import RUN_NAME, Run, load_run, metrics_files, pictured, stages
 from wsss.runs.stages import SALIENCY, STAGES
 from wsss.runs.terminal import install

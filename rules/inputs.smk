@@ -39,6 +39,17 @@ def oc_of_priors(wildcards) -> list[str]:
     return [output_of("oc")(wildcards)] if "oc" in stages(run_named(wildcards.run)) else []
 
 
+def vectors_of_text(wildcards) -> list[str]:
+    """The file of text vectors that a run brings along, if it does."""
+    vectors = run_named(wildcards.run).config.priors.text.vectors
+    return [str(vectors)] if vectors else []
+
+
+def prior_of_cams(wildcards) -> str:
+    """What computes the CAMs: a trained generator, or text vectors."""
+    return output_of(prior_stage(run_named(wildcards.run).config))(wildcards)
+
+
 def scores_of_chain(wildcards) -> list[str]:
     """The metrics of all that a run scores."""
     return [str(path) for path in metrics_files(run_named(wildcards.run)).values()]

@@ -1,4 +1,4 @@
-# The priors: an ordinary classifier (OC), the generator that is trained against it, and its CAMs.
+# The priors: an ordinary classifier (OC), the generator that is trained against it, or text vectors; and CAMs.
 
 
 rule train_oc:
@@ -54,10 +54,34 @@ rule train_priors:
         " --metrics {output.metrics}"
 
 
+rule encode_text:
+    input:
+        index=output_of("index", "train"),
+        vectors=vectors_of_text,
+    output:
+        model="results/{run}/models/text.safetensors",
+    log:
+        "results/{run}/logs/encode_text.log",
+    benchmark:
+        "results/{run}/benchmarks/encode_text.tsv"
+    threads: threads_of
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        config=config_of("text"),
+        digest=digest_of("text"),
+    message:
+        "{wildcards.run}: encodes the names of the classes"
+    shell:
+        "python -m workflow.scripts.encode_text --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --out {output.model}"
+
+
 rule make_cams:
     input:
         index=output_of("index"),
-        model=output_of("priors"),
+        model=prior_of_cams,
     output:
         "results/{run}/cams/{split}/{shard}.safetensors",
     log:

@@ -1,14 +1,15 @@
 # What happens around the jobs: before anything is planned, before the first job starts, and at the end.
 
 
-# The trainings by their rules.
+# By their rules, the stages that start from pretrained weights: trainings and others.
 TRAININGS = {stage.rule: name for name, stage in STAGES.items() if stage.kind == "training"}
+PRETRAINED = {**TRAININGS, **{stage.rule: name for name, stage in STAGES.items() if stage.kind == "text"}}
 
 
-def trainings_to_come() -> list[str]:
-    """The trainings among the planned jobs, as run/stage."""
-    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in TRAININGS]
-    return sorted(f"{job.wildcards.run}/{TRAININGS[job.rule.name]}" for job in jobs)
+def pretrained_to_come() -> list[str]:
+    """The stages among the planned jobs that start from pretrained weights, as run/stage."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in PRETRAINED]
+    return sorted(f"{job.wildcards.run}/{PRETRAINED[job.rule.name]}" for job in jobs)
 
 
 def discard_retained(but: list[str]) -> None:
@@ -39,11 +40,11 @@ onstart:
         retry_unanswered_queries(snakemake_executor_plugin_slurm)
     # Weights that cannot be had must not be found out after hours of another training. They are no rule's
     # input: where an old output stands, Snakemake does not mind that an input is missing.
-    trainings = trainings_to_come()
-    discard_retained(but=trainings)
-    check = [sys.executable, "-m", "workflow.scripts.check_weights", *trainings]
+    pretrained = pretrained_to_come()
+    discard_retained(but=pretrained)
+    check = [sys.executable, "-m", "workflow.scripts.check_weights", *pretrained]
     path = os.pathsep.join([CHECKOUT, os.environ.get("PYTHONPATH", "")])
-    if trainings and subprocess.run(check, env={**os.environ, "PYTHONPATH": path}).returncode:
+    if pretrained and subprocess.run(check, env={**os.environ, "PYTHONPATH": path}).returncode:
         stop("nothing was started")
 
 

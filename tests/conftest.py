@@ -1,8 +1,10 @@
 """Fixtures that every test may use."""
 
+import json
 import os
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from support.chain import Toy
@@ -67,3 +69,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def toy(here: None, tmp_path: Path) -> Toy:
     """A tiny run with an index, CAMs and saliency."""
     return Toy(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def golden_tower(shared: Path, fill: ModuleType) -> Any:
+    """CLIP's image tower with the parameters of the golden values."""
+    from support.clip import filled_tower
+
+    about = json.loads((shared / "golden" / "clip_es.json").read_text(encoding="utf-8"))
+    return filled_tower(about["parameters"], fill.filled)

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from wsss.inference.attention_cams import CAM_NETWORKS
 from wsss.inference.cams import cam_maps
-from wsss.inference.shards import inference_options, open_network, require_classes
-from wsss.models import Classifier
+from wsss.inference.prior import open_prior
+from wsss.inference.shards import inference_options, require_classes
 from wsss.runs.step import Step, parser, run_step
 from wsss.store.maps import write_shard
 
@@ -14,12 +13,12 @@ def make_cams(step: Step) -> None:
     """Write the shard's CAMs, at the resolution of the generator's features."""
     files, section, shard = step.arguments, step.section, step.shard
     index = step.read_index(files.index)
-    generator, header = open_network(step, "priors", files.model, Classifier)
-    require_classes(index, header.classes, files.model)
+    model, classes, network = open_prior(step, files.model)
+    require_classes(index, classes, files.model)
     cams = cam_maps(
-        generator,
+        model,
         index,
-        network=CAM_NETWORKS[section.refine],
+        network=network,
         shard=shard,
         scales=section.scales,
         flip=section.flip,

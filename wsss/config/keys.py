@@ -69,6 +69,8 @@ def _allowed(field: dict[str, Any]) -> str:
         case "array":
             least = ", at least one" if field.get("minItems") else ""
             return f"list of ({_allowed(field['items'])}){least}"
+        case "object":
+            return f"mapping of names to ({_allowed(field['additionalProperties'])})"
         case "boolean":
             return "true | false"
         case "object":

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from wsss.config.section import Fault, ReadWhen, Section, repeated
+from wsss.config.text import TextConfig
 from wsss.config.training import (
     Accumulate,
     AugmentationConfig,
@@ -20,7 +21,7 @@ from wsss.config.training import (
     Precision,
 )
 
-Method = Literal["vanilla", "puzzle", "occse", "poc", "pnoc", "linear"]
+Method = Literal["vanilla", "puzzle", "occse", "poc", "pnoc", "linear", "clip_es"]
 
 # Keys whose default another section changes.
 WeightFrom = Annotated[float, Field(ge=0, description="weight of the loss at the first step")]
@@ -156,7 +157,8 @@ class PriorsConfig(ClassifierConfig):
         Field(
             description="`vanilla`: classification only; `puzzle`: Puzzle-CAM; `occse`: OC-CSE; `poc`: both; "
             "`pnoc`: both, and the OC is trained, too; `linear`: classification on a frozen backbone, "
-            "whatever `network.freeze` says",
+            "whatever `network.freeze` says; `clip_es`: CLIP-ES (Lin et al., 2023), which trains nothing and "
+            "has CLIP's image tower as `network.backbone`",
         ),
     ] = "pnoc"
     optimisation: PriorsOptimizationConfig = PriorsOptimizationConfig()
@@ -164,6 +166,7 @@ class PriorsConfig(ClassifierConfig):
     puzzle: Annotated[PuzzleConfig, ReadWhen("method", ("puzzle", "poc", "pnoc"))] = PuzzleConfig()
     erasing: Annotated[ErasingConfig, ReadWhen("method", ("occse", "poc", "pnoc"))] = ErasingConfig()
     noc: Annotated[NocConfig, ReadWhen("method", ("pnoc",))] = NocConfig()
+    text: Annotated[TextConfig, ReadWhen("method", ("clip_es",))] = TextConfig()
 
     @property
     def regularizers(self) -> tuple[str, ...]:
@@ -186,6 +189,11 @@ class PriorsConfig(ClassifierConfig):
 
     def faults(self) -> Iterable[Fault]:
         yield from super().faults()
+        if self.method == "clip_es" and "clip" not in self.network.backbone:
+            example = "vit_base_patch16_clip_quickgelu_224.openai"
+            yield Fault(
+                "network.backbone", f"the image tower of a CLIP for method clip_es, such as {example}"
+            )
         if "puzzle" in self.regularizers:
             step = math.isqrt(self.puzzle.pieces) * self.network.output_stride
             if self.augmentation.crop % step:

@@ -1,15 +1,15 @@
 """CAMs of a shard of images with test-time augmentation, kept at the resolution the network gives them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
-from wsss.inference.cam_network import CamNetwork, MapNetwork
-from wsss.inference.score_maps import score_maps
+from wsss.inference.cam_network import CamNetwork
+from wsss.inference.score_maps import MapSource, score_maps
 from wsss.inference.shards import shard_label
-from wsss.models.classifier import Classifier
 from wsss.progress import track
 from wsss.store.cams import CamMaps
 
@@ -18,10 +18,10 @@ SCALES = (0.5, 1.0, 1.5, 2.0)
 
 
 def cam_maps(
-    model: Classifier,
+    model: Any,
     index: Index,
     *,
-    network: Callable[[Classifier, torch.device, str, bool], MapNetwork] = CamNetwork,
+    network: Callable[[Any, torch.device, str, bool], MapSource] = CamNetwork,
     shard: tuple[int, int] = (0, 1),
     scales: Sequence[float] = SCALES,
     flip: bool = True,
@@ -33,8 +33,8 @@ def cam_maps(
 ) -> Iterator[CamMaps]:
     """The CAMs of the labelled classes of each image of a shard, in the index's order.
 
-    An image without labels has K = 0. network: makes maps of the model, and says what a map is, and what
-    `flip` and `precision` are; `AttentionCamNetwork` refines them.
+    An image without labels has K = 0. network: makes maps of the model (a `Classifier`, by default), and says
+    what a map is, and what `flip` and `precision` are.
 
     shard: (i, n), the images whose position in the index is i mod n. batch: images of one size that a GPU
     sees at once, and their mirror images with them. workers: processes that decode and resize for a GPU. A

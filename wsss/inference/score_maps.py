@@ -1,17 +1,33 @@
 """Score maps of images with test-time augmentation, kept at the resolution the network gives them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from wsss.data.index import Record
-from wsss.inference.cam_network import MapNetwork
 from wsss.inference.stacks import Stack, image_stacks, in_order
 from wsss.store.maps import Maps
 
 
+class MapSource(Protocol):
+    """What gives maps of images; `MapNetwork` says how it is called."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+
+    def loading(self, batch: int, workers: int) -> tuple[int, int]:
+        """Images per stack, and processes that load them, of those asked for."""
+
+    def __call__(self, images: Tensor, channels: list[list[int]], what: str) -> list[np.ndarray]:
+        """Per image, the maps of its channels."""
+
+
 def score_maps(
-    network: MapNetwork,
+    network: MapSource,
     kind: type[Maps],
     records: Sequence[Record],
     channels: Callable[[Record], list[int]],

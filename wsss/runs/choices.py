@@ -13,6 +13,11 @@ def never(config: RunConfig) -> bool:
     return False
 
 
+def prior_stage(config: RunConfig) -> str:
+    """The stage whose output computes the CAMs: a training, or text vectors where nothing is trained."""
+    return "text" if config.priors.method == "clip_es" and not config.given.priors else "priors"
+
+
 def learns_from_pseudo_labels(config: RunConfig) -> bool:
     """Whether the segmentation network learns from pseudo labels, and not from the data set's masks."""
     return config.segmentation.labels == "pseudo"

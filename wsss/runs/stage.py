@@ -31,7 +31,7 @@ class Stage:
     name: str
     rule: str
     title: str
-    kind: Literal["index", "training", "maps", "labels", "scores"]
+    kind: Literal["index", "text", "training", "maps", "labels", "scores"]
     section: str
     before: Callable[[RunConfig], tuple[str, ...]]
     goal: Callable[[RunConfig], bool] = never
@@ -61,7 +61,7 @@ class Stage:
         """Its main output within the run's directory; {split} and {shard} stand for the parts of a name."""
         if self.kind == "index":
             return f"{self.name}/{{split}}.csv"
-        if self.kind == "training":
+        if self.kind in ("text", "training"):
             return f"models/{self.name}.safetensors"
         if self.kind == "scores":
             return self.metrics

@@ -13,6 +13,7 @@ from wsss.runs.choices import (
     always,
     final_saliency,
     learns_from_pseudo_labels,
+    prior_stage,
     scored_saliency,
     scores_maps,
     scores_saliency,
@@ -23,14 +24,7 @@ from wsss.runs.stage import Stage
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage(
-            "index",
-            rule="index_images",
-            title="images",
-            kind="index",
-            section="dataset",
-            before=lambda config: (),
-        ),
+        Stage("index", "index_images", "images", kind="index", section="dataset", before=lambda config: ()),
         Stage(
             "oc",
             rule="train_oc",
@@ -50,12 +44,15 @@ STAGES: dict[str, Stage] = {
             architecture="Classifier",
         ),
         Stage(
+            "text", "encode_text", "text vectors", "text", section="priors", before=lambda config: ("index",)
+        ),
+        Stage(
             "cams",
             rule="make_cams",
             title="CAMs",
             kind="maps",
             section="cams",
-            before=lambda config: ("index", "priors"),
+            before=lambda config: ("index", prior_stage(config)),
             shards="CamShard",
             gpu=True,
             scored_as="score maps",
