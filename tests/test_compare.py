@@ -47,7 +47,7 @@ def test_the_table_has_every_score_and_difference(
     assert (setting["kind"], setting["toy"], setting["other"]) == ("setting", "1", "3")
     said = capsys.readouterr().out
     assert (
-        "segmentation.masks.crf.iterations: 1 | 3" in said and "a/b.c.html" in said and "saliency crf" in said
+        "segmentation.masks.crf.iterations: 1 | 3" in said and "a/b.c.html" in said and "CRF saliency" in said
     )
 
 
@@ -88,6 +88,7 @@ def test_mistakes_say_what_to_do(runs: tuple[Run, Run], capsys: pytest.CaptureFi
     assert "name at least two different runs" in capsys.readouterr().err
     write_text(Path("config/bare.yaml"), json.dumps({"dataset": {"kind": "shapes"}}))
     with pytest.raises(
-        UserError, match=r"run bare: nothing is measured yet.*snakemake --cores all results/bare/val_miou"
+        UserError,
+        match=r"run bare: it has no metrics of .*snakemake --cores all results/bare/val_miou",
     ):
         measure(load_run("bare"))

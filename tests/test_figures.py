@@ -200,5 +200,5 @@ def test_costs_of_a_rules_jobs_are_put_together(tmp_path: Path) -> None:
 
 
 def test_a_run_that_has_made_nothing_has_no_costs(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="nothing was made here yet"):
+    with pytest.raises(UserError, match="no benchmarks of finished jobs"):
         costs_table(tmp_path / "results")

@@ -51,7 +51,7 @@ def test_masks_of_another_making_are_refused(toy: Toy) -> None:
     write_json(path, found | {"miou": 12.0})
     with pytest.raises(
         UserError,
-        match=r"the metrics say 12\.00 %.*Score them again: .*--force results/toy/metrics/masks.train.json",
+        match=r"the metrics say 12\.00 %.*Score these again: .*--force results/toy/metrics/masks.train.json",
     ):
         write_report(toy, files)
     write_json(path, found | {"digest": "0" * 12})

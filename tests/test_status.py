@@ -29,7 +29,7 @@ def states(toy: Toy) -> dict[str, str]:
 
 
 def test_a_job_leaves_a_record_of_its_end(toy: Toy) -> None:
-    for status, state in ((0, "done"), (1, "failed"), (75, "left"), (130, "interrupted")):
+    for status, state in ((0, "done"), (1, "failed"), (75, "preempted"), (130, "interrupted")):
         written = Record(HOME / "logs" / "train_oc.log")
         written.begin("oc", "d" * 12, "a machine")
         (job,) = read_jobs(HOME).values()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from wsss.figures.labels import label_sheet
+from wsss.runs.stages import STAGES
 from wsss.runs.step import Step, parser, run_step
 
 
@@ -10,7 +11,7 @@ def draw_labels(step: Step) -> None:
     """Write the sheet."""
     files = step.arguments
     index, metrics = step.read_index(files.index), step.read_metrics(files.metrics)
-    label_sheet(files.out, index, files.maps, metrics, name=files.labels.replace("_", " "))
+    label_sheet(files.out, index, files.maps, metrics, name=STAGES[files.labels].title)
 
 
 if __name__ == "__main__":

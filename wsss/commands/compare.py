@@ -10,6 +10,7 @@ from wsss.errors import UserError
 from wsss.report.compare import measure, setting_differences, stage_lines, table
 from wsss.report.comparison_page import render
 from wsss.runs.run import RESULTS, load_run
+from wsss.runs.stages import STAGES
 from wsss.store.files import write_csv, write_text
 
 HELP = "several runs in one table and one page"
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare."""
     names = list(dict.fromkeys(arguments.runs))
     if len(names) < 2:
-        raise UserError(f"compare: name at least two different runs; given are {', '.join(arguments.runs)}")
+        raise UserError(f"compare: name at least two different runs, not only {', '.join(arguments.runs)}")
     runs = [measure(load_run(name)) for name in names]
     out = arguments.out or RESULTS / "compare" / "+".join(names)
     page, cells = out.with_name(f"{out.name}.html"), out.with_name(f"{out.name}.csv")
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     for line in stage_lines(runs):
         if line.name == "mIoU":
             shown = ("-" if number is None else f"{number.shown:.2f}" for number in line.numbers)
-            print(f"{line.stage.replace('_', ' '):<18}" + "".join(f"{text:>{width}}" for text in shown))
+            print(f"{STAGES[line.stage].title:<18}" + "".join(f"{text:>{width}}" for text in shown))
     for difference in setting_differences([run.run for run in runs]):
         print(f"{difference.key}: {' | '.join(difference.values)}")
     print(f"{page}\n{cells}")

@@ -11,7 +11,13 @@ from wsss.runs.stages import STAGES
 
 HELP = "state, jobs and time of each stage of a run"
 #: state -> its color on a terminal, by Rich's names; any other is a failure
-COLORS = {"done": "green", "running": "blue", "begun": "blue", "pending": "bright_black", "left": "yellow"}
+COLORS = {
+    "done": "green",
+    "running": "blue",
+    "begun": "blue",
+    "pending": "bright_black",
+    "preempted": "yellow",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,19 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line per stage, with its last log line if it runs or failed. 1 if any failed."""
-    asked = load_run(arguments.name)
-    states = states_of(asked)
+    loaded = load_run(arguments.name)
+    states = states_of(loaded)
     for state in states:
-        print_styled(_line(state, asked.name), COLORS.get(state.state, "red"), sys.stdout)
+        print_styled(_line(state, loaded.name), COLORS.get(state.state, "red"), sys.stdout)
     done = sum(state.state == "done" for state in states)
-    result = RESULTS / asked.name / "val_miou.txt"
+    result = RESULTS / loaded.name / "val_miou.txt"
     answer = f", mIoU {result.read_text(encoding='utf-8').splitlines()[0]} %" if result.is_file() else ""
     seconds = duration(sum(state.seconds for state in states))
-    print(f"{asked.name}: {done} of {len(states)} stages done in {seconds}{answer}")
+    print(f"{loaded.name}: {done} of {len(states)} stages done in {seconds}{answer}")
     if done < len(states) and not any(state.state == "running" for state in states):
         # The result needs no scores of earlier stages.
-        made = all(state.state == "done" or STAGES[state.stage].kind == "scores" for state in states)
-        target = RESULTS / asked.name / "metrics" / "chain.csv" if made else result
+        computed = all(state.state == "done" or STAGES[state.stage].kind == "scores" for state in states)
+        target = RESULTS / loaded.name / "metrics" / "chain.csv" if computed else result
         print(f"continue with: snakemake --cores all {target}")
     return int(any(state.state in ("failed", "died") for state in states))
 

@@ -1,4 +1,4 @@
-"""CAMs and saliency as P-NOC's releases hand them around, a file per image: read, never run, and checked.
+"""CAMs and saliency in the form of P-NOC's releases, a file per image: checked, read without running code.
 
 CAMs are a pickled dict in a .npy file: `keys`, 0 and then the mask value of each map, ascending; `cam`, of a
 fourth of the image's resolution, a torch tensor; `hr_cam`, of all of it. Each class is divided by its
@@ -24,7 +24,7 @@ from wsss.errors import UserError
 from wsss.store.array_pickle import numbers, read_dict
 from wsss.store.cams import CamMaps
 
-#: what a release calls the maps, and their strides
+#: names of the maps in a release, and their strides
 CAMS = {"cam": 4, "hr_cam": 1}
 
 
@@ -39,12 +39,12 @@ def released_cams(path: Path | None, record: Record, classes: Sequence[str]) -> 
         size = image_size(record.image)
         none = {stride: np.zeros((0, *_sides(size, stride)), np.float32) for stride in CAMS.values()}
         return CamMaps(record.id, size, np.zeros(1, np.int64), {}, none)
-    found = read_dict(path, TENSORS)
-    if missing := [name for name in ("keys", *CAMS) if name not in found]:
-        raise UserError(f"{path}: has no {', '.join(missing)}; it has {', '.join(map(repr, found))}")
-    keys = _keys(path, found["keys"], record, classes)
+    values = read_dict(path, TENSORS)
+    if missing := [name for name in ("keys", *CAMS) if name not in values]:
+        raise UserError(f"{path}: has no {', '.join(missing)}; it has {', '.join(map(repr, values))}")
+    keys = _keys(path, values["keys"], record, classes)
     size = image_size(record.image)
-    merged = {stride: _map(path, name, found[name], len(keys) - 1, size) for name, stride in CAMS.items()}
+    merged = {stride: _map(path, name, values[name], len(keys) - 1, size) for name, stride in CAMS.items()}
     return CamMaps(record.id, size, keys, {}, merged)
 
 
@@ -67,8 +67,8 @@ def released_saliency(path: Path | None, record: Record, *, masks: bool) -> np.n
         raise UserError(f"{path}: is {_by(saliency.shape)}, {record.image} is {_by(size)} (width x height)")
     if masks and (between := np.unique(saliency[(saliency > 0) & (saliency < 255)])).size:
         raise UserError(
-            f"{path}: holds {', '.join(map(str, between[:5]))}; a mask must be 0 or 255 (soft maps are given "
-            "with --stage saliency, to a run with saliency.refine: poolnet)"
+            f"{path}: holds {', '.join(map(str, between[:5]))}; a mask must be 0 or 255 (import soft "
+            "maps with --stage saliency, into a run with saliency.refine: poolnet)"
         )
     return saliency
 
@@ -114,20 +114,20 @@ def _by(shape: tuple[int, ...]) -> str:
 
 
 def _storage(content: bytes) -> Any:
-    # A file of torch's within the pickle, which torch's own restricted reader reads.
+    # The pickle contains a file of torch, which torch's own restricted reader reads.
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def _tensor(storage: Any, offset: int, size: Sequence[int], stride: Sequence[int], *_: Any) -> Tensor:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch, that typed storages are old
+        warnings.simplefilter("ignore")  # Torch warns that typed storages are deprecated.
         count = len(storage)
-    # The numbers as they lie there, first: of these, as_strided makes no view that leads out of them.
+    # A flat tensor first: as_strided refuses views that exceed it.
     flat = torch._utils._rebuild_tensor(storage, 0, (count,), (1,))
     return flat.as_strided(tuple(size), tuple(stride), offset)
 
 
-#: what tensors in a pickle name, and what stands in for it
+#: what tensors in a pickle refer to, and the replacements
 TENSORS: Mapping[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch.storage", "_load_from_bytes"): _storage,

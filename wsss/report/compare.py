@@ -34,7 +34,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Line:
-    """What is compared, and its number in each run; of a class where `name` is one."""
+    """A measure of a stage, or the IoU of a class, in each run."""
 
     stage: str
     name: str
@@ -63,7 +63,7 @@ def measure(run: Run) -> Measured:
             metrics[stage] = Source(name_of(path), values)
     if not metrics:
         raise UserError(
-            f"run {run.name}: nothing is measured yet, or for another configuration; make it with "
+            f"run {run.name}: it has no metrics of its present configuration; make them with "
             f"snakemake --cores all results/{run.name}/val_miou.txt"
         )
     return Measured(run, scores_in(metrics))
@@ -71,41 +71,41 @@ def measure(run: Run) -> Measured:
 
 def stage_lines(runs: Sequence[Measured]) -> list[Line]:
     """Per stage that any run has measured, a line per measure."""
-    made = [stage for stage in STAGES if any(stage in run.scores for run in runs)]
+    scored = [stage for stage in STAGES if any(stage in run.scores for run in runs)]
     return [
         Line(stage, name, [run.number(stage, key) for run in runs])
-        for stage in made
+        for stage in scored
         for key, name in MEASURES.items()
     ]
 
 
 def class_lines(runs: Sequence[Measured], stage: str) -> list[Line]:
     """Per class of a stage's scores, background first, a line; none where no run has measured it."""
-    found: dict[str, None] = {}
+    classes: dict[str, None] = {}
     for run in runs:
         if stage in run.scores:
-            found |= dict.fromkeys(run.scores[stage].values["iou"])
-    return [Line(stage, name, [run.number(stage, "iou", name) for run in runs]) for name in found]
+            classes |= dict.fromkeys(run.scores[stage].values["iou"])
+    return [Line(stage, name, [run.number(stage, "iou", name) for run in runs]) for name in classes]
 
 
 def setting_differences(runs: Sequence[Run]) -> list[Difference]:
     """The keys that a result depends on and in which the runs differ, in the order of the models."""
     read = [flat(dict(_read(run))) for run in runs]
-    given = [flat(run.config.model_dump(mode="json")) for run in runs]
+    complete = [flat(run.config.model_dump(mode="json")) for run in runs]
     defaults = {key.name: key.default for key in keys() if key.default is not REQUIRED}
-    made = []
+    differences = []
     for name in dict.fromkeys(name for run in read for name in run):
-        # A value that is not the default, and yet no difference, is of a key that the run does not read.
+        # A changed value without a difference belongs to a key that the run does not read.
         unread = [
             name not in own and name in all_ and all_[name] != defaults.get(name)
-            for own, all_ in zip(read, given, strict=True)
+            for own, all_ in zip(read, complete, strict=True)
         ]
         values = [
             NOT_READ if no else json.dumps(own.get(name, defaults.get(name)))
             for own, no in zip(read, unread, strict=True)
         ]
-        made.append(Difference(name, values))
-    return [difference for difference in made if len(set(difference.values)) > 1]
+        differences.append(Difference(name, values))
+    return [difference for difference in differences if len(set(difference.values)) > 1]
 
 
 def table(runs: Sequence[Measured]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from itertools import groupby
 
 from wsss.report.compare import Measured, class_lines, setting_differences, stage_lines
 from wsss.report.templating import fill
+from wsss.runs.stages import STAGES
 
 
 def render(runs: Sequence[Measured]) -> str:
@@ -20,6 +21,7 @@ def render(runs: Sequence[Measured]) -> str:
             "runs": [run.run for run in runs],
             "stages": stages,
             "classes": {stage: lines for stage, lines in classes.items() if lines},
+            "titles": {stage: STAGES[stage].title for stage in STAGES},
             "settings": setting_differences([run.run for run in runs]),
         },
     )

@@ -1,4 +1,4 @@
-"""What the rules of a run took: the files that Snakemake's `benchmark:` writes, read into one table."""
+"""Time and memory of the rules of a run, read from the files that Snakemake's `benchmark:` writes."""
 
 import csv
 from collections import defaultdict
@@ -22,7 +22,7 @@ def costs_table(directory: Path) -> str:
     costs = costs_of(directory)
     if not costs:
         raise UserError(
-            f"{directory}: no benchmarks; nothing was made here yet. To make a run: snakemake "
+            f"{directory}: no benchmarks of finished jobs. To make a run: snakemake "
             "--cores all results/<run>/val_miou.txt"
         )
     rows = [COLUMNS, ("---", *["---:"] * (len(COLUMNS) - 1))]

@@ -1,4 +1,4 @@
-"""Where a run's results come from: settings that are no defaults, seeds, versions, machines, protocols."""
+"""The provenance of a run's results: changed settings, seeds, versions, machines, protocols."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from wsss.runs.jobs import Job, cpu, read_jobs, versions
 from wsss.runs.run import Run, chain, stages
 from wsss.runs.stages import STAGES
 
-#: how a comment begins that is for editors
+#: start of comments for editors
 EDITORS = "yaml-language-server"
 
 
@@ -32,7 +32,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a stage was scored. chosen: what of it was chosen with masks; empty where nothing was."""
+    """How a stage was scored. chosen: what was chosen with masks; empty where nothing was."""
 
     stage: str
     chosen: str
@@ -46,90 +46,87 @@ def settings_of(run: Run) -> list[Setting]:
         if isinstance(section, Section):
             values |= flat(section.differences(), f"{name}.")
     known = {key.name: key for key in keys()}
-    made = []
+    settings = []
     for name, value in values.items():
         key = known.get(name)
         default = "" if key is None or key.default is REQUIRED else json.dumps(key.default)
         if value is not None:
-            made.append(
-                Setting(name, json.dumps(value, ensure_ascii=False), default, key.description if key else "")
-            )
-    return made
+            description = key.description if key else ""
+            settings.append(Setting(name, json.dumps(value, ensure_ascii=False), default, description))
+    return settings
 
 
 def comments_of(run: Run, directory: str | Path = "config") -> dict[str, str]:
-    """What the files of a run, and of those that it extends, say at their top, by run; of a few nothing."""
-    found = {}
+    """The comments at the top of a run's file and of those that it extends, by run."""
+    comments = {}
     for base in reversed(run.lineage):
         lines = (Path(directory) / f"{base.name}.yaml").read_text(encoding="utf-8").splitlines()
         top = (line[1:].strip() for line in takewhile(lambda line: line.startswith("#"), lines))
         if words := " ".join(line for line in top if not line.startswith(EDITORS)):
-            found[base.name] = words
-    return found
+            comments[base.name] = words
+    return comments
 
 
 def seeds_of(run: Run) -> dict[str, int]:
     """The seeds of a run, by their keys."""
-    found = flat(run.config.model_dump(mode="json"))
+    values = flat(run.config.model_dump(mode="json"))
     read = tuple(f"{STAGES[stage].section}." for stage in stages(run))
-    return {key: value for key, value in found.items() if key.endswith(".seed") and key.startswith(read)}
+    return {key: value for key, value in values.items() if key.endswith(".seed") and key.startswith(read)}
 
 
 def jobs_of(run: Run) -> dict[str, list[Job]]:
-    """By stage, the jobs that made it and left a record, whichever run's directory it lies in."""
-    found = {}
+    """The recorded jobs of each stage, in the directory of the run that owns it."""
+    jobs = {}
     for stage in chain(run):
-        jobs = read_jobs(run.directory(stage))
-        made = [job for name, job in jobs.items() if name.partition(".")[0] == STAGES[stage].rule]
-        found[stage] = [job for job in made if job.digest == run.digest(stage)]
-    return found
+        recorded = read_jobs(run.directory(stage))
+        of_rule = [job for name, job in recorded.items() if name.partition(".")[0] == STAGES[stage].rule]
+        jobs[stage] = [job for job in of_rule if job.digest == run.digest(stage)]
+    return jobs
 
 
 def devices_of(jobs: Mapping[str, list[Job]]) -> dict[str, str]:
-    """By stage, on what it was made; empty where its jobs left no record."""
-    return {stage: ", ".join(sorted({job.device for job in made} - {""})) for stage, made in jobs.items()}
+    """The devices of each stage's jobs; empty without recorded jobs."""
+    return {stage: ", ".join(sorted({job.device for job in done} - {""})) for stage, done in jobs.items()}
 
 
 def machines_of(jobs: Mapping[str, list[Job]]) -> dict[str, str]:
-    """What this page was made with and on, and what the jobs were that differ from it."""
+    """The machine of this page, the devices of the jobs, and the versions of the packages of both."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     here = {"this page, on": f"{cpu()}, {memory:.0f} GB"}
-    everything = [job for made in jobs.values() for job in made]
+    everything = [job for done in jobs.values() for job in done]
     if everything:
         here["stages, on"] = "; ".join(sorted({job.device for job in everything} - {""}))
-    differing = {tuple(job.versions.items()) for job in everything} or {tuple(versions().items())}
-    for name, pairs in groupby(
-        sorted({pair for made in differing for pair in made}), key=lambda pair: pair[0]
-    ):
+    installed = {tuple(job.versions.items()) for job in everything} or {tuple(versions().items())}
+    for name, pairs in groupby(sorted({pair for each in installed for pair in each}), lambda pair: pair[0]):
         here[name] = ", ".join(version for _, version in pairs)
     return here
 
 
 def protocols_of(run: Run, metrics: Mapping[str, Source]) -> list[Protocol]:
-    """How the stages of each metrics file were scored, and what of it was chosen with masks."""
-    made = []
+    """How the stages of each metrics file were scored, and what was chosen with masks."""
+    protocols = []
     for stage, source in metrics.items():
         facts = {key: value for key, value in source.values["protocol"].items() if key != "digest"}
         chosen = facts.pop("threshold_chosen", "")
         words = f"the threshold: {chosen}" if chosen else ""
-        made.append(Protocol(STAGES[stage].title, words, {key: _word(value) for key, value in facts.items()}))
+        shown = {key: _word(value) for key, value in facts.items()}
+        protocols.append(Protocol(STAGES[stage].title, words, shown))
     if selects_epoch(run.config):
         truth = run.config.segmentation.labels == "ground_truth"
         val = run.config.dataset.val
-        of = f"the masks of {val}" if truth else f"the pseudo labels of {val}, not its masks"
-        kept = {"network kept": f"of the epoch that fits {of} best"}
-        made.append(
-            Protocol("segmentation training", f"the epoch: on the masks of {val}" if truth else "", kept)
-        )
-    return made
+        labels = f"the masks of {val}" if truth else f"the pseudo labels of {val}, not its masks"
+        kept = {"network kept": f"that of the epoch with the best mIoU against {labels}"}
+        chosen = f"the epoch: on the masks of {val}" if truth else ""
+        protocols.append(Protocol(f"training of {STAGES['segmentation'].title}", chosen, kept))
+    return protocols
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested sections as one mapping, keys dotted."""
-    found: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for name, value in values.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return found
+        merged |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return merged
 
 
 def _word(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Published figures, to stand beside a run's own: by the run whose settings they are of.
+"""Published figures, for comparison with a run's own: by the run with the same settings.
 
 All are from the README of the reference's later release; that of the release whose settings are the defaults
 names none. Of its segmentation networks it does not say how they were trained: the release's own script does
@@ -12,7 +12,7 @@ from wsss.runs.run import Run
 
 @dataclass(frozen=True)
 class Figure:
-    """A published mIoU, in percent, and what is said of it."""
+    """A published mIoU, in percent, and a note."""
 
     miou: float
     note: str
@@ -78,10 +78,10 @@ CLASSES: dict[str, dict[str, float]] = {"voc12": _VOC_TEST, "voc12-2024": _VOC_T
 
 
 def figure_of(run: Run, stage: str) -> Figure | None:
-    """What is published of a stage of a run, or of the run that it takes the stage from."""
+    """The published figure of a stage of a run, or of the run that owns the stage."""
     return FIGURES.get(run.owner(stage).name, {}).get(stage)
 
 
 def classes_of(run: Run) -> dict[str, float]:
-    """What is published of the classes of a run's masks; empty where nothing is."""
+    """The published IoU of the classes of a run's masks; empty where there is none."""
     return CLASSES.get(run.owner("masks").name, {})

@@ -1,4 +1,4 @@
-"""How well each single image is segmented, and what is taken for what: counted from the masks themselves."""
+"""Scores of single images and the confusion of classes, counted from the masks themselves."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,13 +21,13 @@ def score_images(
 ) -> dict[str, Any]:
     """Score every image that has a mask.
 
-    masks: of the network, by image id, the shard that holds them. metrics: what was found of all of them
-    together, `score_labels`.
+    masks: of the network, by image id, the shard that holds them. metrics: of all of them together, see
+    `score_labels`.
 
     Returns, in percent: `images`, by id `miou`, over the classes that occur in the image or its prediction,
-    and `iou` of each of these; `confusion`, for each class the share of its pixels in the masks that each
-    class is given to, None where it has none; `pixels` of each class. All are empty where no image has a
-    mask. Raises UserError when the masks are not those of the metrics.
+    and `iou` of each of these; `confusion`, for each class the shares of its pixels in the masks that are
+    predicted as each class, None where it has none; `pixels` of each class. All are empty where no image has
+    a mask. Raises UserError when the masks are not those of the metrics.
     """
     names = ("background", *index.classes)
     total = ConfusionMatrix(len(names))
@@ -35,7 +35,7 @@ def score_images(
     masked = index.masked
     if not masked:
         return {"split": index.split, "images": {}, "confusion": {}, "pixels": {}}
-    for record in track(masked, label=f"looking at {index.split}", enabled=progress):
+    for record in track(masked, label=f"scoring images of {index.split}", enabled=progress):
         assert record.mask is not None
         one = ConfusionMatrix(len(names))
         one.update(masks[record.id][record.id], read_mask(record.mask))
@@ -48,8 +48,7 @@ def score_images(
     if not abs(100 * total.miou() - metrics["miou"]) < SAME:
         raise UserError(
             f"the masks of {index.split} have a mIoU of {100 * total.miou():.2f} %, but the metrics say "
-            f"{metrics['miou']:.2f} %: they are not of the same masks. Score them again: snakemake "
-            "--cores all "
+            f"{metrics['miou']:.2f} %: they are of other masks. Score these again: snakemake --cores all "
             f"--force results/{metrics['run']}/metrics/masks.{index.split}.json"
         )
     pixels = total.counts.sum(1)

@@ -12,9 +12,10 @@ from wsss.runs.stages import STAGES
 
 @dataclass(frozen=True)
 class StageRow:
-    """A stage of the funnel: what it reaches and what it took. The parts of a score are in percent."""
+    """A stage of the funnel: its scores, in percent, and costs."""
 
     stage: str
+    title: str
     rule: str
     run: str
     miou: Number | None
@@ -44,7 +45,7 @@ class ClassRow:
 
 
 def published(run: Run, stage: str) -> tuple[Number | None, str]:
-    """What is published of a stage, and what is said of it."""
+    """The published mIoU of a stage, and its note."""
     figure = figure_of(run, stage)
     if figure is None:
         return None, ""
@@ -62,7 +63,8 @@ def funnel(results: Results, devices: Mapping[str, str]) -> list[StageRow]:
         )
         rows.append(
             StageRow(
-                stage.replace("_", " "),
+                stage,
+                STAGES[stage].title,
                 STAGES[stage].rule,
                 line["run"],
                 miou,
@@ -99,10 +101,10 @@ def classes(results: Results, bound: Source | None) -> tuple[list[str], list[Cla
                 bound.number("iou", name) if bound else None,
             )
         )
-    return [stage.replace("_", " ") for stage in beside], rows
+    return [STAGES[stage].title for stage in beside], rows
 
 
 def confusion(images: Source) -> list[tuple[str, list[Number]]]:
-    """For each class of the masks, background first, the share of its pixels that each class is given to."""
+    """For each class of the masks, background first, the share of its pixels predicted as each class."""
     names = list(images.values["confusion"])
     return [(name, [images.number("confusion", name, other, digits=0) for other in names]) for name in names]

@@ -1,4 +1,4 @@
-"""How far a run is, from its files alone: no Snakemake has to be asked, or to run."""
+"""The progress of a run, from its files alone, without Snakemake."""
 
 import csv
 import time
@@ -12,12 +12,12 @@ from wsss.runs.run import Run, stages
 from wsss.runs.stages import STAGES
 
 #: states of a stage; the first of them that one of its jobs has is the stage's
-ORDER = ("running", "failed", "died", "interrupted", "left", "outdated", "pending", "done")
+ORDER = ("running", "failed", "died", "interrupted", "preempted", "outdated", "pending", "done")
 
 
 @dataclass(frozen=True)
 class State:
-    """A stage of a run. run: in whose directory it lies. seconds: of all jobs that are done or under way.
+    """A stage of a run. run: the owner of its directory. seconds: of all jobs that are done or running.
 
     note: the newest line of the log of a job that runs or failed.
     """
@@ -32,10 +32,10 @@ class State:
 
 
 def states_of(run: Run) -> list[State]:
-    """The state of every stage, in the order in which they are made.
+    """The state of every stage, in the chain's order.
 
-    A job is one of the training images' shards, or of any other shards that were begun. `outdated`: made for
-    another configuration; `died`: it ended without a word; `left`: a training that saved itself.
+    The jobs of a stage are the shards of its split, and all others that were started. `outdated`: of another
+    configuration; `died`: it ended without a record; `preempted`: a training that saved a checkpoint.
     """
     return [_state(run, stage) for stage in stages(run)]
 
@@ -44,18 +44,18 @@ def _state(run: Run, stage: str) -> State:
     owner = run.owner(stage)
     directory = run.directory(stage)
     if run.given(stage):
-        return State(stage, owner.name, "done", 0, 0, 0.0, "given")
+        return State(stage, owner.name, "done", 0, 0, 0.0, "imported")
     records, rule = read_jobs(directory), STAGES[stage].rule
-    begun = {name for name in _names(directory, records) if name.partition(".")[0] == rule}
-    names = sorted(begun | set(_expected(run, stage, rule)))
-    found = {name: _job(run, stage, directory, name, records.get(name)) for name in names}
-    counts = Counter(state for state, _ in found.values())
+    started = {name for name in _names(directory, records) if name.partition(".")[0] == rule}
+    names = sorted(started | set(_expected(run, stage, rule)))
+    jobs = {name: _job(run, stage, directory, name, records.get(name)) for name in names}
+    counts = Counter(state for state, _ in jobs.values())
     state = next(word for word in ORDER if counts[word])
     if state == "pending" and counts["done"]:
         state = "begun"
-    shown = [name for name in names if found[name][0] == state and state in ORDER[:3]]
+    shown = [name for name in names if jobs[name][0] == state and state in ORDER[:3]]
     note = _last_line(directory / "logs" / f"{shown[0]}.log") if shown else ""
-    seconds = sum(seconds for _, seconds in found.values())
+    seconds = sum(seconds for _, seconds in jobs.values())
     return State(stage, owner.name, state, counts["done"], len(names), seconds, note)
 
 
@@ -75,7 +75,7 @@ def _expected(run: Run, stage: str, rule: str) -> Iterator[str]:
 
 
 def _job(run: Run, stage: str, directory: Path, name: str, record: Job | None) -> tuple[str, float]:
-    """State of a job and the seconds that it took, or has taken so far."""
+    """State of a job and its seconds so far."""
     if record is None:
         benchmark = directory / "benchmarks" / f"{name}.tsv"
         return ("done", _seconds(benchmark)) if benchmark.is_file() else ("pending", 0.0)

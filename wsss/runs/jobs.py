@@ -1,8 +1,8 @@
-"""What became of each job of a run: a small record beside its log, from its start on.
+"""A record of each job of a run, written beside its log when it starts and when it ends.
 
-Snakemake keeps no such thing where people can read it: its own records are of outputs, and go when it does.
-`results/<run>/jobs/<rule>[.<wildcards>].json` says which configuration a job was of, whether it runs, is done
-or failed, where, on what, with which command and versions. No result depends on it.
+Snakemake's own records describe outputs and cannot be read by people. A job's configuration, state, machine,
+device, command and package versions are in `results/<run>/jobs/<rule>[.<wildcards>].json`. No result depends
+on it.
 """
 
 import os
@@ -22,25 +22,25 @@ from wsss.errors import Preempted, UserError
 from wsss.store.files import read_json, write_json
 
 DIRECTORY = "jobs"
-#: what a job's exit status says of it; any other is a failure
-STATES = {0: "done", Preempted.EXIT_STATUS: "left", 128 + signal.SIGINT: "interrupted"}
+#: the state of a job by its exit status; any other status is a failure
+STATES = {0: "done", Preempted.EXIT_STATUS: "preempted", 128 + signal.SIGINT: "interrupted"}
 #: packages that a result may depend on
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "snakemake")
 
 
 def versions() -> dict[str, str]:
-    """Of this package, Python, and the packages that a result may depend on."""
-    found = {"wsss": __version__, "python": platform.python_version()}
+    """Versions of this package, Python, and the packages that a result may depend on."""
+    installed = {"wsss": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "none"
-    return found
+            installed[package] = "none"
+    return installed
 
 
 def cpu() -> str:
-    """What this machine computes with where there is no GPU: `Xeon E5 @ 2.2 GHz, 2 cores`."""
+    """The machine's processor: `Xeon E5 @ 2.2 GHz, 2 cores`."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -67,14 +67,14 @@ class Job:
 
     @property
     def lives(self) -> bool:
-        """Whether it still runs, as far as can be told: of another machine's process only that it began."""
+        """Whether it still runs; of a process on another machine, only whether it was started."""
         if self.state != "running" or self.host != socket.gethostname():
             return self.state == "running"
         return Path("/proc", str(self.pid)).exists()
 
 
 class Record:
-    """Writes what becomes of this process's job. log: of the job; nothing is written where it is no run's."""
+    """Writes the record of this process's job. log: of the job; nothing is written for a log of no run."""
 
     def __init__(self, log: Path | None) -> None:
         of_a_run = log is not None and log.parent.name == "logs"
@@ -82,11 +82,11 @@ class Record:
         self.job: Job | None = None
 
     def begin(self, stage: str, digest: str, device: str) -> None:
-        """The job runs, there."""
+        """Record that the job runs."""
         self._write(Job(stage, digest, device))
 
     def end(self, status: int) -> None:
-        """The job ends with this exit status."""
+        """Record that the job ends with this exit status."""
         if self.job is not None:
             self._write(replace(self.job, state=STATES.get(status, "failed"), ended=time.time()))
 
@@ -97,15 +97,17 @@ class Record:
 
 
 def read_jobs(directory: Path) -> dict[str, Job]:
-    """By name, `<rule>[.<wildcards>]`, the jobs of a run's directory that left a record, in order of time.
+    """The recorded jobs of a run's directory by name, `<rule>[.<wildcards>]`, in order of time.
 
-    A record of another form, as another version may have written it, is left out.
+    Records that this version cannot read, because another one wrote them, are left out.
     """
-    found = {}
+    jobs = {}
     for path in (directory / DIRECTORY).glob("*.json"):
         try:
             values: dict[str, Any] = read_json(path)
-            found[path.stem] = Job(**values)
+            job = Job(**values)
         except (UserError, TypeError):
             continue
-    return dict(sorted(found.items(), key=lambda item: item[1].began))
+        if job.state in (*STATES.values(), "running", "failed"):
+            jobs[path.stem] = job
+    return dict(sorted(jobs.items(), key=lambda item: item[1].began))

@@ -1,7 +1,7 @@
-"""A run: its configuration, the stages that it consists of, and which of its files are its parent's.
+"""A run: its configuration, its stages, and which of its files are its parent's.
 
 A stage reads one section of the configuration and the outputs of the stages before it. The digest of both
-says what its outputs are: where a run's digest equals that of a run it extends, the files are that run's.
+identifies its outputs: where a run's digest equals that of a run it extends, it uses that run's files.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ from wsss.runs.stages import STAGES, before
 
 RESULTS = Path("results")
 
-#: what a run may be called: it names a file, a directory and a wildcard of the workflow
+#: pattern of a run's name, which is a file name, a directory and a wildcard of the workflow
 RUN_NAME = "[a-z0-9-]+"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run and, through `parent`, the runs that it extends. Made by `load_run`."""
+    """A run and, through `parent`, the runs that it extends. `load_run` creates it."""
 
     name: str
     config: RunConfig
@@ -47,7 +47,7 @@ class Run:
         return json.dumps(values, sort_keys=True)
 
     def digest(self, stage: str) -> str:
-        """12 hexadecimal digits that stand for the stage's section and all before it."""
+        """12 hexadecimal digits that identify the stage's section and those of all stages before it."""
         if stage not in self._digests:
             entry, inputs = self._stage(stage), [self.digest(name) for name in before(self.config, stage)]
             # The section of the CAMs holds the number of shards itself.
@@ -58,12 +58,12 @@ class Run:
         return self._digests[stage]
 
     def owner(self, stage: str) -> "Run":
-        """The run in whose directory the stage's outputs lie: the first of `lineage` that makes the same."""
+        """The run whose directory holds the stage's outputs: the first of `lineage` with the same digest."""
         digest = self.digest(stage)
         return next(run for run in self.lineage if stage in stages(run) and run.digest(stage) == digest)
 
     def directory(self, stage: str) -> Path:
-        """Where the stage's outputs lie."""
+        """The directory of the stage's outputs."""
         return RESULTS / self.owner(stage).name
 
     def output(self, stage: str, split: str = "{split}", shard: str = "{shard}") -> Path:
@@ -100,11 +100,11 @@ class Run:
     def _stage(self, stage: str) -> Stage:
         if stage not in stages(self):
             saliency = self.config.saliency
-            shape = f"priors.method: {self.config.priors.method}, saliency.method: {saliency.method}"
+            method = f"priors.method: {self.config.priors.method}, saliency.method: {saliency.method}"
             labels = f"segmentation.labels: {self.config.segmentation.labels}"
-            labels += "".join(f", {name} given" for name, given in self.config.given if given)
-            scored = "" if self.config.dataset.has_masks else ", a data set without masks"
-            run = f"run {self.name} ({shape}, saliency.refine: {saliency.refine}, {labels}{scored})"
+            labels += "".join(f", {name} imported" for name, given in self.config.given if given)
+            masks = "" if self.config.dataset.has_masks else ", a data set without masks"
+            run = f"run {self.name} ({method}, saliency.refine: {saliency.refine}, {labels}{masks})"
             raise UserError(f"{run} has no stage {stage!r}; it has {', '.join(stages(self))}")
         return STAGES[stage]
 

@@ -78,13 +78,13 @@ def write_shard(path: str | Path, images: Iterable[ScoreMaps], *, digest: str) -
         named = {_tensor_name(maps.id, scale): array for scale, array in maps.scales.items()}
         named |= {_merged_name(maps.id, stride): array for stride, array in maps.merged.items()}
         tensors |= {name: np.ascontiguousarray(array, np.float32) for name, array in named.items()}
-    about = {
+    metadata = {
         "format": _FORMAT,
         "digest": digest,
         "images": json.dumps(entries, ensure_ascii=False, separators=(",", ":")),
     }
     with atomic(path) as temporary:
-        save_file(tensors, temporary, metadata=about)
+        save_file(tensors, temporary, metadata=metadata)
 
 
 class MapShard(Generic[Maps]):
@@ -108,14 +108,14 @@ class MapShard(Generic[Maps]):
             ) from None
         except (SafetensorError, OSError) as error:
             raise UserError(f"{path}: no whole safetensors file ({error}); make it again") from None
-        about = self._file.metadata() or {}
-        if about.get("format") != _FORMAT:
+        metadata = self._file.metadata() or {}
+        if metadata.get("format") != _FORMAT:
             raise UserError(
                 f"{path}: a safetensors file, but not one of score maps ({_FORMAT!r}); make it: "
                 f"snakemake --cores all --force {path}"
             )
-        self.digest: str = about["digest"]
-        self._entries: dict[str, dict[str, Any]] = json.loads(about["images"])
+        self.digest: str = metadata["digest"]
+        self._entries: dict[str, dict[str, Any]] = json.loads(metadata["images"])
         self.ids = tuple(self._entries)
 
     def __len__(self) -> int:

@@ -27,7 +27,7 @@ Net = TypeVar("Net", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Header:
-    """What a model is.
+    """Description of a model, stored in its file.
 
     architecture: name of its class in `wsss.models`. backbone, output_stride: see `Backbone`. classes:
     foreground class names in channel order. digest: of the configuration that it was trained by. flip: the
@@ -52,13 +52,13 @@ def save_model(path: Path, network: nn.Module, header: Header) -> None:
 
 
 def read_header(path: Path) -> Header:
-    """What the model in a file is. Raises UserError naming the file when it is none of ours."""
+    """The header of a model's file. Raises UserError naming the file when it has none of this package."""
     try:
         with safe_open(path, framework="pt") as file:
             fields = json.loads((file.metadata() or {})[HEADER])
         return Header(**{**fields, "classes": tuple(fields["classes"])})
     except FileNotFoundError:
-        raise UserError(f"{path}: no such model; make it, or mend the path") from None
+        raise UserError(f"{path}: no such model; train it, or correct the path") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error}); it must be a file that you may read") from None
     except SafetensorError as error:
@@ -68,7 +68,7 @@ def read_header(path: Path) -> Header:
     except (KeyError, TypeError, ValueError):
         raise UserError(
             f"{path}: no model of this package, or of a later version: its header is missing or of another "
-            "form. Released networks come in by wsss import-weights"
+            "form. For released networks use wsss import-weights"
         ) from None
 
 
