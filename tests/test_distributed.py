@@ -6,14 +6,16 @@ import signal
 import socket
 import sys
 import time
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from support import training
-from support.processes import FIXED, forked, results
+from support.processes import FIXED, forked, in_two_processes, results
 from support.training import build, newest_step, train, wait_for, weights
 
 from wsss.errors import PeerLost, Preempted, UserError
@@ -124,12 +126,50 @@ def test_what_one_process_finds_ends_both(tmp_path: Path) -> None:
     assert sorted(process.exitcode or 0 for process in pair) == [UserError.EXIT_STATUS, PeerLost.EXIT_STATUS]
     first, second = [(tmp_path / f"said{rank}").read_text() for rank in (0, 1)]
     assert (first + second).count("UserError: image7.jpg: image does not decode") == 1
-    assert (first + second).count("PeerLost: another process of this training has ended") == 1
+    assert (first + second).count("PeerLost: another process of the training has ended") == 1
     # the first failure is found by both, and both name the images of both
     lines = [said.splitlines()[:2] for said in (first, second)]
     assert lines[0] == lines[1] and lines[0][0].startswith("UserError: toy: the loss of the generator is not")
     images = lines[0][1].removeprefix("Images of this step: ").rstrip(".").split(", ")
     assert len(images) == 4 and "image7" in images
+
+
+def test_a_process_that_hangs_is_reported_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "TIMEOUT", timedelta(seconds=2))
+
+    def work(rank: int) -> str:
+        if rank:
+            time.sleep(8)
+            return ""
+        with pytest.raises(PeerLost, match="another process of the training has ended or hangs") as error:
+            distributed.total(torch.ones(1))
+        return str(error.value)
+
+    began = time.monotonic()
+    assert "Timed out" in in_two_processes(tmp_path, work)[0]
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "message"),
+    [
+        (dist.DistBackendError("ncclRemoteError: remote process exited"), PeerLost, "has ended or hangs"),
+        (dist.DistNetworkError("The client socket has timed out after 600s"), PeerLost, "has ended or hangs"),
+        (RuntimeError("[pair.cc:553] Connection closed by peer [::1]:1"), PeerLost, "has ended or hangs"),
+        (dist.DistBackendError("NCCL error: unhandled system error"), UserError, "NCCL_DEBUG=INFO"),
+        (RuntimeError("tensors of different shapes"), RuntimeError, "different shapes"),
+    ],
+)
+def test_failures_of_the_backend_are_told_apart(
+    error: Exception, expected: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(distributed, "world", lambda: 2)
+    monkeypatch.setattr(dist, "all_reduce", fail)
+    with pytest.raises(expected, match=message):
+        distributed.total(torch.ones(1))
 
 
 # ---- the launcher alone ------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ time.sleep(60)"""
 
 def test_without_slurm_there_is_one_node(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID")
-    with pytest.raises(UserError, match=r"machine.nodes is 2, but this is no job of Slurm"):
+    with pytest.raises(UserError, match=r"machine.nodes is 2, but this is not a Slurm job"):
         started(lines(""), 1, 1)
 
 

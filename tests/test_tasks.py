@@ -314,6 +314,24 @@ def test_a_leaked_gradient_delays_the_checkpoint(leak: str, steps: list[int]) ->
     assert found == steps
 
 
+@pytest.mark.parametrize(("leak", "shared"), [("none", False), ("published", True)])
+def test_leaked_gradients_have_the_loss_scale_of_their_network(leak: str, shared: bool) -> None:
+    """An overflow in one network halves the loss scales of both, where their gradients add up."""
+    task = task_of("pnoc", noc={"oc_gradient": leak})
+    trainer = prior_trainer(task, precision="fp16")
+    micro_step(trainer, toy_batch())
+    generator, oc = (trainer.state.optimizers[key].scaler for key in ("generator", "oc"))
+    before = generator.get_scale()
+    assert oc.get_scale() == before
+    hook = task.generator.classifier.weight.register_hook(lambda gradient: gradient * float("inf"))
+    micro_step(trainer, toy_batch())
+    hook.remove()
+    assert generator.get_scale() == before / 2
+    assert oc.get_scale() == (before / 2 if shared else before)
+    assert trainer.state.optimizers["generator"].steps_done == 1
+    assert trainer.state.optimizers["oc"].steps_done == 2
+
+
 # ---- Puzzle-CAM's options ----------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ class Preempted(Exception):
 
 
 class PeerLost(Exception):
-    """Another process of the same training has ended; that process says why."""
+    """Another process of the same training has ended, and reports why, or does not answer."""
 
     #: EX_UNAVAILABLE of sysexits.h
     EXIT_STATUS = 69

@@ -1,32 +1,43 @@
-"""Data parallel training: what the processes must agree on, and nothing else.
+"""Data parallel training: what the processes have to agree on, and nothing else.
 
-Each process computes its equal part of every batch; gradients are averaged once per optimiser step and the
-buffers of rank 0 are everybody's, so that all processes hold the same state at every step boundary and any
-of them may write the checkpoint. With one process every function here does nothing.
+Not torch's `DistributedDataParallel`, compared 2026-11-25: it averages gradients in every backward pass;
+tasks here back-propagate several networks in turn, accumulate, and need losses over the whole batch (C2AM's
+ranks, the largest CAM value) with the gradient of a single process.
 
-Where another process has ended meanwhile, these functions raise PeerLost.
+Each process computes its equal part of every batch; gradients are averaged once per optimizer step and all
+processes get the buffers of rank 0, so that all have the same state at every optimizer step and any of them
+may write the checkpoint. With one process every function here does nothing.
+
+Raises PeerLost where another process has ended or does not answer, UserError where the backend fails.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from wsss.errors import PeerLost
+from wsss.errors import PeerLost, UserError
 from wsss.machine.launch import launched_rank
 
-#: numbers in a tensor that is sent from where it is; below, the copies cost less than a message of its own
+#: numbers from which on a tensor is sent without a copy; below, copies cost less than a message of its own
 LARGE = 1 << 18
+#: how long a process waits for the others
+TIMEOUT = timedelta(minutes=10)
+#: how gloo, NCCL and the store report that another process has ended or does not answer
+_LOST = re.compile(r"(closed|reset) by peer|broken pipe|remote process exited|time(d ?)?out", re.IGNORECASE)
 
 
 def join() -> None:
     """Join the group that the launcher's environment (RANK, WORLD_SIZE, MASTER_*) describes, if any."""
     if launched_rank() is not None and not dist.is_initialized():
         with _all_present():
-            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            backend = "nccl" if torch.cuda.is_available() else "gloo"
+            dist.init_process_group(backend, timeout=TIMEOUT)
 
 
 def leave() -> None:
@@ -53,7 +64,7 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
 
 
 def share_buffers(module: torch.nn.Module) -> None:
-    """Give every process the buffers (running statistics) of rank 0."""
+    """Copy the buffers (running statistics) of rank 0 to all processes."""
     if world() > 1:
         for flat, parts in _flattened(list(module.buffers())):
             with _all_present():
@@ -78,7 +89,7 @@ def total(values: Tensor) -> Tensor:
 
 
 def anywhere(flags: list[bool], device: torch.device) -> list[bool]:
-    """Which of the flags are up in at least one process: the answer is the same in all."""
+    """Which of the flags are set in at least one process; the same in all."""
     if world() == 1:
         return flags
     raised = torch.tensor(flags, dtype=torch.int32, device=device)
@@ -98,7 +109,7 @@ def gathered(value: Tensor) -> Tensor:
 
 
 def whole_batch(value: Tensor) -> Tensor:
-    """The parts of a batch that the processes hold, one after the other, with their gradient.
+    """The parts of a batch of all processes, concatenated, with their gradient.
 
     value: (B, …), equally shaped in all processes. A loss of the result has to be the same in all of them:
     then `average_gradients` leaves the gradient that one process with the whole batch would have.
@@ -110,7 +121,7 @@ def whole_batch(value: Tensor) -> Tensor:
 
 
 def all_names(names: list[str]) -> list[str]:
-    """The names that each process has, one after the other."""
+    """The names of all processes, concatenated."""
     if world() == 1:
         return names
     parts: list[list[str]] = [[] for _ in range(world())]
@@ -120,9 +131,9 @@ def all_names(names: list[str]) -> list[str]:
 
 
 def global_max(value: Tensor) -> Tensor:
-    """The largest value of the whole batch, with the gradient that one process would give it.
+    """The largest value of the whole batch, with the gradient that a single process would compute.
 
-    value: a scalar, this process's largest. The gradients of all processes reach the one that owns it.
+    value: a scalar, this process's largest. The gradients of all processes reach the process that has it.
     """
     if world() == 1:
         return value
@@ -158,7 +169,7 @@ class _WholeBatch(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        # The same loss in all processes: what they would send each other is this gradient, `world` times.
+        # The loss is the same in all processes: the sum of their gradients is this one, `world` times.
         return gradients[0][rank() * ctx.part : (rank() + 1) * ctx.part] * world()
 
 
@@ -167,17 +178,26 @@ def _all_present() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise PeerLost(f"another process of this training has ended ({error})") from error
+        if _LOST.search(str(error)):
+            lost = f"another process of the training has ended or hangs ({error})"
+            raise PeerLost(lost) from error
+        if isinstance(error, dist.DistError):
+            raise UserError(
+                f"the processes of this training cannot exchange data: {error}\n"
+                "NCCL_DEBUG=INFO in the environment logs more; one process (machine.gpus: 1, nodes: 1) "
+                "needs no communication."
+            ) from error
+        raise
 
 
 def _flattened(tensors: list[Tensor]) -> Iterator[tuple[Tensor, list[Tensor]]]:
-    """Messages for what tensors hold: flat, and the views that have to be filled from each afterwards.
+    """Messages of tensors: flat, and the views that each has to be copied to afterwards.
 
     A large tensor is a message of its own and is not copied; small ones of a dtype share one.
     """
     small: dict[torch.dtype, list[Tensor]] = {}
     for tensor in tensors:
-        # In the order of memory, which is the same everywhere: a gradient is laid out as its parameter is.
+        # In the order of memory, which is the same in all processes: a gradient has its parameter's layout.
         view = tensor.as_strided((tensor.numel(),), (1,))
         if tensor.numel() >= LARGE:
             yield view, []

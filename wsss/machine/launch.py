@@ -1,7 +1,7 @@
 """One training in several processes: the same command once per device, as torchrun starts it.
 
-torchrun itself does not pass SIGUSR1 on and turns every exit status into 1, so that a training which saved
-and left could not be told from one that failed. The environment it would give is kept: RANK, WORLD_SIZE, …
+torchrun itself does not pass on SIGUSR1 and turns every exit status into 1, so that a training that saved a
+checkpoint and stopped could not be told from one that failed. Its environment is kept: RANK, WORLD_SIZE, …
 """
 
 import os
@@ -17,7 +17,7 @@ from wsss.machine.nodes import Node, OnNodes, this_node
 from wsss.machine.signals import ASKED
 from wsss.progress import LOGGER
 
-#: seconds that the others get to end after one process has failed
+#: seconds after the failure of one process at which the others are killed
 GRACE = 30.0
 
 
@@ -32,22 +32,21 @@ def launched_here() -> int:
 
 
 def launched_rank() -> int | None:
-    """The number of this process among those that share a training; None when it is not one of several."""
+    """The number of this process among those that share a training; None for a single process."""
     return int(os.environ["RANK"]) if launched_world() > 1 else None
 
 
 def launched_by() -> int | None:
-    """The number of this process among those that another has started: a node's, or a training's."""
+    """The number of this process among those started by another one, of a node or of a training."""
     node = this_node()
     return launched_rank() if node is None or launched_rank() is not None else node.number
 
 
 def in_processes(command: Sequence[str], count: int) -> int:
-    """Run `command` in `count` processes that find each other, and those of other nodes, and wait for all.
+    """Run `command` in `count` processes that connect to each other and to those of other nodes.
 
-    Signals that ask a training to leave are passed on. Returns 0 when all ended well. When one failed the
-    others are ended, and the exit status is that of the failure; 128 + n stands for a process that signal n
-    killed.
+    Signals that stop a training are passed on. Returns 0 when all processes succeeded. When one failed the
+    others are ended, and the exit status is that of the failure, 128 + n where it was killed by signal n.
     """
     node = this_node()
     shared = {"LOCAL_WORLD_SIZE": str(count), **(node.environment(count) if node else _alone(count))}
@@ -59,15 +58,15 @@ def in_processes(command: Sequence[str], count: int) -> int:
 def on_nodes(command: Sequence[str], count: int, threads: int) -> int:
     """Run `command` on each of a Slurm job's `count` nodes, with `threads` CPUs, and wait for all.
 
-    There it finds `this_node`. Signals and exit status as `in_processes`, but of several failures Slurm gives
-    the highest status. Raises UserError when this is no job of Slurm.
+    There, `this_node` is set. Signals and exit status as `in_processes`; of several failures Slurm has the
+    highest status. Raises UserError outside a Slurm job.
     """
     start = OnNodes(command, count, threads)
     return _together(start.command, [start.environment])
 
 
 def _alone(count: int) -> dict[str, str]:
-    """Where the processes of this node meet, when they are all."""
+    """The environment of the first of the processes of a single node."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -86,8 +85,8 @@ def _together(
 
     before = {number: signal.signal(number, pass_on) for number in ASKED}
     for environment in environments:
-        # In a process group of their own, or a terminal's Ctrl-C would reach them twice. With what is open
-        # and meant to be inherited: the locks of the devices.
+        # In a process group of their own, or a terminal's Ctrl-C would reach them twice. They inherit open
+        # files: the locks of the devices.
         children.append(subprocess.Popen(command, env=environment, process_group=0, close_fds=False))
     try:
         status = _wait(children, node)
@@ -103,7 +102,7 @@ def _wait(children: list[subprocess.Popen[bytes]], node: Node | None) -> int:
     deadline = None
     while any(child.poll() is None for child in children):
         time.sleep(0.1)
-        # One that has saved and left is no failure: another may still be writing.
+        # A process that was stopped by a signal has not failed: another may still be writing.
         failed = any(child.poll() not in (None, 0, Preempted.EXIT_STATUS) for child in children)
         if deadline is None and (failed or (node is not None and node.failed())):
             deadline = time.monotonic() + GRACE
@@ -116,14 +115,14 @@ def _kill(children: list[subprocess.Popen[bytes]]) -> int:
     ended = [child.returncode for child in children if child.returncode is not None]
     for child in children:
         if child.poll() is None:
-            LOGGER.warning("process %d does not end after another failed; killing it", child.pid)
+            LOGGER.warning("process %d still runs after another one failed: killed", child.pid)
             child.kill()
             child.wait()
     return _verdict(ended)
 
 
 def _verdict(statuses: list[int]) -> int:
-    """The status that says most: what ended the others before what followed from it."""
+    """The most informative status: a cause before its consequences."""
     order = {UserError.EXIT_STATUS: 0, Preempted.EXIT_STATUS: 2, PeerLost.EXIT_STATUS: 3}
     status = min(filter(None, statuses), key=lambda status: order.get(status, 1), default=0)
     return status if status >= 0 else 128 - status

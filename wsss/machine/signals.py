@@ -1,4 +1,4 @@
-"""Asking a training to leave: a scheduler's signal becomes a flag that the loop reads between two steps."""
+"""Stopping a training: a scheduler's signal sets a flag that the loop checks between two steps."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from multiprocessing.synchronize import Event
 from types import FrameType
 from typing import Any
 
-#: what schedulers send before they take a machine away, and a terminal's Ctrl-C
+#: what schedulers send before they end a job, and a terminal's Ctrl-C
 ASKED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 

@@ -54,6 +54,14 @@ class TrainState:
             last = self.step + self.accumulate > self.steps
             self.average.update(self.optimizers[key].network, self.optimizers[key].steps_done, last=last)
 
+    def share_loss_scale(self) -> None:
+        """Set the loss scales of fp16 to the smallest one of all networks, where their gradients add up."""
+        scalers = [optimizer.scaler for optimizer in self.optimizers.values()]
+        if self.task.shares_gradients and all(scaler.is_enabled() for scaler in scalers):
+            scale = min(scaler.get_scale() for scaler in scalers)
+            for scaler in scalers:
+                scaler.update(scale)
+
     @property
     def can_checkpoint(self) -> bool:
         """Whether `state_dict` is everything: no gradient waits for the next step of an optimizer."""

@@ -83,12 +83,14 @@ class Task(ABC):
     """One training.
 
     result: names the trainable whose network the training returns. falling_terms: names of the loss terms
-    whose sum falls in a training that works; none for all.
+    whose sum falls in a training that works; none for all. shares_gradients: the objective of one network
+    leaves gradients in another one, which is then updated by them, too.
     """
 
     trainables: dict[str, Trainable]
     result: str = "generator"
     falling_terms: tuple[str, ...] = ()
+    shares_gradients: bool = False
 
     @property
     def frozen(self) -> list[nn.Module]:

@@ -112,6 +112,8 @@ class Trainer:
                 if state.accumulated:
                     optimizer.step()
                     state.update_average(objective.network)
+            if state.accumulated:
+                state.share_loss_scale()
             self.meter.step_done(losses)
             self._log()
             self._checkpoint_if_due(batch["id"])

@@ -30,6 +30,7 @@ class Pnoc(PriorTask):
         self.trainables["oc"] = Trainable(
             oc, oc.head_modules(), lr_mult=noc.lr_mult, max_grad_norm=noc.max_grad_norm, every=noc.every
         )
+        self.shares_gradients = noc.oc_gradient == "published"
         # Listed here, because `requires_grad` is switched off and on around the generator's step.
         self.oc_parameters = [parameter for parameter in oc.parameters() if parameter.requires_grad]
 
