@@ -10,6 +10,7 @@ from wsss.errors import UserError
 from wsss.store.files import is_there
 from wsss.store.retained import discard
 from wsss.imports.entry import has_maps, require_imported
+from wsss.machine.caches import replace_caches
 from wsss.machine.patience import retry_unanswered_queries
 from wsss.runs.choices import (
     final_saliency,
@@ -44,6 +45,9 @@ ENVIRONMENT, CHECKOUT = str(Path(sys.executable).parent), str(workflow.basedir)
 shell.prefix(
     "export PATH={ENVIRONMENT:q}:$PATH PYTHONPATH={CHECKOUT:q}:$PYTHONPATH; set -euo pipefail; exec "
 )
+
+# Jobs of a user whose home cannot be written keep their caches here.
+replace_caches(Path(".snakemake"))
 
 # SIGUSR1 asks trainings to save and leave. The Snakemake that a job's training runs under gets it, too.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from wsss import crf, doctor
+from wsss import crf
 from wsss.cli import main
-from wsss.doctor import Finding, examine
+from wsss.commands import diagnosis
+from wsss.commands.diagnosis import Finding, examine
 from wsss.store.files import write_text
 
 VOC = "dataset:\n  kind: voc\n  root: data/VOC\n"
@@ -19,8 +20,8 @@ VOC = "dataset:\n  kind: voc\n  root: data/VOC\n"
 @pytest.fixture
 def findings(here: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, Finding]]:
     """What is found in an empty directory of a machine without GPU and SLURM, but for what a test sets up."""
-    monkeypatch.setattr(doctor, "count_gpus", lambda: 0)
-    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    monkeypatch.setattr(diagnosis, "count_gpus", lambda: 0)
+    monkeypatch.setattr(diagnosis.shutil, "which", lambda _: None)
     write_text(Path("config", "mine.yaml"), VOC)
     return lambda: {finding.what: finding for finding in examine()}
 
@@ -47,7 +48,7 @@ def test_a_crf_that_does_not_work_is_missing(
 def test_a_gpu_that_torch_cannot_use_is_told(
     findings: Callable[[], dict[str, Finding]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "count_gpus", lambda: 2)
+    monkeypatch.setattr(diagnosis, "count_gpus", lambda: 2)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(torch.version, "cuda", None)
     assert findings()["GPU"].remedy == "make install TORCH=cuda"
@@ -82,9 +83,9 @@ def test_the_profile_is_held_against_the_clusters_partitions(
     state: str,
     says: str,
 ) -> None:
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(diagnosis.shutil, "which", lambda name: f"/usr/bin/{name}")
     told = subprocess.CompletedProcess([], 0, stdout="cpu\ngpu\n")
-    monkeypatch.setattr(doctor.subprocess, "run", lambda *_, **__: told)
+    monkeypatch.setattr(diagnosis.subprocess, "run", lambda *_, **__: told)
     if profile is not None:
         write_text(Path("slurm", "config.yaml"), profile)
     found = findings()
@@ -95,7 +96,7 @@ def test_the_profile_is_held_against_the_clusters_partitions(
 def test_a_small_disk_is_told(
     findings: Callable[[], dict[str, Finding]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "LEAST_DISK", 1e9)
+    monkeypatch.setattr(diagnosis, "LEAST_DISK", 1e9)
     assert findings()["disk"].remedy == "make results/ a link to a larger disk"
 
 
@@ -115,3 +116,14 @@ def test_licenses_that_are_not_open_are_named(findings: Callable[[], dict[str, F
     note = found["weights of vit_base_patch16_224.mae"]
     assert note.state == "note" and "cc-by-nc-4.0" in note.found and "mae" in note.found
     assert not any("resnest269e" in what for what in found)
+
+
+def test_a_home_that_cannot_be_written_is_told(
+    findings: Callable[[], dict[str, Finding]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "XDG_CACHE_HOME" not in findings()
+    monkeypatch.setenv("HOME", "/proc/nowhere")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    finding = findings()["XDG_CACHE_HOME"]
+    assert finding.state == "missing" and finding.found == "/proc/nowhere/.cache cannot be written"
+    assert finding.remedy == "export XDG_CACHE_HOME=$PWD/.snakemake/cache"

@@ -2,7 +2,7 @@
 
 import argparse
 
-from wsss.doctor import examine
+from wsss.commands.diagnosis import examine
 
 HELP = "what works on this machine, what is missing, and what to type"
 

@@ -17,6 +17,7 @@ from wsss.config import VocDataset
 from wsss.config.section import Section
 from wsss.config.training import BackboneConfig
 from wsss.errors import UserError
+from wsss.machine.caches import unwritable_caches
 from wsss.machine.devices import count_gpus
 from wsss.runs.run import RESULTS, load_run, run_names
 
@@ -54,6 +55,7 @@ def examine() -> Iterator[Finding]:
     yield from _weights()
     yield from _slurm()
     yield from _disk()
+    yield from _caches()
 
 
 def _versions() -> Iterator[Finding]:
@@ -204,6 +206,14 @@ def _disk() -> Iterator[Finding]:
         free = shutil.disk_usage(shared).free / 1e9
         remedy = "machine.workers: 0, or in a container --shm-size=8g" if free < LEAST_SHARED else ""
         yield Finding("note" if remedy else "ok", "shared memory", f"{free:.1f} GB free in {shared}", remedy)
+
+
+def _caches() -> Iterator[Finding]:
+    """Snakemake reads its own before it reads any rule."""
+    for name, place in unwritable_caches().items():
+        remedy = f"export {name}=$PWD/.snakemake/{place.name.strip('.')}"
+        state: Literal["missing", "note"] = "missing" if name == "XDG_CACHE_HOME" else "note"
+        yield Finding(state, name, f"{place} cannot be written", remedy)
 
 
 def _partitions(profile: Any) -> set[str]:
