@@ -23,7 +23,7 @@ def findings(here: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[s
     monkeypatch.setattr(diagnosis, "count_gpus", lambda: 0)
     monkeypatch.setattr(diagnosis.shutil, "which", lambda _: None)
     write_text(Path("config", "mine.yaml"), VOC)
-    return lambda: {finding.what: finding for finding in examine()}
+    return lambda: {finding.name: finding for finding in examine()}
 
 
 def test_what_works_needs_no_remedy(findings: Callable[[], dict[str, Finding]]) -> None:
@@ -42,7 +42,7 @@ def test_a_crf_that_does_not_work_is_missing(
 
     monkeypatch.setattr(crf, "refine_labels", broken)
     finding = findings()["dense CRF"]
-    assert finding.state == "missing" and "multiarray" in finding.found and "make install" in finding.remedy
+    assert finding.state == "missing" and "multiarray" in finding.detail and "make install" in finding.remedy
 
 
 def test_a_gpu_that_torch_cannot_use_is_told(
@@ -54,15 +54,15 @@ def test_a_gpu_that_torch_cannot_use_is_told(
     assert findings()["GPU"].remedy == "make install TORCH=cuda"
     monkeypatch.setattr(torch.version, "cuda", "12.8")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert "CUDA_VISIBLE_DEVICES is ''" in findings()["GPU"].found
+    assert "CUDA_VISIBLE_DEVICES is ''" in findings()["GPU"].detail
 
 
 def test_data_are_looked_for_once_per_root(findings: Callable[[], dict[str, Finding]]) -> None:
     write_text(Path("config", "other.yaml"), "extends: mine\n")
     finding = findings()["data of mine, other"]
-    assert finding.state == "note" and finding.remedy == "ln -s /where/it/is data/VOC"
+    assert finding.state == "note" and finding.remedy == "ln -s /path/to/the/data data/VOC"
     write_text(Path("data", "VOC", "JPEGImages", "a.jpg"), "")
-    assert findings()["data of mine, other"].found == "1 images in data/VOC"
+    assert findings()["data of mine, other"].detail == "1 images in data/VOC"
     write_text(Path("config", "wrong.yaml"), "extends: nobody\n")
     assert findings()["run wrong"].state == "missing"
 
@@ -89,7 +89,7 @@ def test_the_profile_is_held_against_the_clusters_partitions(
     if profile is not None:
         write_text(Path("slurm", "config.yaml"), profile)
     found = findings()
-    assert found["SLURM"].found == "partitions cpu, gpu"
+    assert found["SLURM"].detail == "partitions cpu, gpu"
     assert found["slurm/config.yaml"].state == state and says in found["slurm/config.yaml"].remedy
 
 
@@ -114,8 +114,8 @@ def test_licenses_that_are_not_open_are_named(findings: Callable[[], dict[str, F
     write_text(Path("config", "mae.yaml"), f"extends: mine\npriors:\n{network.replace('    ', '  ', 1)}")
     found = findings()
     note = found["weights of vit_base_patch16_224.mae"]
-    assert note.state == "note" and "cc-by-nc-4.0" in note.found and "mae" in note.found
-    assert not any("resnest269e" in what for what in found)
+    assert note.state == "note" and "cc-by-nc-4.0" in note.detail and "mae" in note.detail
+    assert not any("resnest269e" in name for name in found)
 
 
 def test_a_home_that_cannot_be_written_is_told(
@@ -125,5 +125,5 @@ def test_a_home_that_cannot_be_written_is_told(
     monkeypatch.setenv("HOME", "/proc/nowhere")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     finding = findings()["XDG_CACHE_HOME"]
-    assert finding.state == "missing" and finding.found == "/proc/nowhere/.cache cannot be written"
+    assert finding.state == "missing" and finding.detail == "/proc/nowhere/.cache cannot be written"
     assert finding.remedy == "export XDG_CACHE_HOME=$PWD/.snakemake/cache"

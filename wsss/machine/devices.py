@@ -1,7 +1,7 @@
 """The GPUs that a process may use where no scheduler assigns them.
 
-Snakemake counts GPUs but assigns none. So a process locks free ones, a file each, before it starts; the kernel
-releases the locks when the process ends, however it ends.
+Snakemake counts GPUs but assigns none. So a process locks free ones, a file each, before it starts; the
+kernel releases the locks when the process ends, however it ends.
 
 Not the package filelock (2026-11-25), which locks checkpoints, downloads and terminals here: it closes its
 descriptors on exec and in forked processes, while those that share a training have to keep its GPUs when the
