@@ -10,7 +10,6 @@ from wsss.errors import UserError
 from wsss.store.files import is_there
 from wsss.store.retained import discard
 from wsss.imports.entry import has_maps, require_imported
-from wsss.machine.caches import replace_caches
 from wsss.machine.patience import retry_unanswered_queries
 from wsss.runs.choices import (
     final_saliency,
@@ -18,7 +17,6 @@ from wsss.runs.choices import (
     prior_stage,
     scored_saliency,
     selects_epoch,
-    uses_regions,
 )
 from wsss.runs.run import RUN_NAME, Run, load_run, metrics_files, pictured, stages
 from wsss.runs.stages import SALIENCY, STAGES
@@ -46,9 +44,6 @@ ENVIRONMENT, CHECKOUT = str(Path(sys.executable).parent), str(workflow.basedir)
 shell.prefix(
     "export PATH={ENVIRONMENT:q}:$PATH PYTHONPATH={CHECKOUT:q}:$PYTHONPATH; set -euo pipefail; exec "
 )
-
-# Jobs of a user whose home cannot be written keep their caches here.
-replace_caches(Path(".snakemake"))
 
 # SIGUSR1 asks trainings to save and leave. The Snakemake that a job's training runs under gets it, too.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -34,9 +34,6 @@ labels_that_choose = where(
 )
 
 
-regions_of_shard = where(uses_regions, output_of("regions"))
-
-
 def oc_of_priors(wildcards) -> list[str]:
     """The ordinary classifier, for the methods that erase."""
     return [output_of("oc")(wildcards)] if "oc" in stages(run_named(wildcards.run)) else []

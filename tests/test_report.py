@@ -11,11 +11,12 @@ from support.chain import Toy
 from support.report import HOME, Page, report_files, report_page, write_report
 
 from wsss.errors import UserError
+from wsss.figures.charts import Chart, Line, short, ticks
+from wsss.figures.numbers import Number
 from wsss.report import pictures
-from wsss.report.charts import Chart, Line, short, ticks
+from wsss.report.chain import protocol_of
 from wsss.report.choose import choose_images
-from wsss.report.numbers import Number
-from wsss.report.provenance import comments_of, seeds_of, settings_of
+from wsss.report.provenance import comments_of, protocols_of, seeds_of, settings_of
 from wsss.report.scores import score_images
 from wsss.runs.run import load_run
 from wsss.store.files import read_json, write_json, write_text
@@ -84,9 +85,9 @@ def test_an_upper_bound_has_a_page_of_little(toy: Toy) -> None:
     little = {**files, "metrics": [masks], "trainings": files["trainings"][1:], **none}
     write_report(toy, little)
     text = (HOME / "report.html").read_text()
-    assert "This run is" in text and "learnt from the data set's own masks" in text.replace(
-        "\n", " "
-    ).replace("    ", "")
+    assert "This run is" in text and "trained on the data set's masks" in text.replace("\n", " ").replace(
+        "    ", ""
+    )
     assert 'id="thresholds"' not in text
 
 
@@ -192,3 +193,14 @@ def test_settings_are_what_differs_from_the_defaults(toy: Toy) -> None:
     assert "files" in settings["cams.shards"].meaning
     assert "oc.optimisation.lr" not in settings
     assert seeds_of(toy.run)["segmentation.training.optimisation.seed"] == 0
+
+
+def test_the_page_says_what_was_chosen_with_which_annotations(toy: Toy) -> None:
+    """The epoch of the segmentation network counts as chosen, too; saliency masks have no threshold."""
+    for labels, by in (("pseudo", "image-level labels"), ("ground_truth", "masks")):
+        chosen = {"labels": labels, "training": {"selection": "best"}}
+        write_text("config/child.yaml", json.dumps({"extends": "toy", "segmentation": chosen}))
+        (protocol,) = protocols_of(load_run("child"), {})
+        assert protocol.by == by and protocol.chosen.startswith("the epoch")
+    assert "oracle" not in protocol_of("saliency_crf", {"miou": 70.0, "threshold": 0.5})
+    assert "oracle" in protocol_of("c2am_maps", {"miou": 70.0, "threshold": 0.5})

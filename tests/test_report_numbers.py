@@ -13,9 +13,9 @@ from support.images import CLASSES
 from support.report import RESULTS, Page, origin, report_files, report_page, resolved, series
 
 from wsss.data.palette import read_mask
+from wsss.figures.numbers import Source
 from wsss.progress import duration
 from wsss.report.curves import threshold_charts
-from wsss.report.numbers import Source
 from wsss.report.results import read_results
 from wsss.store.label_maps import LabelShard
 

@@ -16,7 +16,7 @@ from wsss.crf import refine_labels
 from wsss.data.index import Index
 from wsss.errors import UserError
 from wsss.evaluation.saliency import score_saliency
-from wsss.figures.curves import saliency_curve
+from wsss.figures.plots import saliency_curve
 from wsss.figures.saliency import saliency_sheet
 from wsss.inference.device_network import DeviceNetwork
 from wsss.inference.saliency import c2am_maps, poolnet_maps, saliency_masks

@@ -14,7 +14,7 @@ from support.training import Job, ToyClassifier, ToyImages, before_each_step, bu
 from workflow.scripts.train_oc import train_oc
 from wsss.data.index import Index
 from wsss.errors import UserError
-from wsss.figures.curves import training_curve
+from wsss.figures.plots import training_curve
 from wsss.models import Classifier
 from wsss.training.checks import equal_cams, require_steps, warnings
 from wsss.training.fit import fit

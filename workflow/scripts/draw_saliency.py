@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wsss.figures.curves import saliency_curve
+from wsss.figures.plots import saliency_curve
 from wsss.figures.saliency import saliency_sheet
 from wsss.runs.stages import SALIENCY
 from wsss.runs.step import Step, parser, run_step

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wsss.figures.curves import training_curve
+from wsss.figures.plots import training_curve
 from wsss.runs.step import Step, parser, run_step
 
 

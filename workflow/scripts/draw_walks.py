@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wsss.evaluation.scores import WALKS
-from wsss.figures.curves import threshold_curve
+from wsss.figures.plots import threshold_curve
 from wsss.figures.scores import score_sheet
 from wsss.runs.step import Step, parser, run_step
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from wsss.figures.numbers import Source
 from wsss.inference.shards import open_shards
 from wsss.report.gallery import gallery_rows, open_maps
-from wsss.report.numbers import Source
 from wsss.report.page import render
 from wsss.report.results import name_of, read_metrics, read_results
 from wsss.report.scores import score_images

@@ -17,7 +17,6 @@ from wsss.config.priors import (
     PuzzleConfig,
     RampConfig,
 )
-from wsss.config.regions import RegionsConfig
 from wsss.config.run import MachineConfig, RunConfig
 from wsss.config.saliency import C2amConfig, PoolnetConfig, SaliencyConfig, SaliencyCrfConfig
 from wsss.config.section import Section
@@ -69,7 +68,6 @@ __all__ = [
     "PseudoLabelsConfig",
     "PuzzleConfig",
     "RampConfig",
-    "RegionsConfig",
     "RunConfig",
     "SaliencyConfig",
     "SaliencyCrfConfig",

@@ -18,8 +18,14 @@ HATCH = 6
 
 def heat(image: np.ndarray, score: np.ndarray) -> np.ndarray:
     """A score map (h, w) in [0, 1] in colours, over a grey image (h, w, 3)."""
-    colours = cv2.applyColorMap((255 * score.clip(0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    colours = heat_colors(256)[(255 * score.clip(0, 1)).astype(np.uint8)]
     return (COVER * colours + (1 - COVER) * _grey(image)).astype(np.uint8)
+
+
+def heat_colors(levels: int) -> np.ndarray:
+    """Colors of scores from 0 to 1 in equal steps: uint8 (levels, 3), RGB."""
+    steps = np.linspace(0, 255, levels).astype(np.uint8)
+    return cv2.applyColorMap(steps, cv2.COLORMAP_INFERNO).reshape(-1, 3)[:, ::-1]
 
 
 def coloured(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -31,9 +37,14 @@ def coloured(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def hatched(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
     """A picture (h, w, 3) with stripes in the colour of ignored pixels where `where` (h, w) is true."""
-    rows, columns = np.indices(where.shape)
-    stripes = where & ((rows + columns) % HATCH < HATCH // 3)
-    return np.where(stripes[..., None], voc_palette()[IGNORE], picture).astype(np.uint8)
+    striped = where & stripes((where.shape[0], where.shape[1]), HATCH)
+    return np.where(striped[..., None], voc_palette()[IGNORE], picture).astype(np.uint8)
+
+
+def stripes(shape: tuple[int, int], distance: int, *, slope: int = 1) -> np.ndarray:
+    """Diagonal stripes, bool (H, W), `distance` pixels apart and a third of that wide; slope: 1 or -1."""
+    rows, columns = np.indices(shape)
+    return (rows + slope * columns) % distance < distance // 3
 
 
 def legend(index: Index, names: Iterable[str]) -> list[tuple[str, Colour]]:

@@ -67,6 +67,7 @@ def _oracle(scores: Mapping[str, Any]) -> str:
 PROTOCOLS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "score maps": _oracle,
     "saliency": lambda scores: f"object or not; {_oracle(scores)}",
+    "saliency masks": lambda scores: "object or not; fixed",
     "labels": lambda scores: "fixed",
     "partial labels": lambda scores: f"fixed; the {scores['coverage']:.1f} % of the pixels that have a label",
 }

@@ -8,7 +8,7 @@ from typing import Any
 from wsss.config import Section
 from wsss.config.keys import REQUIRED, keys
 from wsss.errors import UserError
-from wsss.report.numbers import Number, Source
+from wsss.figures.numbers import Number, Source
 from wsss.report.provenance import flat
 from wsss.report.results import Scores, name_of, scores_in
 from wsss.runs.run import Run, metrics_files

@@ -11,16 +11,16 @@ from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
+from wsss.figures.numbers import Number, Source
 from wsss.inference.saliency_maps import saliency_of
 from wsss.inference.shards import open_shards
 from wsss.metrics import IGNORE
 from wsss.report import pictures
 from wsss.report.choose import choose_images
-from wsss.report.numbers import Number, Source
 from wsss.runs.run import pictured
 from wsss.runs.stages import STAGES
 from wsss.runs.step import Step
-from wsss.store.cams import ActivationShard, CamShard
+from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
 from wsss.store.shards import SHARDS, AnyShard
 from wsss.store.walks import WalkShard
@@ -149,8 +149,6 @@ def _pictures(stage: str, shard: AnyShard, image: str, names: tuple[str, ...]) -
         return [Picture(name, name, told, pictures.scores_of_classes(walk.full(), walk.keys))]
     if isinstance(shard, LabelShard) and STAGES[stage].kind == "labels":
         return [_label_map(name, shard[image], image, names)]
-    if not isinstance(shard, ActivationShard | LabelShard):
-        raise TypeError(f"{stage}: no pictures are drawn of a {type(shard).__name__}")
     saliency = saliency_of(shard, image)
     told = f"{name} of {image}: {100 * saliency.mean():.0f} % salient"
     return [Picture(name, name, told, pictures.score(saliency))]

@@ -8,7 +8,7 @@ from wsss.data.index import Index
 from wsss.data.palette import voc_palette
 from wsss.metrics import IGNORE
 from wsss.report import provenance
-from wsss.report.curves import threshold_charts, training_charts
+from wsss.report.curves import threshold_charts, training_charts, training_warnings
 from wsss.report.gallery import Row
 from wsss.report.pictures import ERRORS
 from wsss.report.published import FIGURES, SPLIT, classes_of
@@ -56,6 +56,7 @@ def render(results: Results, index: Index, gallery: Sequence[Row]) -> str:
             "classes": class_rows,
             "thresholds": threshold_charts(results),
             "trainings": training_charts(results),
+            "warnings": training_warnings(results),
             "confusion": confusion(results.images),
             "gallery": gallery,
             "columns": list(dict.fromkeys(picture.stage for row in gallery for picture in row.pictures)),

@@ -6,11 +6,11 @@ What lies over a photograph is a palette PNG of a kilobyte or two, which stays s
 import base64
 import io
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from wsss.data.palette import voc_palette
+from wsss.figures.overlay import heat_colors, stripes
 from wsss.figures.sheet import resize, resize_labels, size_within
 from wsss.metrics import IGNORE
 
@@ -46,9 +46,7 @@ def labels(values: np.ndarray) -> str:
 
 def score(values: np.ndarray) -> str:
     """A score map (H, W) in [0, 1] in colours of heat; the lower, the clearer."""
-    colours = cv2.applyColorMap(np.linspace(0, 255, LEVELS).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    alpha = np.linspace(40, 225, LEVELS)
-    return _paletted(_levels(values, LEVELS), colours.reshape(-1, 3)[:, ::-1], alpha)
+    return _paletted(_levels(values, LEVELS), heat_colors(LEVELS), np.linspace(40, 225, LEVELS))
 
 
 def scores_of_classes(values: np.ndarray, keys: np.ndarray) -> str:
@@ -88,8 +86,7 @@ def _size(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _stripes(shape: tuple[int, ...], slope: int) -> np.ndarray:
-    rows, columns = np.indices(shape)
-    return (rows + slope * columns) % STRIPE < STRIPE // 3
+    return stripes((shape[0], shape[1]), STRIPE, slope=slope)
 
 
 def _levels(values: np.ndarray, count: int) -> np.ndarray:

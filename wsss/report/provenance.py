@@ -1,4 +1,4 @@
-"""The provenance of a run's results: changed settings, seeds, versions, machines, protocols."""
+"""Where a run's results come from: settings that are no defaults, seeds, versions, machines, protocols."""
 
 import json
 import os
@@ -10,13 +10,13 @@ from typing import Any
 
 from wsss.config import Section
 from wsss.config.keys import REQUIRED, keys
-from wsss.report.numbers import Source
-from wsss.runs.choices import selects_epoch
+from wsss.figures.numbers import Source
+from wsss.runs.choices import learns_from_pseudo_labels, selects_epoch
 from wsss.runs.jobs import Job, cpu, read_jobs, versions
 from wsss.runs.run import Run, chain, stages
 from wsss.runs.stages import STAGES
 
-#: start of comments for editors
+#: how a comment begins that is for editors
 EDITORS = "yaml-language-server"
 
 
@@ -32,10 +32,15 @@ class Setting:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a stage was scored. chosen: what was chosen with masks; empty where nothing was."""
+    """How a stage was scored.
+
+    chosen: what of it was chosen; empty where nothing was. by: the kind of annotation that it was chosen
+    with, of the images that score it.
+    """
 
     stage: str
     chosen: str
+    by: str
     facts: dict[str, str]
 
 
@@ -46,87 +51,92 @@ def settings_of(run: Run) -> list[Setting]:
         if isinstance(section, Section):
             values |= flat(section.differences(), f"{name}.")
     known = {key.name: key for key in keys()}
-    settings = []
+    made = []
     for name, value in values.items():
         key = known.get(name)
         default = "" if key is None or key.default is REQUIRED else json.dumps(key.default)
         if value is not None:
-            description = key.description if key else ""
-            settings.append(Setting(name, json.dumps(value, ensure_ascii=False), default, description))
-    return settings
+            made.append(
+                Setting(name, json.dumps(value, ensure_ascii=False), default, key.description if key else "")
+            )
+    return made
 
 
 def comments_of(run: Run, directory: str | Path = "config") -> dict[str, str]:
-    """The comments at the top of a run's file and of those that it extends, by run."""
-    comments = {}
+    """What the files of a run, and of those that it extends, say at their top, by run; of a few nothing."""
+    found = {}
     for base in reversed(run.lineage):
         lines = (Path(directory) / f"{base.name}.yaml").read_text(encoding="utf-8").splitlines()
         top = (line[1:].strip() for line in takewhile(lambda line: line.startswith("#"), lines))
         if words := " ".join(line for line in top if not line.startswith(EDITORS)):
-            comments[base.name] = words
-    return comments
+            found[base.name] = words
+    return found
 
 
 def seeds_of(run: Run) -> dict[str, int]:
     """The seeds of a run, by their keys."""
-    values = flat(run.config.model_dump(mode="json"))
+    found = flat(run.config.model_dump(mode="json"))
     read = tuple(f"{STAGES[stage].section}." for stage in stages(run))
-    return {key: value for key, value in values.items() if key.endswith(".seed") and key.startswith(read)}
+    return {key: value for key, value in found.items() if key.endswith(".seed") and key.startswith(read)}
 
 
 def jobs_of(run: Run) -> dict[str, list[Job]]:
-    """The recorded jobs of each stage, in the directory of the run that owns it."""
-    jobs = {}
+    """By stage, the jobs that made it and left a record, whichever run's directory it lies in."""
+    found = {}
     for stage in chain(run):
-        recorded = read_jobs(run.directory(stage))
-        of_rule = [job for name, job in recorded.items() if name.partition(".")[0] == STAGES[stage].rule]
-        jobs[stage] = [job for job in of_rule if job.digest == run.digest(stage)]
-    return jobs
+        jobs = read_jobs(run.directory(stage))
+        made = [job for name, job in jobs.items() if name.partition(".")[0] == STAGES[stage].rule]
+        found[stage] = [job for job in made if job.digest == run.digest(stage)]
+    return found
 
 
 def devices_of(jobs: Mapping[str, list[Job]]) -> dict[str, str]:
-    """The devices of each stage's jobs; empty without recorded jobs."""
-    return {stage: ", ".join(sorted({job.device for job in done} - {""})) for stage, done in jobs.items()}
+    """By stage, on what it was made; empty where its jobs left no record."""
+    return {stage: ", ".join(sorted({job.device for job in made} - {""})) for stage, made in jobs.items()}
 
 
 def machines_of(jobs: Mapping[str, list[Job]]) -> dict[str, str]:
-    """The machine of this page, the devices of the jobs, and the versions of the packages of both."""
+    """What this page was made with and on, and what the jobs were that differ from it."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     here = {"this page, on": f"{cpu()}, {memory:.0f} GB"}
-    everything = [job for done in jobs.values() for job in done]
+    everything = [job for made in jobs.values() for job in made]
     if everything:
         here["stages, on"] = "; ".join(sorted({job.device for job in everything} - {""}))
-    installed = {tuple(job.versions.items()) for job in everything} or {tuple(versions().items())}
-    for name, pairs in groupby(sorted({pair for each in installed for pair in each}), lambda pair: pair[0]):
+    differing = {tuple(job.versions.items()) for job in everything} or {tuple(versions().items())}
+    for name, pairs in groupby(
+        sorted({pair for made in differing for pair in made}), key=lambda pair: pair[0]
+    ):
         here[name] = ", ".join(version for _, version in pairs)
     return here
 
 
 def protocols_of(run: Run, metrics: Mapping[str, Source]) -> list[Protocol]:
-    """How the stages of each metrics file were scored, and what was chosen with masks."""
+    """How the stages of each metrics file were scored, and what was chosen with annotations."""
     protocols = []
     for stage, source in metrics.items():
         facts = {key: value for key, value in source.values["protocol"].items() if key != "digest"}
         chosen = facts.pop("threshold_chosen", "")
-        words = f"the threshold: {chosen}" if chosen else ""
         shown = {key: _word(value) for key, value in facts.items()}
-        protocols.append(Protocol(STAGES[stage].title, words, shown))
+        title = STAGES[stage].title
+        protocols.append(
+            Protocol(title, f"the threshold: {chosen}", "masks", shown)
+            if chosen
+            else Protocol(title, "", "", shown)
+        )
     if selects_epoch(run.config):
-        truth = run.config.segmentation.labels == "ground_truth"
-        val = run.config.dataset.val
-        labels = f"the masks of {val}" if truth else f"the pseudo labels of {val}, not its masks"
-        kept = {"network kept": f"that of the epoch with the best mIoU against {labels}"}
-        chosen = f"the epoch: on the masks of {val}" if truth else ""
-        protocols.append(Protocol(f"training of {STAGES['segmentation'].title}", chosen, kept))
+        val, pseudo = run.config.dataset.val, learns_from_pseudo_labels(run.config)
+        chosen = f"the epoch: by the {'pseudo labels' if pseudo else 'masks'} of {val}"
+        by = "image-level labels" if pseudo else "masks"
+        protocols.append(Protocol("segmentation training", chosen, by, {}))
     return protocols
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested sections as one mapping, keys dotted."""
-    merged: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, value in values.items():
-        merged |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return merged
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found
 
 
 def _word(value: Any) -> str:

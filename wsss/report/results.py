@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wsss.errors import UserError
-from wsss.report.numbers import Number, Source
+from wsss.figures.numbers import Number, Source
 from wsss.runs.run import RESULTS, Run, load_run, metrics_files, run_names
 from wsss.runs.stages import STAGES
 from wsss.store.files import read_json

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wsss.report.numbers import Number, Source
+from wsss.figures.numbers import Number, Source
 from wsss.report.published import classes_of, figure_of
 from wsss.report.results import Results
 from wsss.runs.run import Run, chain

@@ -6,8 +6,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from wsss.figures import charts
 from wsss.progress import duration
-from wsss.report import charts
 
 
 def fill(template: str, values: Mapping[str, Any]) -> str:

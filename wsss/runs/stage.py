@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from wsss.config import GivenConfig, RunConfig
-from wsss.errors import UserError
 from wsss.runs.choices import never
 
 
@@ -40,7 +39,7 @@ class Stage:
     shards: str = ""
     gpu: bool = False
     split: Literal["train", "val"] = "train"
-    scored_as: Literal["", "score maps", "saliency", "labels", "partial labels"] = ""
+    scored_as: Literal["", "score maps", "saliency", "saliency masks", "labels", "partial labels"] = ""
     scored_by: str = ""
     metrics_key: str = ""
     picture: str = ""
@@ -77,15 +76,10 @@ class Stage:
             return f"metrics/{self.name.removesuffix('_metrics')}.json"
         return f"metrics/{self.name}.{{split}}.json" if self.kind == "labels" else ""
 
-    def parse(self, text: str) -> Any:
-        """The typed section, from the text of `Run.section`. Raises UserError if it is not valid."""
+    @property
+    def model(self) -> TypeAdapter[Any]:
+        """The type of the section."""
         section: Any = RunConfig
         for name in self.section.split("."):
             section = section.model_fields[name].rebuild_annotation()
-        try:
-            return TypeAdapter(section).validate_json(text, strict=True)
-        except ValidationError as error:
-            raise UserError(
-                f"the configuration of stage {self.name} is not valid: {text}\n{error}\n"
-                "Start snakemake again."
-            ) from None
+        return TypeAdapter(section)

@@ -3,19 +3,20 @@
 A new stage is one entry here, one rule, and one script of the rule's name.
 """
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from wsss.config import RunConfig
+from wsss.errors import UserError
 from wsss.runs.choices import (
     always,
     final_saliency,
     learns_from_pseudo_labels,
-    of_images,
     prior_stage,
     scored_saliency,
     scores_maps,
     scores_saliency,
-    uses_regions,
 )
 from wsss.runs.stage import Stage
 
@@ -25,7 +26,13 @@ STAGES: dict[str, Stage] = {
     for stage in (
         Stage("index", "index_images", "images", kind="index", section="dataset", before=lambda config: ()),
         Stage(
-            "oc", "train_oc", "ordinary classifier", "training", "oc", of_images, architecture="Classifier"
+            "oc",
+            rule="train_oc",
+            title="ordinary classifier",
+            kind="training",
+            section="oc",
+            before=lambda config: ("index",),
+            architecture="Classifier",
         ),
         Stage(
             "priors",
@@ -36,7 +43,9 @@ STAGES: dict[str, Stage] = {
             before=lambda config: ("index", "oc") if config.priors.uses_oc else ("index",),
             architecture="Classifier",
         ),
-        Stage("text", "encode_text", "text vectors", "text", "priors", of_images),
+        Stage(
+            "text", "encode_text", "text vectors", "text", section="priors", before=lambda config: ("index",)
+        ),
         Stage(
             "cams",
             rule="make_cams",
@@ -89,7 +98,7 @@ STAGES: dict[str, Stage] = {
             section="saliency.crf",
             before=lambda config: ("index", "c2am_maps"),
             shards="LabelShard",
-            scored_as="saliency",
+            scored_as="saliency masks",
             scored_by="saliency_metrics",
             metrics_key="crf",
             picture="saliency",
@@ -168,14 +177,13 @@ STAGES: dict[str, Stage] = {
             before=lambda config: ("index", "walks"),
             goal=scores_maps,
         ),
-        Stage("regions", "make_regions", "regions", "maps", "regions", of_images, shards="RegionShard"),
         Stage(
             "pseudo_labels",
             rule="make_pseudo_labels",
             title="pseudo labels",
             kind="labels",
             section="segmentation.pseudo",
-            before=lambda config: ("index", "walks", *(("regions",) if uses_regions(config) else ())),
+            before=lambda config: ("index", "walks"),
             shards="LabelShard",
             scored_as="labels",
             picture="pseudo label",
@@ -210,7 +218,9 @@ STAGES: dict[str, Stage] = {
 
 
 #: the stages whose saliency is scored, by their keys in the metrics file
-SALIENCY = {stage.metrics_key: name for name, stage in STAGES.items() if stage.scored_as == "saliency"}
+SALIENCY = {
+    stage.metrics_key: name for name, stage in STAGES.items() if stage.scored_as.startswith("saliency")
+}
 
 
 def before(config: RunConfig, stage: str) -> tuple[str, ...]:
@@ -223,3 +233,15 @@ def before(config: RunConfig, stage: str) -> tuple[str, ...]:
 def importable(kind: Literal["network", "maps"]) -> list[str]:
     """Names of the stages in whose place a network, or maps, can be imported."""
     return [name for name, stage in STAGES.items() if stage.importable == kind]
+
+
+def parse_section(stage: str, text: str) -> Any:
+    """The typed section of a stage, from the text of `Run.section`. Raises UserError if it is not valid."""
+    if stage not in STAGES:
+        raise UserError(f"no stage is called {stage!r}; there are {', '.join(STAGES)}")
+    try:
+        return STAGES[stage].model.validate_json(text, strict=True)
+    except ValidationError as error:
+        raise UserError(
+            f"the configuration of stage {stage} is not valid: {text}\n{error}\nStart snakemake again."
+        ) from None

@@ -2,11 +2,10 @@
 
 from wsss.store.cams import ActivationShard, CamShard
 from wsss.store.label_maps import LabelShard
-from wsss.store.regions import RegionShard
 from wsss.store.walks import WalkShard
 
-AnyShard = CamShard | ActivationShard | WalkShard | LabelShard | RegionShard
+AnyShard = CamShard | ActivationShard | WalkShard | LabelShard
 
 SHARDS: dict[str, type[AnyShard]] = {
-    shards.__name__: shards for shards in (CamShard, ActivationShard, WalkShard, LabelShard, RegionShard)
+    shards.__name__: shards for shards in (CamShard, ActivationShard, WalkShard, LabelShard)
 }

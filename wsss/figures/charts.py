@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from wsss.report.numbers import Number
+from wsss.figures.numbers import Number
 
 #: of a chart, px; narrow enough for a phone, where it is shown as large as it is here
 WIDTH, HEIGHT = 344, 216
