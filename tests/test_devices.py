@@ -28,6 +28,7 @@ def no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VISIBLE)
     monkeypatch.setattr(devices, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(devices, "count_gpus", lambda: 0)
+    monkeypatch.setattr(devices, "unusable", lambda: "")
 
 
 def have(monkeypatch: pytest.MonkeyPatch, gpus: int) -> None:
@@ -251,7 +252,7 @@ def test_a_claim_before_torch_computes_is_in_time(tmp_path: Path) -> None:
         "import os, torch\n"
         "from pathlib import Path\n"
         "from wsss.machine import devices\n"
-        "devices.count_gpus = lambda: 3\n"
+        "devices.count_gpus, devices.unusable = lambda: 3, lambda: ''\n"
         f"devices.claim(2, 'auto', Path({str(tmp_path)!r}))\n"
         "print(os.environ['CUDA_VISIBLE_DEVICES'], devices.torch_device(0, threads=1).type)"
     )

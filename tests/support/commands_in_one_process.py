@@ -1,9 +1,10 @@
 """Runs commands of rules one after the other in this process, which imports torch once for all of them.
 
 `python commands_in_one_process.py FILE`: FILE holds the commands, a line each, as Snakemake prints them. Ends
-with the status of the first that fails.
+with the status of the first that fails. A command fails that asks CUDA for devices before it has claimed any.
 """
 
+import os
 import runpy
 import shlex
 import sys
@@ -14,6 +15,7 @@ def status_of(command: str) -> int:
     """What `python -m module arguments…` would end with."""
     python, option, module, *arguments = shlex.split(command)
     assert (python, option) == ("python", "-m"), command
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     sys.argv, sys.orig_argv = [module, *arguments], [sys.executable, option, module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=False)
@@ -22,8 +24,16 @@ def status_of(command: str) -> int:
     return 0
 
 
+def refuse_early_query() -> None:
+    """Fail unless `claim` has set the variable already."""
+    assert "CUDA_VISIBLE_DEVICES" in os.environ, "CUDA is asked for devices before a claim"
+
+
 if __name__ == "__main__":
+    from device_queries import watch_queries
+
     sys.path.pop(0)  # this directory, whose workflow.py hides the package of that name
+    watch_queries(refuse_early_query)
     for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines():
         print(line, flush=True)
         if status := status_of(line):

@@ -44,7 +44,8 @@ def claim(wanted: int, device: str = "auto", locks: Path | None = None) -> int:
     wanted: how many; fewer are claimed where there are fewer. device: `auto`, `cpu` or `cuda`, as
     `machine.device`. locks: directory of the lock files. To be called before anything computes on a GPU.
     Returns how many there are for us: 0 means to compute on the CPU. What a scheduler or the user has put in
-    CUDA_VISIBLE_DEVICES is taken as it is. Raises UserError when `cuda` is asked for and there is none.
+    CUDA_VISIBLE_DEVICES is taken as it is. Raises UserError when `cuda` is asked for and there is no GPU, or
+    none that the installed torch can use.
     """
     if device == "cpu":
         os.environ[VISIBLE] = ""
@@ -64,7 +65,26 @@ def claim(wanted: int, device: str = "auto", locks: Path | None = None) -> int:
             f"machine.device is cuda, but there is no GPU here{shown}; allowed are auto, cpu, or cuda on a "
             "machine with an NVIDIA GPU and its driver"
         )
+    if found and (reason := unusable()):
+        if device == "cuda":
+            raise UserError(f"machine.device is cuda, but {reason}")
+        LOGGER.warning("computes on the CPU, not on a GPU: %s", reason)
+        os.environ[VISIBLE] = ""
+        found = 0
     return min(found, wanted)
+
+
+def unusable() -> str:
+    """Why the installed torch can't use a GPU that the driver shows, and what to do; empty if it can.
+
+    To be called after a claim: CUDA reads which devices it may use when torch first asks for them.
+    """
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"torch {torch.__version__} is a CPU build; install one for GPUs: make install TORCH=cuda"
+    if not torch.cuda.is_available():
+        built = f"torch {torch.__version__}, built for CUDA {torch.version.cuda},"
+        return f"{built} can't use this machine's driver; update the driver (`wsss doctor` shows both)"
+    return ""
 
 
 def torch_device(rank: int = 0, *, threads: int) -> torch.device:
@@ -73,7 +93,9 @@ def torch_device(rank: int = 0, *, threads: int) -> torch.device:
     threads: how many CPU threads torch may use in this process.
     """
     torch.set_num_threads(threads)
-    if not torch.cuda.is_available():
+    # The variable goes first: torch counts devices only once, and may have done so before the claim.
+    hidden = VISIBLE in os.environ and not _listed(os.environ[VISIBLE])
+    if hidden or not torch.cuda.is_available():
         return torch.device("cpu")
     device = torch.device("cuda", rank % torch.cuda.device_count())
     torch.cuda.set_device(device)
