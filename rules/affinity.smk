@@ -1,4 +1,4 @@
-# The affinity: labels of what CAMs and saliency agree on, AffinityNet, and the CAMs' random walk between its edges.
+# The affinity: labels where CAMs and saliency agree, AffinityNet, and the random walk of the CAMs.
 
 
 rule make_affinity_labels:
@@ -12,7 +12,7 @@ rule make_affinity_labels:
         "results/{run}/logs/make_affinity_labels.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_affinity_labels.{split}.{shard}.tsv"
-    # The CRF has no use for more.
+    # The CRF uses one thread.
     threads: 1
     resources:
         mem_mb=growing(1500),
@@ -66,7 +66,7 @@ rule walk_cams:
         "results/{run}/logs/walk_cams.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/walk_cams.{split}.{shard}.tsv"
-    # One each: shards side by side use cores better than the threads of one.
+    # Several shards at once use cores better than several threads per shard.
     threads: 1
     resources:
         mem_mb=growing(4000),

@@ -1,4 +1,4 @@
-# What a run asks for: its configuration, and where its stages' files lie.
+# The configuration of a run, and the files of its stages.
 import os
 import signal
 import subprocess
@@ -36,40 +36,40 @@ wildcard_constraints:
     labels=names_of("labels"),
 
 
-# `python -m workflow.scripts.…` in a rule means this environment and this checkout, wherever Snakemake is
-# started. Their paths stand here: in a rule they would be part of its text, and a move would train all again.
-# `exec`: a scheduler signals every process of a job, and a shell that dies of it takes the job with it before a
-# training has saved.
+# `python -m workflow.scripts.…` in a rule uses this environment and this checkout, from any directory. Their
+# paths are in the prefix: in a rule they would be part of its text, and moving them would train everything again.
+# `exec`: a scheduler signals every process of a job, and a shell that ends would end the job before a training has
+# saved its checkpoint.
 ENVIRONMENT, CHECKOUT = str(Path(sys.executable).parent), str(workflow.basedir)
 shell.prefix(
     "export PATH={ENVIRONMENT:q}:$PATH PYTHONPATH={CHECKOUT:q}:$PYTHONPATH; set -euo pipefail; exec "
 )
 
-# SIGUSR1 asks trainings to save and leave. The Snakemake that a job's training runs under gets it, too.
+# SIGUSR1 asks trainings to save a checkpoint and end. The Snakemake of the job gets it, too, and ignores it.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 def stop(message: str) -> None:
-    """End with a message for people; an exception would come with a traceback of the rules."""
+    """End with a message; an exception would print a traceback of the rules."""
     sys.exit(f"error: {message}")
 
 
 @cache
 def run_named(name: str) -> Run:
-    """The run that config/<name>.yaml describes."""
+    """The run of config/<name>.yaml."""
     return load_run(name)
 
 
 def requested_runs() -> set[str]:
     """Names of the runs whose files the command line asks for."""
-    # Snakemake itself knows its targets only when all rules are read, and then plans at once.
+    # Snakemake knows its targets only after it has read all rules, and then plans at once.
     targets = [Path(word).parts for word in sys.argv[1:]]
     prepared = {word.removesuffix("_data") for word in sys.argv[1:] if word in ("voc12_data", "coco14_data")}
     return prepared | {parts[1] for parts in targets if len(parts) > 2 and parts[0] == "results"}
 
 
 def config_of(stage: str):
-    """The stage's section as JSON: the keys that make its rule run again. {training} is the wildcard."""
+    """The stage's section as JSON, whose keys make its rule run again. The stage may contain wildcards."""
 
     def section(wildcards) -> str:
         run, name = run_named(wildcards.run), stage.format(**wildcards)
@@ -90,10 +90,10 @@ def config_of(stage: str):
 
 
 def digest_of(stage: str):
-    """Stands for the stage's section and all before it.
+    """The digest of the stage's section and of all before it.
 
-    Downstream rules notice a change by it, too: when an upstream job is killed, Snakemake removes its output,
-    forgets the change, and takes what was made from the old output for up to date.
+    It makes later rules run again, too: when an earlier job is killed, Snakemake removes its output, forgets
+    that its parameters changed, and considers files made from the old output up to date.
     """
     return lambda wildcards: run_named(wildcards.run).digest(stage.format(**wildcards))
 
@@ -118,7 +118,7 @@ def output_of(stage: str, split: str = ""):
 
 
 def shards_of(stage: str, split: str = ""):
-    """All shards of a split that an earlier stage makes; arguments as of `output_of`."""
+    """All shards of a split of an earlier stage; arguments as of `output_of`."""
 
     def paths(wildcards) -> list[str]:
         run, name = run_named(wildcards.run), stage.format(**wildcards)

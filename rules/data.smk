@@ -1,4 +1,4 @@
-# The images: what there is, fetched or drawn where it is not there yet, and checked once.
+# The data set: downloaded or generated if it is missing, checked and listed once.
 
 
 rule fetch_data:

@@ -88,7 +88,7 @@ rule make_cams:
         "results/{run}/logs/make_cams.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_cams.{split}.{shard}.tsv"
-    # One each: shards side by side use cores better than the threads of one.
+    # Several shards at once use cores better than several threads per shard.
     threads: 1
     resources:
         mem_mb=growing(8000),

@@ -1,4 +1,4 @@
-# What people would rather look at than read.
+# Figures, tables and the page of a run.
 
 
 rule draw_training:
@@ -67,7 +67,7 @@ rule draw_cams:
 
 rule draw_saliency:
     input:
-        **saliency_to_score,
+        **saliency_of_training,
         index=output_of("index", "train"),
         metrics="results/{run}/metrics/saliency.json",
     output:
@@ -169,7 +169,7 @@ rule draw_labels:
 
 rule report_chain:
     input:
-        scores_of_chain,
+        metrics_of_run,
     output:
         "results/{run}/metrics/chain.csv",
     log:
@@ -194,8 +194,8 @@ rule report:
         index=output_of("index", "val"),
         maps=pictures_of_run,
         masks=shards_of("masks", "val"),
-        metrics=scores_of_chain,
-        trainings=courses_of_run,
+        metrics=metrics_of_run,
+        trainings=logs_of_trainings,
         chain="results/{run}/metrics/chain.csv",
     output:
         page=report(

@@ -1,4 +1,4 @@
-# What jobs take: devices, threads, memory and time.
+# Resources of the jobs: devices, threads, memory and time.
 
 
 def gpus_of(wildcards) -> int:
@@ -22,8 +22,8 @@ def on_several_nodes(value):
     return resource
 
 
-# What a training takes beside memory and time. On several nodes it is, to Slurm and its plugin, a program that starts
-# its own `srun`, with a task on each node; they would by themselves ask for tasks per GPU, too.
+# Resources of a training beside memory and time. On several nodes it is, for Slurm and its plugin, an MPI program
+# that calls `srun` itself, with one task per node; by default they would request tasks per GPU, too.
 of_training = {
     "gpu": gpus_of,
     "nodes": nodes_of,

@@ -1,4 +1,4 @@
-# The saliency: what of an image is object, whatever its class. C2AM, the dense CRF, PoolNet.
+# The saliency, object or background, whatever the class: C2AM, the dense CRF, PoolNet.
 
 
 rule train_c2am:
@@ -38,7 +38,7 @@ rule make_c2am_maps:
         "results/{run}/logs/make_c2am_maps.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_c2am_maps.{split}.{shard}.tsv"
-    # One each: shards side by side use cores better than the threads of one.
+    # Several shards at once use cores better than several threads per shard.
     threads: 1
     resources:
         mem_mb=growing(8000),
@@ -65,7 +65,7 @@ rule refine_saliency:
         "results/{run}/logs/refine_saliency.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/refine_saliency.{split}.{shard}.tsv"
-    # The CRF has no use for more.
+    # The CRF uses one thread.
     threads: 1
     resources:
         mem_mb=growing(1500),
@@ -136,7 +136,7 @@ rule make_saliency:
 
 rule evaluate_saliency:
     input:
-        **saliency_to_score,
+        **saliency_of_training,
         index=output_of("index", "train"),
         cams=shards_of("cams", "train"),
     output:

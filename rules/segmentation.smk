@@ -1,4 +1,4 @@
-# The segmentation: pseudo labels of the walked CAMs, the network that learns from them, and its masks.
+# The segmentation: pseudo labels of the walked CAMs, the network trained on them, and its masks.
 
 
 rule make_pseudo_labels:
@@ -11,7 +11,7 @@ rule make_pseudo_labels:
         "results/{run}/logs/make_pseudo_labels.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_pseudo_labels.{split}.{shard}.tsv"
-    # The CRF has no use for more.
+    # The CRF uses one thread.
     threads: 1
     resources:
         mem_mb=growing(1500),
@@ -30,9 +30,9 @@ rule make_pseudo_labels:
 rule train_segmentation:
     input:
         index=output_of("index", "train"),
-        labels=labels_to_learn_from,
-        val_index=index_that_chooses,
-        val_labels=labels_that_choose,
+        labels=labels_of_training,
+        val_index=index_of_selection,
+        val_labels=labels_of_selection,
     output:
         model="results/{run}/models/segmentation.safetensors",
         metrics="results/{run}/metrics/segmentation_training.csv",

@@ -1,4 +1,4 @@
-# What happens around the jobs: before anything is planned, before the first job starts, and at the end.
+# Checks before planning and before the first job, and cleanup at the end.
 
 
 # By their rules, the stages that start from pretrained weights: trainings and others.
@@ -6,8 +6,8 @@ TRAININGS = {stage.rule: name for name, stage in STAGES.items() if stage.kind ==
 PRETRAINED = {**TRAININGS, **{stage.rule: name for name, stage in STAGES.items() if stage.kind == "text"}}
 
 
-def pretrained_to_come() -> list[str]:
-    """The stages among the planned jobs that start from pretrained weights, as run/stage."""
+def planned_pretrained() -> list[str]:
+    """The planned stages that start from pretrained weights, as run/stage."""
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in PRETRAINED]
     return sorted(f"{job.wildcards.run}/{PRETRAINED[job.rule.name]}" for job in jobs)
 
@@ -38,9 +38,9 @@ onstart:
         import snakemake_executor_plugin_slurm
 
         retry_unanswered_queries(snakemake_executor_plugin_slurm)
-    # Weights that cannot be had must not be found out after hours of another training. They are no rule's
-    # input: where an old output stands, Snakemake does not mind that an input is missing.
-    pretrained = pretrained_to_come()
+    # Missing weights must be reported before hours of another training. They are no rule's input: Snakemake
+    # ignores a missing input where an old output exists.
+    pretrained = planned_pretrained()
     discard_retained(but=pretrained)
     check = [sys.executable, "-m", "workflow.scripts.check_weights", *pretrained]
     path = os.pathsep.join([CHECKOUT, os.environ.get("PYTHONPATH", "")])
