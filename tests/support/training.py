@@ -25,7 +25,7 @@ from torch.utils.data import Dataset
 from wsss.config import MachineConfig, OptimizationConfig, PriorsConfig
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.machine import distributed
-from wsss.models.norm import Resting, batch_norms
+from wsss.models.norm import Freezable, batch_norms
 from wsss.training.selection import Selection
 from wsss.training.task import Batch, Task
 from wsss.training.tasks import PRIOR_TASKS
@@ -36,7 +36,7 @@ SIDE, CLASSES, IMAGES = 32, 3, 12
 RESULT = "result.pt"
 
 
-class ToyClassifier(Resting):
+class ToyClassifier(Freezable):
     """As small as a CAM network with a batch norm and a dropout can be, at stride 8."""
 
     def __init__(self, norm: str = "normal", seed: int = 0, dropout: float = 0.1) -> None:
@@ -51,7 +51,7 @@ class ToyClassifier(Resting):
         )
         self.classifier = nn.Conv2d(6, CLASSES, 1, bias=False)
         if norm == "fix":
-            self.rest(batch_norms(self))
+            self.freeze(batch_norms(self))
 
     def forward_cam(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and maps."""

@@ -13,7 +13,7 @@ from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
 
 from wsss.errors import UserError
-from wsss.models.norm import NormMode, Resting, batch_norms
+from wsss.models.norm import Freezable, NormMode, batch_norms
 from wsss.models.resnet import is_resnet, make_caffe, set_output_stride
 from wsss.models.vit import VisionTower, is_vision_transformer
 
@@ -23,7 +23,7 @@ FreezeLevel = Literal["none", "stem", "stages", "all"]
 CAFFE = {"resnet50_caffe": "resnet50"}
 
 
-class Backbone(Resting):
+class Backbone(Freezable):
     """The trunk of a network.
 
     name: a network of timm with `features_only`, a plain vision transformer of timm, or `resnet50_caffe`.
@@ -71,8 +71,8 @@ class Backbone(Resting):
         self._stem_tap = "maxpool" if pooled_stem else "act1"
         self.channels, self.strides = self._describe(output_stride, pooled_stem)
         if norm == "fix":
-            self.rest(batch_norms(self.net))
-        self.rest(self._frozen(freeze))
+            self.freeze(batch_norms(self.net))
+        self.freeze(self._frozen(freeze))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Features of a normalised image batch (B, 3, H, W): stem and four stages, (B, channels[i], h, w)."""

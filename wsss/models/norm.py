@@ -1,8 +1,8 @@
-"""Batch normalisation on running statistics, and parts of a network that do not learn.
+"""Batch normalization on running statistics, and frozen parts of a network.
 
-Small batches give poor batch statistics, and a pretrained part that is to stay as it is must not drift
-through its running averages either. Both are the same thing: modules that stay in evaluation mode and whose
-parameters take no gradient, whatever `train()` asks of the network around them.
+Small batches give poor batch statistics, and the running averages of a frozen part must not drift either.
+Both need modules that stay in evaluation mode and whose parameters get no gradient, even where `train()` is
+called on the network around them.
 """
 
 from collections.abc import Iterable
@@ -14,29 +14,29 @@ from torch.nn.modules.batchnorm import _BatchNorm
 NormMode = Literal["normal", "fix"]
 
 
-class Resting(nn.Module):
-    """A module of which parts may rest: they stay in evaluation mode and take no gradient."""
+class Freezable(nn.Module):
+    """A module of which parts may be frozen: they stay in evaluation mode and get no gradient."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._resting: list[nn.Module] = []
+        self._frozen_modules: list[nn.Module] = []
 
-    def rest(self, modules: Iterable[nn.Module]) -> None:
-        """Lay these modules to rest, each without its children: list them too where meant."""
+    def freeze(self, modules: Iterable[nn.Module]) -> None:
+        """Freeze these modules, each without its children unless they are listed, too."""
         for module in modules:
             for parameter in module.parameters(recurse=False):
                 parameter.requires_grad_(False)
             module.training = False
-            self._resting.append(module)
+            self._frozen_modules.append(module)
 
     def train(self, mode: bool = True) -> Self:
-        """Set training or evaluation mode; what rests stays in evaluation mode. Returns the module."""
+        """Set training or evaluation mode; frozen parts stay in evaluation mode. Returns the module."""
         super().train(mode)
-        for module in self._resting:
+        for module in self._frozen_modules:
             module.training = False
         return self
 
 
 def batch_norms(module: nn.Module) -> list[nn.Module]:
-    """All batch normalisations of a network, timm's fused ones included. Group and layer norms are none."""
+    """All batch normalizations of a network, including timm's fused ones; no group and layer norms."""
     return [part for part in module.modules() if isinstance(part, _BatchNorm)]

@@ -1,6 +1,6 @@
-"""A linear classifier on frozen features, whose CAMs show what a pretrained backbone knows of the classes.
+"""A linear classifier on frozen features, whose CAMs are those of a pretrained backbone.
 
-For backbones with strong features (DINOv2, DINOv3, CLIP), which few images would only make worse.
+For backbones with strong features (DINOv2, DINOv3, CLIP), which training on few images would degrade.
 """
 
 from wsss.config import PriorsConfig
@@ -12,5 +12,5 @@ class Linear(PriorTask):
     """`L = ℓ_cls(z, y)`, minimized by the classifier's last layer alone."""
 
     def __init__(self, generator: Classifier, settings: PriorsConfig, oc: Classifier | None = None) -> None:
-        generator.backbone.rest(generator.backbone.modules())
+        generator.backbone.freeze(generator.backbone.modules())
         super().__init__(generator, settings, oc)
