@@ -42,7 +42,12 @@ Batch = Annotated[
     int, Field(ge=1, description="images per batch, over all GPUs or processes of the training together")
 ]
 Accumulate = Annotated[
-    int, Field(ge=1, description="batches whose gradients are accumulated for one optimizer step")
+    int,
+    Field(
+        ge=1,
+        description="batches whose gradients are accumulated for one optimizer step, across epochs; a rest at "
+        "the end of the training makes none",
+    ),
 ]
 Reduction = Annotated[
     Literal["sum", "mean"], Field(description="accumulated gradients are summed or averaged")
@@ -130,7 +135,13 @@ class EmaConfig(Section):
     """An exponential moving average (EMA) of the weights, which the training then saves."""
 
     decay: Annotated[float, Field(gt=0, lt=1, description="decay of the average, per update")] = 0.99
-    every: Annotated[int, Field(ge=1, description="optimizer steps between two updates of the average")] = 32
+    every: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="optimizer steps between two updates of the average; the last step is always averaged",
+        ),
+    ] = 32
     warmup_epochs: Annotated[float, Field(ge=0, description="epochs before the average starts")] = 1.0
 
 
