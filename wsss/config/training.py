@@ -139,7 +139,7 @@ class EmaConfig(Section):
         int,
         Field(
             ge=1,
-            description="optimizer steps between two updates of the average; the last step is always averaged",
+            description="optimizer steps between two updates of the average; the last is always averaged",
         ),
     ] = 32
     warmup_epochs: Annotated[float, Field(ge=0, description="epochs before the average starts")] = 1.0
