@@ -45,8 +45,8 @@ Accumulate = Annotated[
     int,
     Field(
         ge=1,
-        description="batches whose gradients are accumulated for one optimizer step, across epochs; a rest at "
-        "the end of the training makes none",
+        description="batches whose gradients are accumulated for one optimizer step, across epochs; a rest "
+        "at the end of the training makes none",
     ),
 ]
 Reduction = Annotated[
