@@ -15,7 +15,7 @@ rule make_affinity_labels:
     # The CRF uses one thread.
     threads: 1
     resources:
-        mem_mb=growing(1500),
+        mem_mb=growing(1500, 1600),
         runtime=growing(240),
     params:
         config=config_of("affinity_labels"),
@@ -69,7 +69,7 @@ rule walk_cams:
     # Several shards at once use cores better than several threads per shard.
     threads: 1
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(4000, 800),
         runtime=growing(240),
         gpu=gpu_of,
     params:

@@ -73,6 +73,7 @@ rule index_images:
         "results/{run}/logs/index_images.{split}.log",
     benchmark:
         "results/{run}/benchmarks/index_images.{split}.tsv"
+    threads: threads_of
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),

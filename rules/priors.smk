@@ -91,7 +91,7 @@ rule make_cams:
     # Several shards at once use cores better than several threads per shard.
     threads: 1
     resources:
-        mem_mb=growing(8000),
+        mem_mb=growing(8000, 1500),
         runtime=growing(240),
         gpu=gpu_of,
     params:

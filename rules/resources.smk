@@ -1,4 +1,11 @@
 # Resources of the jobs: devices, threads, memory and time.
+from functools import cache
+from pathlib import Path
+
+from wsss.store.files import read_json
+
+# MB of a process beside its images: Python, torch, a network.
+ANYWAY = 1000
 
 
 def gpus_of(wildcards) -> int:
@@ -43,9 +50,31 @@ def threads_of(wildcards) -> int:
     return run_named(wildcards.run).config.machine.threads
 
 
-def growing(amount: int):
+def growing(amount: int, per_megapixel: int = 0):
     """Memory or time that grows with every attempt, where a profile has retries.
 
-    The time of a training does not: it goes on from its checkpoint.
+    The time of a training does not: it goes on from its checkpoint. per_megapixel: MB that the job takes for each
+    million pixels of the largest image of its index, beside what it takes anyway; `amount` is then the least. It
+    counts once the index is made; Snakemake asks again before a job starts.
     """
-    return lambda wildcards, attempt: amount * attempt
+
+    def resource(wildcards, input, attempt):
+        if not per_megapixel:
+            return attempt * amount
+        largest = megapixels(str(input.index))
+        return attempt * max(amount, round(ANYWAY + per_megapixel * largest))
+
+    return resource
+
+
+@cache
+def megapixels_of(about: Path, changed: float) -> float:
+    """Millions of pixels of the largest image, as an index says in its JSON file."""
+    side = read_json(about).get("largest_image", {"height": 0, "width": 0})
+    return side["height"] * side["width"] / 1e6
+
+
+def megapixels(index: str) -> float:
+    """Millions of pixels of the largest image of an index; 0 while it is not made."""
+    about = Path(index).with_suffix(".json")
+    return megapixels_of(about, about.stat().st_mtime) if about.is_file() else 0

@@ -14,7 +14,7 @@ rule make_pseudo_labels:
     # The CRF uses one thread.
     threads: 1
     resources:
-        mem_mb=growing(1500),
+        mem_mb=growing(1500, 1600),
         runtime=growing(240),
     params:
         config=config_of("pseudo_labels"),
@@ -70,7 +70,7 @@ rule make_masks:
     # Beside the network, threads are at the CRF of an image each.
     threads: threads_of
     resources:
-        mem_mb=growing(8000),
+        mem_mb=growing(8000, 3500),
         runtime=growing(240),
         gpu=gpu_of,
     params:
