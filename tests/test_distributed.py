@@ -96,7 +96,7 @@ def test_running_statistics_are_those_of_the_first(pair: Path) -> None:
     assert first["generator.body.1.num_batches_tracked"] > 0
 
 
-def test_a_signal_to_the_launcher_saves_and_another_number_goes_on(
+def test_a_signal_to_the_launcher_saves_and_other_processes_resume(
     pair: Path, alone: tuple[Path, dict[str, torch.Tensor]]
 ) -> None:
     assert "Traceback" not in (pair / "said").read_text()
@@ -106,7 +106,7 @@ def test_a_signal_to_the_launcher_saves_and_another_number_goes_on(
     assert_close(weights(resumed), alone[1])
 
 
-def test_what_one_process_finds_ends_both(tmp_path: Path) -> None:
+def test_an_error_in_one_process_ends_both(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}

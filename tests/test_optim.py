@@ -66,7 +66,7 @@ def test_multipliers_can_be_set() -> None:
     ]
 
 
-def test_what_rests_is_in_no_group() -> None:
+def test_frozen_parameters_are_in_no_group() -> None:
     network = ToyClassifier(norm="fix")
     groups = optim.parameter_groups(network, network.head_modules(), optimisation())
     count = sum(len(group["params"]) for group in groups)
@@ -182,7 +182,7 @@ def test_a_skipped_step_does_not_count() -> None:
     assert weights == pytest.approx([-1.0, -1.0, -1.75])
 
 
-def test_the_real_scaler_skips_what_is_not_finite() -> None:
+def test_the_real_scaler_skips_gradients_that_are_not_finite() -> None:
     line = Line(0.0)
     optimizer = optimizer_of(line, lr=1.0, precision="fp16", clip=1.0)
     scale = optimizer.scaler.get_scale()

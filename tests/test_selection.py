@@ -1,6 +1,7 @@
 """The epoch that a training keeps: the best one, chosen as if the training had never been interrupted."""
 
 import csv
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,32 @@ def test_of_equal_epochs_the_first_is_kept() -> None:
         selection.validate(network, epoch)
     selection.restore(network)
     assert network.weight.item() == 1 and selection.epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("scores", "epoch", "best"),
+    [([math.nan, 20, 10], 2, 20), ([30, math.nan, 10], 1, 30), ([math.nan, math.nan, 0], 3, 0)],
+)
+def test_any_score_is_better_than_nan(scores: list[float], epoch: int, best: float) -> None:
+    values = iter(scores)
+    selection = Selection(lambda network: {"val/miou": next(values)})
+    network = torch.nn.Linear(1, 1)
+    for number in (1, 2, 3):
+        torch.nn.init.constant_(network.weight, number)
+        selection.validate(network, number)
+    assert selection.epoch == epoch and selection.best == best
+    selection.restore(network)
+    assert network.weight.item() == epoch
+
+
+def test_without_a_single_score_the_last_epoch_is_kept() -> None:
+    selection = Selection(lambda network: {"val/miou": math.nan})
+    network = torch.nn.Linear(1, 1)
+    for number in (1, 2):
+        torch.nn.init.constant_(network.weight, number)
+        selection.validate(network, number)
+    selection.restore(network)
+    assert network.weight.item() == 2 and math.isnan(selection.best)
 
 
 class Interrupted(Exception):

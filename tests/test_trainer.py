@@ -186,7 +186,7 @@ def test_a_signal_to_the_whole_group_spares_the_workers(tmp_path: Path) -> None:
     assert "Traceback" not in (tmp_path / "said").read_text()
 
 
-def test_asked_twice_by_ctrl_c_interrupts_at_once() -> None:
+def test_a_second_ctrl_c_interrupts_at_once() -> None:
     before = signal.getsignal(signal.SIGINT)
     with LeaveRequest() as leave:
         assert leave.received is None
@@ -218,7 +218,7 @@ def test_a_training_resumes_from_every_step(tmp_path: Path, blocks: dict[str, An
     assert losses_of(rows_of(tmp_path)) == losses_of(rows_of(tmp_path / "undisturbed"))
 
 
-def test_a_killed_training_goes_on_at_once_as_if_it_never_was(tmp_path: Path) -> None:
+def test_a_killed_training_resumes_at_once_and_exactly(tmp_path: Path) -> None:
     """Its data-loading processes live on for seconds, and must not keep the lock."""
     keys = {"workers": 2, "checkpoint_minutes": 0}
     for target in (2, 5, 8):
@@ -242,7 +242,7 @@ def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
     assert names == ["lock", "metrics.csv", f"step-{STEPS - 1:08d}.pt", f"step-{STEPS:08d}.pt"]
 
 
-def test_a_finished_training_has_nothing_left_to_do(tmp_path: Path) -> None:
+def test_a_finished_training_trains_no_further(tmp_path: Path) -> None:
     once = finished(tmp_path, machine_keys={"checkpoint_minutes": 0})
     assert_same(finished(tmp_path), once)
     assert [int(row["step"]) for row in rows_of(tmp_path)] == list(range(1, STEPS + 1))
@@ -274,7 +274,7 @@ def test_a_directory_is_one_trainings(tmp_path: Path, fault: Fault) -> None:
     fault("a training started twice at once", *noted, as_made(finished(tmp_path)), as_made(undisturbed))
 
 
-def test_what_is_no_checkpoint_is_named_and_not_run(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_named_and_not_executed(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, "d")
     older = checkpoints.save(1, {"step": 1})
     newest = checkpoints.save(2, {"step": 2, "weight": torch.zeros(1000)})
@@ -320,7 +320,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.pt"]
 
 
-def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+def test_partial_files_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
     left = tmp_path / ".step-00000002.123.part.pt"
     left.write_bytes(b"half")
     checkpoints = Checkpoints(tmp_path, "d")
@@ -438,7 +438,7 @@ def test_wandb_logs_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("torch.utils.tensorboard", {"tensorboard": True}, "machine.tensorboard", "tensorboard"),
     ],
 )
-def test_what_is_not_installed_is_named(
+def test_a_package_that_is_not_installed_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, keys: Any, key: str, package: str
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, module, None)

@@ -14,8 +14,9 @@ class Selection:
     """Validates the network after epochs and keeps the best.
 
     score: the values of a network, by name, on images that it is not trained on. by: the one of them that
-    counts, the greater the better; of equal ones the first is kept, and any number is better than NaN. every:
-    epochs between two validations; the last epoch is always validated.
+    counts, the greater the better; of equal ones the first is kept. Any number is better than NaN, and while
+    there is none, the newest is kept. every: epochs between two validations; the last epoch is always
+    validated.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Selection:
         """Score a network, which is in evaluation mode, after an epoch (from 1); returns its values."""
         values = self.score(network)
         value, self.validated = values[self.by], epoch
-        if value > self.best or not self.weights or (math.isnan(self.best) and not math.isnan(value)):
+        if value > self.best or math.isnan(self.best):
             self.best, self.epoch = value, epoch
             self.weights = {
                 name: tensor.to("cpu", copy=True) for name, tensor in network.state_dict().items()
