@@ -54,7 +54,7 @@ def test_maps_are_refined_along_the_tower_s_attention(model: Classifier) -> None
     images = photograph(50, 66)
     network = AttentionCamNetwork(model, CPU, "float32", flip=False)
     (maps,) = network(images, [[0, 2]], "an image")
-    x = network.normalised(images)
+    x = network.normalize(images)
     with torch.no_grad():
         cam = min_max(model.forward_cam(x)[1][0, [0, 2]].relu())
     attention = model.backbone.net.attention(x, layers=6)[0]

@@ -193,7 +193,7 @@ def test_a_batch_too_large_for_the_memory_is_halved(index, maps, unfused):
 def test_an_image_too_large_for_the_memory_is_named(index, unfused):
     small = network(SmallMemory)
     small.seen, small.largest = [], 0
-    with pytest.raises(UserError, match=r"images id0 at scale 0\.5: not even one of 32 x 24 pixels"):
+    with pytest.raises(UserError, match=r"images id0 at scale 0\.5: a single image of 32 x 24 pixels"):
         list(cam_maps(small, index, progress=False))
 
 

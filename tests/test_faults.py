@@ -416,7 +416,7 @@ def test_a_gpu_without_memory_makes_the_same_in_smaller_batches(
     monkeypatch.setattr(Classifier, "forward_cam", too_little)
     before = contents(tmp_path)
     status, said = make_cams(call)
-    assert status == 0 and "out of GPU memory, going on with" in said
+    assert status == 0 and "out of GPU memory, continuing with" in said
     made = contents(tmp_path, *cams)
     fault(
         "a GPU whose memory holds half a batch", status, said, before, contents(tmp_path), made, undisturbed

@@ -138,7 +138,7 @@ def test_frozen_backbone_takes_no_gradient_and_keeps_its_statistics() -> None:
     assert all(torch.equal(value, before[name]) for name, value in model.backbone.state_dict().items())
 
 
-def test_a_copy_keeps_what_rests() -> None:
+def test_a_copy_keeps_what_is_frozen() -> None:
     model = copy.deepcopy(Classifier(SMALL, 3, norm="fix")).train()
     assert not any(norm.training for norm in batch_norms(model))
 

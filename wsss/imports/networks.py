@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from wsss.data.voc import voc_classes
 from wsss.errors import UserError
 from wsss.imports.entry import new_entry
-from wsss.models.published import released_names, take
+from wsss.models.published import match_tensors, released_names
 from wsss.models.weights import read_tensors
 from wsss.runs.run import Run
 from wsss.runs.stages import STAGES
@@ -112,7 +112,7 @@ def _filled(header: Header, tensors: dict[str, Tensor], source: str) -> nn.Modul
     with torch.device("meta"):  # Initial weights would take seconds, and all are replaced.
         network = new_network(header).eval()
     network = network.to_empty(device="cpu")
-    renamed = take(network.state_dict(), tensors, released_names, source=source)
+    renamed = match_tensors(network.state_dict(), tensors, released_names, source=source)
     if wrong := [name for name, tensor in renamed.items() if not tensor.isfinite().all()]:
         raise UserError(f"{source}: not finite ({len(wrong)}): {', '.join(wrong[:30])}")
     network.load_state_dict(renamed)

@@ -32,7 +32,7 @@ class AttentionCamNetwork(CamNetwork):
     @torch.inference_mode()
     def __call__(self, images: Tensor, channels: list[list[int]], what: str) -> list[np.ndarray]:
         """Maps of a stack of images of one size, in 0..1, or 0..2 with `flip`; see `MapNetwork.__call__`."""
-        x = self.normalised(images)
+        x = self.normalize(images)
         total = self._refined(x, channels, what)
         if self.flip:
             mirrored = self._refined(x.flip(-1), channels, what)

@@ -15,7 +15,7 @@ from wsss.models.network import Network
 class MapNetwork(DeviceNetwork):
     """A model on its device: images as bytes in, merged maps of the wanted channels out.
 
-    flip: look at the mirror images, too. name: of one of its maps, for messages.
+    flip: average with the mirror images. name: of one of its maps, for messages.
     """
 
     name = "map"
@@ -26,9 +26,9 @@ class MapNetwork(DeviceNetwork):
         device: torch.device,
         precision: str,
         flip: bool,
-        look: Callable[[Any, Tensor], Tensor],
+        forward: Callable[[Any, Tensor], Tensor],
     ) -> None:
-        super().__init__(model, device, precision, look)
+        super().__init__(model, device, precision, forward)
         self.flip = flip
 
     @torch.inference_mode()
@@ -40,8 +40,8 @@ class MapNetwork(DeviceNetwork):
         (its channels, h', w'). Raises UserError, calling the images `what`, when a single one is too large
         for a GPU's memory, or a map is not finite.
         """
-        looks = [maps.relu() for maps in self.looks(self.normalised(images), what, flip=self.flip)]
-        maps = torch.stack(looks).sum(0)
+        flipped = [maps.relu() for maps in self.flipped_maps(self.normalize(images), what, flip=self.flip)]
+        maps = torch.stack(flipped).sum(0)
         rows = [row for row, wanted in enumerate(channels) for _ in wanted]
         columns = [column for wanted in channels for column in wanted]
         kept = maps[rows, columns]

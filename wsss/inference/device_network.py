@@ -15,11 +15,12 @@ from wsss.progress import LOGGER
 
 
 class DeviceNetwork:
-    """A model on its device: images as bytes in, maps out.
+    """A model on its device: uint8 images in, maps out.
 
     The model is moved to `device` and put in evaluation mode; a CPU gets a faster copy of it.
     precision: "float32" (whether a GPU's convolutions round to TF32 is torch's setting), or "bf16" and "fp16"
-    for mixed precision. look: gives the model's maps (B, C, h', w') of a normalised stack.
+    for mixed precision. forward: computes the maps (B, C, h', w') of a
+    normalized batch.
     """
 
     def __init__(
@@ -27,36 +28,36 @@ class DeviceNetwork:
         model: Network,
         device: torch.device,
         precision: str,
-        look: Callable[[Any, Tensor], Tensor] = Network.__call__,
+        forward: Callable[[Any, Tensor], Tensor] = Network.__call__,
     ) -> None:
         if precision not in PRECISION:
             raise ValueError(f"precision {precision!r}, allowed are {', '.join(PRECISION)}")
         self.model = model.to(device).eval()
         if device.type == "cpu" and precision == "float32":
-            self.model = fused(self.model, look)
-        self.look = look
+            self.model = fused(self.model, forward)
+        self.forward = forward
         self.device = device
         self.precision = precision
-        #: pixels that were too many for the GPU's memory; no stack gets as large again
+        #: pixels of the smallest batch that did not fit into GPU memory
         self.too_many: float = float("inf")
 
     def loading(self, batch: int, workers: int) -> tuple[int, int]:
-        """Images per stack, and processes that load them, of those asked for: a CPU is fastest with neither.
+        """Images per batch and loader processes to use: as asked for on a GPU, one and none on a CPU.
 
-        It takes one image at a time, which is up to twice as fast as eight, and decodes in this process,
-        which is a hundredth of the work; it is best used by one process of one thread per core.
+        A CPU is up to twice as fast with one image at a time as with eight, and decoding is a hundredth of
+        the work; one process with one thread per core uses it best.
         """
         return (1, 0) if self.device.type == "cpu" else (batch, workers)
 
-    def normalised(self, images: Tensor) -> Tensor:
-        """uint8 (B, h, w, 3), RGB -> float32 (B, 3, h, w) as the model wants it, on the device."""
+    def normalize(self, images: Tensor) -> Tensor:
+        """uint8 (B, h, w, 3), RGB -> float32 (B, 3, h, w), normalized for the model, on the device."""
         return _normalise(images.to(self.device, non_blocking=True), self.model.normalization)
 
     def maps(self, x: Tensor, what: str) -> Tensor:
-        """Float32 maps of a normalised stack, in as few parts as the GPU's memory allows.
+        """Float32 maps of a normalized batch, in as few parts as the GPU's memory allows.
 
-        Stacks too large for it are halved, which changes no map. Raises UserError, calling the images `what`,
-        when a single one is too large.
+        Batches that are too large are halved, which changes no map. Raises UserError, which calls the images
+        `what`, when a single one is too large.
         """
         pixels = x.shape[-2] * x.shape[-1]
         part = len(x)
@@ -69,15 +70,15 @@ class DeviceNetwork:
                 self.too_many = min(self.too_many, part * pixels)
             if part == 1:
                 raise UserError(
-                    f"{what}: not even one of {x.shape[-1]} x {x.shape[-2]} pixels fits into the memory of "
-                    f"{self.device}; use smaller scales, another precision or the CPU"
+                    f"{what}: a single image of {x.shape[-1]} x {x.shape[-2]} pixels does not fit into the "
+                    f"memory of {self.device}; use smaller scales, another precision or the CPU"
                 )
             part = (part + 1) // 2
-            LOGGER.info("%s: out of GPU memory, going on with %d at a time", what, part)
+            LOGGER.info("%s: out of GPU memory, continuing with %d at a time", what, part)
             torch.cuda.empty_cache()
 
-    def looks(self, x: Tensor, what: str, *, flip: bool) -> list[Tensor]:
-        """Maps of a normalised stack and, with `flip`, of its mirror images, turned back; see `maps`."""
+    def flipped_maps(self, x: Tensor, what: str, *, flip: bool) -> list[Tensor]:
+        """Maps of a normalized batch and, with `flip`, of its mirror images, flipped back; see `maps`."""
         if not flip:
             return [self.maps(x, what)]
         straight, mirrored = self.maps(torch.cat((x, x.flip(-1))), what).chunk(2)
@@ -88,12 +89,12 @@ class DeviceNetwork:
         if not values.isfinite().all():
             raise UserError(
                 f"{what}: {name} is not finite in {self.precision}; "
-                "try another precision, or see whether the model has diverged"
+                "use another precision, or check whether the training diverged"
             )
 
     def _maps(self, x: Tensor) -> Tensor:
         with autocast(self.device, self.precision):
-            maps = self.look(self.model, x)
+            maps = self.forward(self.model, x)
         return maps.float()
 
 

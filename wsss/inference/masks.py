@@ -30,7 +30,7 @@ AHEAD = 2
 class SegmentationNetwork(DeviceNetwork):
     """A segmentation network on its device: images as bytes at several scales in, probabilities out.
 
-    flip: look at the mirror images, too.
+    flip: average with the mirror images.
     """
 
     def __init__(self, model: DeepLabV3Plus, device: torch.device, precision: str, flip: bool) -> None:
@@ -47,7 +47,7 @@ class SegmentationNetwork(DeviceNetwork):
         """
         total = torch.zeros(())
         for images in scales:
-            logits = torch.stack(self.looks(self.normalised(images), what, flip=self.flip)).mean(0)
+            logits = torch.stack(self.flipped_maps(self.normalize(images), what, flip=self.flip)).mean(0)
             resized = functional.interpolate(logits, size, mode="bilinear", align_corners=False)
             total = total.to(resized) + resized
         self.require_finite(total, what, "a logit")

@@ -131,7 +131,7 @@ def _saliency(network: DeviceNetwork, stack: Stack, flip: bool) -> list[np.ndarr
     maps = []
     what = f"images {stack.named}"
     for pixels in stack.pixels:
-        for logits in network.looks(network.normalised(pixels), what, flip=flip):
+        for logits in network.flipped_maps(network.normalize(pixels), what, flip=flip):
             saliency = logits.sigmoid()
             maps.append(interpolate(saliency, stack.sizes[0], mode="bilinear", align_corners=False))
     mean = torch.cat(maps, dim=1).mean(dim=1)

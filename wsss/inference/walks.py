@@ -39,7 +39,7 @@ class EdgeNetwork(DeviceNetwork):
         The mean logit of the image and its mirror image (IRNet, and P-NOC after it). Raises UserError,
         calling the images `what`, when a single one is too large for a GPU's memory.
         """
-        x = self.normalised(images)
+        x = self.normalize(images)
         height, width = x.shape[-2:]
         x = torch.cat((x, x.flip(-1)))
         x = functional.pad(x, (0, self._padded(width) - width, 0, self._padded(height) - height))

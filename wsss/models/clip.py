@@ -5,7 +5,7 @@ from typing import Any
 import timm
 
 from wsss.errors import UserError
-from wsss.models.published import take
+from wsss.models.published import match_tensors
 from wsss.models.vit import is_vision_transformer
 from wsss.models.weights import check_weights, read_tensors
 
@@ -34,5 +34,5 @@ def clip_tower(name: str, weights: str | None, width: int) -> Any:
     if weights not in (None, "none", "imagenet"):
         found = read_tensors(str(weights))
         source = f"{weights}: image tower {name!r} for vectors of {width}"
-        tower.load_state_dict(take(tower.state_dict(), found, lambda ours: [ours], source=source))
+        tower.load_state_dict(match_tensors(tower.state_dict(), found, lambda ours: [ours], source=source))
     return tower.eval()

@@ -1,8 +1,8 @@
-"""A network for inference on a CPU: the same function, computed in fewer and faster steps.
+"""Layer fusion for inference on a CPU: the same function in fewer and faster steps.
 
-In evaluation mode a batch normalisation is an affine map, so it goes into the weights of the convolution
-before it, and the rectifier behind them into the convolution's own loop. What is left is convolutions, and
-oneDNN computes all of them: of itself torch takes a slower way for 1 x 1 ones in a process of one thread.
+In evaluation mode a batch normalization is an affine map: it is folded into the weights of the preceding
+convolution, and the rectifier behind it into the convolution's loop. oneDNN computes all convolutions; with
+one thread, torch alone uses a slower kernel for those of 1 x 1.
 """
 
 import copy
@@ -17,9 +17,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 Model = TypeVar("Model", bound=nn.Module)
 
-#: side of the image on which the faster network is held against the given one
+#: side of the input on which the fused network is compared with the original
 PROBE = 64
-#: how far it may be from it, as a part of the largest value
+#: largest difference, relative to the largest value
 TOLERANCE = 1e-4
 #: oneDNN's names of rectifiers, and their parameters
 RECTIFIERS: dict[type[nn.Module], tuple[str, list[float]]] = {
@@ -29,29 +29,28 @@ RECTIFIERS: dict[type[nn.Module], tuple[str, list[float]]] = {
 }
 
 
-def fused(model: Model, look: Callable[[Model, Tensor], Tensor]) -> Model:
-    """A copy of a model that gives the same maps faster: for float32 on a CPU, without gradients.
+def fused(model: Model, forward: Callable[[Model, Tensor], Tensor]) -> Model:
+    """A copy of a model that computes the same maps faster: float32 on a CPU, without gradients.
 
-    look: gives the maps of a normalised stack (B, 3, h, w). The model itself is returned where nothing is to
-    be had: without oneDNN, and when the copy's maps of a probe are others, as those of a network that uses a
-    convolution's result twice may be.
+    forward: computes the maps of a normalized batch (B, 3, h, w). Returns the model itself without oneDNN,
+    and when the copy's maps of a test input differ, as they can where a convolution's output is read twice.
     """
     if not torch.backends.mkldnn.is_available():
         return model
     faster = copy.deepcopy(model).eval()
     probe = torch.randn(1, 3, PROBE, PROBE, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = look(model, probe)
-        following = _following(faster, lambda: look(faster, probe))
+        expected = forward(model, probe)
+        following = _only_consumers(faster, lambda: forward(faster, probe))
         for convolution in [part for part in faster.modules() if isinstance(part, nn.Conv2d)]:
             _fuse(faster, convolution, following)
     with torch.inference_mode():
-        error = (look(faster, probe) - expected).abs().max()
+        error = (forward(faster, probe) - expected).abs().max()
     return faster if error <= TOLERANCE * expected.abs().max() else model
 
 
 class FusedConvolution(nn.Module):
-    """A convolution and the rectifier behind it, one of `RECTIFIERS`, by oneDNN."""
+    """A convolution and the rectifier behind it, one of `RECTIFIERS`, computed by oneDNN."""
 
     def __init__(self, convolution: nn.Conv2d, rectifier: nn.Module) -> None:
         super().__init__()
@@ -71,23 +70,24 @@ class FusedConvolution(nn.Module):
         return made
 
 
-def _following(model: nn.Module, run: Callable[[], object]) -> dict[nn.Module, nn.Module]:
-    """What alone takes the result of a convolution, a normalisation or a rectifier, and takes it as it is.
+def _only_consumers(model: nn.Module, run: Callable[[], object]) -> dict[nn.Module, nn.Module]:
+    """Each layer's only consumer, if it reads the output unmodified.
 
-    run: calls the model. Modules that are called more than once are left out.
+    Layers are convolutions, normalizations and rectifiers. run: calls the model. Modules that are called more
+    than once are left out.
     """
-    maker: dict[int, tuple[nn.Module, int]] = {}
-    takers: dict[nn.Module, list[nn.Module]] = defaultdict(list)
+    producer: dict[int, tuple[nn.Module, int]] = {}
+    consumers: dict[nn.Module, list[nn.Module]] = defaultdict(list)
     calls: Counter[nn.Module] = Counter()
-    kept: list[Tensor] = []  # an id is a tensor's own only while that lives
+    kept: list[Tensor] = []  # keeps the ids of tensors unique
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         calls[module] += 1
-        source, version = maker.get(id(inputs[0]), (None, 0))
+        source, version = producer.get(id(inputs[0]), (None, 0))
         # A rectifier in place has changed its input by now; any other change (a sum in place) came before.
         if source is not None and inputs[0]._version - version == (output is inputs[0]):
-            takers[source].append(module)
-        maker[id(output)] = module, output._version
+            consumers[source].append(module)
+        producer[id(output)] = module, output._version
         kept.extend((inputs[0], output))
 
     kinds = (nn.Conv2d, _BatchNorm, nn.ReLU, nn.ReLU6)
@@ -96,25 +96,25 @@ def _following(model: nn.Module, run: Callable[[], object]) -> dict[nn.Module, n
     for hook in hooks:
         hook.remove()
     return {
-        source: taking[0]
-        for source, taking in takers.items()
-        if len(taking) == 1 and calls[source] == calls[taking[0]] == 1
+        source: reading[0]
+        for source, reading in consumers.items()
+        if len(reading) == 1 and calls[source] == calls[reading[0]] == 1
     }
 
 
 def _fuse(model: nn.Module, convolution: nn.Conv2d, following: dict[nn.Module, nn.Module]) -> None:
-    """Take what follows a convolution into it, as far as that is possible."""
+    """Fuse the layers that follow a convolution into it, as far as possible."""
     last: nn.Module = convolution
     rectifier: nn.Module = nn.Identity()
     norm = following.get(convolution)
     if isinstance(norm, _BatchNorm):
         _fold(convolution, norm)
-        # timm's normalisations have the rectifier inside
+        # timm's normalization layers include the rectifier
         rectifier, last = getattr(norm, "act", rectifier), norm
         _replace(model, norm, rectifier)
     if isinstance(rectifier, nn.Identity) and type(following.get(last)) in RECTIFIERS:
         rectifier = following[last]
-    # A subclass pads in its own way (timm's `Conv2dSame`), and stays.
+    # A subclass pads differently (timm's `Conv2dSame`) and is kept.
     if (
         type(convolution) is nn.Conv2d
         and convolution.padding_mode == "zeros"
@@ -125,7 +125,7 @@ def _fuse(model: nn.Module, convolution: nn.Conv2d, following: dict[nn.Module, n
 
 
 def _fold(convolution: nn.Conv2d, norm: _BatchNorm) -> None:
-    """Let a convolution do what it and the normalisation behind it do."""
+    """Fold the normalization behind a convolution into its weights."""
     assert norm.running_mean is not None and norm.running_var is not None
     convolution.weight, convolution.bias = fuse_conv_bn_weights(
         convolution.weight,

@@ -51,7 +51,7 @@ def load_published(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     name that the file's own naming has for it; the model is then unchanged. Where a file holds a tensor
     twice, the later of its names counts, as in the published code.
     """
-    model.load_state_dict(take(model.state_dict(), state_dict, released_names))
+    model.load_state_dict(match_tensors(model.state_dict(), state_dict, released_names))
 
 
 def released_names(name: str) -> list[str]:
@@ -69,7 +69,7 @@ def released_names(name: str) -> list[str]:
     return names
 
 
-def take(
+def match_tensors(
     wanted: Mapping[str, Tensor],
     found: Mapping[str, Tensor],
     names: Callable[[str], list[str]],

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from wsss.errors import UserError
 from wsss.models.backbone import CAFFE, Backbone, check_name, feature_network, flat
-from wsss.models.published import TRUNK, released_names, take
+from wsss.models.published import TRUNK, match_tensors, released_names
 from wsss.models.vit import TOWER
 
 #: registry packages that carry ImageNet weights: backbone -> distribution, and the class that knows its file
@@ -139,7 +139,7 @@ def load_backbone_weights(backbone: Backbone, weights: str | None) -> None:
             else not re.match(r"(backbone|model|base\.resnet|stage\d)\.", theirs)
         )
 
-    taken = take(
+    taken = match_tensors(
         wanted,
         found,
         names,
