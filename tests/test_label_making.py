@@ -18,6 +18,7 @@ from wsss.data.index import Index, Record
 from wsss.data.palette import voc_palette
 from wsss.errors import UserError
 from wsss.evaluation.labels import score_labels
+from wsss.inference.shards import open_shards
 from wsss.labels import affinity_label, pseudo_label
 from wsss.store.cams import CamShard
 from wsss.store.files import write_png
@@ -186,3 +187,12 @@ def test_walks_are_scored_at_every_threshold(tmp_path: Path) -> None:
     assert metrics["protocol"]["images"] == 6 and set(metrics["iou"]) == {"background", *CLASSES}
     with pytest.raises(UserError, match=r"cams\.safetensors: made from another configuration"):
         evaluate_walks(toy.step("walks_metrics", walks=[toy.cams], out=out, curve=curve))
+
+
+def test_a_stage_is_opened_by_the_reader_of_its_maps(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    step = toy.step("pseudo_labels")
+    with pytest.raises(TypeError, match=r"^walks writes WalkShard, which no CamShard reads$"):
+        open_shards(step, "walks", CamShard, [walks_of(toy)], toy.index)
+    with pytest.raises(UserError, match=r"cams\.safetensors: id0: its maps are .*: no walked CAMs"):
+        WalkShard(toy.cams)["id0"]
