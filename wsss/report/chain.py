@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wsss.report.costs import Cost, costs_of
+from wsss.report.costs import cost_of
 from wsss.report.published import figure_of
 from wsss.report.results import Scores, read_metrics, scores_in
 from wsss.runs.run import Run, chain
@@ -75,8 +75,8 @@ PROTOCOLS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 def _row(run: Run, stage: str, scores: Scores | None) -> dict[str, Any]:
     imported = run.given(stage)
-    costs = {} if imported else costs_of(run.directory(stage) / "benchmarks")
-    cost = costs.get(STAGES[stage].rule, Cost(0, 0.0, 0.0, 0.0, 0.0))
+    # Jobs that ran before the import have left their benchmarks.
+    cost = cost_of(run.directory(stage) / "benchmarks", "" if imported else STAGES[stage].rule)
     figure = figure_of(run, stage)
     miou = scores.values["miou"] if scores else None
     protocol = protocol_of(stage, scores.values) if scores else f"given, {imported}" if imported else ""
@@ -88,7 +88,7 @@ def _row(run: Run, stage: str, scores: Scores | None) -> dict[str, Any]:
         "published": figure.miou if figure else "",
         "published_as": figure.note if figure else "",
         "run": run.owner(stage).name,
-        "jobs": cost.jobs,
-        "seconds": f"{cost.together:.0f}",
-        "peak_mb": f"{cost.memory:.0f}",
+        "jobs": f"{cost['jobs']:.0f}",
+        "seconds": f"{cost['together']:.0f}",
+        "peak_mb": f"{cost['peak memory']:.0f}",
     }
