@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from support.images import BACKBONE, CLASSES, LABELS, SIZES, make_cams, make_images, make_masks
+
 from wsss.data.index import Index
 from wsss.data.palette import read_mask, voc_palette
 from wsss.runs.run import Run, load_run

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from support.chain import Toy
 from support.images import CLASSES, SIZES, make_cams, make_masks
+
 from workflow.scripts.report import report
 from wsss.data.palette import read_mask, voc_palette
 from wsss.evaluation.labels import score_labels
