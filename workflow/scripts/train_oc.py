@@ -17,7 +17,7 @@ def train_oc(step: Step) -> None:
     task = Vanilla(network, vanilla_settings(section))
     samples = classifier_samples(section, images, network)
     pictures = CamPictures(images, step) if step.machine.pictures else None
-    trained = fit(step, task, samples, section.optimisation, pictures=pictures, cams_of=images)
+    trained = fit(step, task, samples, section.optimisation, pictures=pictures)
     save_training(step, {files.out: (trained, header)}, files.metrics)
 
 

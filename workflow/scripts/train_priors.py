@@ -22,7 +22,7 @@ def train_priors(step: Step) -> None:
     task = PRIOR_TASKS[section.method](network, section, oc)
     samples = classifier_samples(section, images, network)
     pictures = CamPictures(images, step) if step.machine.pictures else None
-    trained = fit(step, task, samples, section.optimisation, pictures=pictures, cams_of=images)
+    trained = fit(step, task, samples, section.optimisation, pictures=pictures)
     models = {files.out: (trained, header)}
     if oc and oc_header and section.method == "pnoc" and section.noc.keep_oc:
         models[files.out.with_stem(f"{files.out.stem}_oc")] = (oc, replace(oc_header, digest=step.digest))

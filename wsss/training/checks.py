@@ -1,14 +1,11 @@
 """Refuses a training that would update nothing, and warns of one that has probably learned little."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 
 import numpy as np
 import torch
-from torch import nn
 
 from wsss.config import OptimizationConfig
-from wsss.data.images import read_image
-from wsss.data.index import Index
 from wsss.errors import UserError
 from wsss.models import Classifier
 from wsss.training.state import TrainState
@@ -63,18 +60,20 @@ def warnings(state: TrainState, log: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 @torch.no_grad()
-def equal_cams(network: nn.Module, index: Index) -> bool:
-    """Whether a CAM network, in evaluation mode, has one CAM for all classes, on a few images of an index."""
-    assert isinstance(network, Classifier)
+def equal_cams(network: Classifier, samples: Sized) -> bool:
+    """Whether a CAM network, in evaluation mode, has one CAM for all classes.
+
+    samples: those that it was trained on; a few of them are compared.
+    """
     device = next(network.parameters()).device
-    for record in index.records[:: max(1, len(index) // IMAGES)]:
-        pixels = np.asarray(read_image(record.image))
-        _, cams = network.forward_cam(network.normalization(pixels)[None].to(device))
+    for position in range(0, len(samples), max(1, len(samples) // IMAGES)):
+        image = samples[0, position]["image"]  # type: ignore[index]
+        _, cams = network.forward_cam(image[None].to(device))
         maps = cams[0].relu()
         maps = maps / maps.amax(dim=(1, 2), keepdim=True).clamp_min(1e-5)
         if float((maps.amax(0) - maps.amin(0)).max()) > EQUAL:
             return False
-    return len(index.classes) > 1
+    return network.classifier.out_channels > 1
 
 
 def _losses(log: Sequence[Mapping[str, str]], terms: Sequence[str]) -> np.ndarray:

@@ -8,8 +8,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from wsss.config import OptimizationConfig
-from wsss.data.index import Index
 from wsss.machine import distributed
+from wsss.models import Classifier
 from wsss.progress import LOGGER
 from wsss.store.files import atomic
 from wsss.store.networks import Header, save_model
@@ -30,20 +30,19 @@ def fit(
     *,
     selection: Selection | None = None,
     pictures: Callable[[nn.Module, int], Path] | None = None,
-    cams_of: Index | None = None,
 ) -> nn.Module:
     """Train a task to its end, resuming from the job's checkpoints, and return its network.
 
-    cams_of: images whose CAMs must differ between classes, of a CAM network. For the other arguments and the
-    errors see `Trainer`. Of several processes that share the training, each calls it. Signs that it has
-    learned little are logged, and recorded in column `warning` of the last row of the metrics CSV.
+    For the arguments and errors see `Trainer`. Of several processes that share the training, each calls it.
+    Signs that it has learned little are logged, and recorded in column `warning` of the last row of the
+    metrics CSV.
     """
     distributed.join()
     trainer = Trainer(task, samples, settings, job, selection=selection, pictures=pictures)
     network = trainer.run()
     if distributed.rank() == 0:
         signs = warnings(trainer.state, read_log(job.checkpoints))
-        if cams_of is not None and equal_cams(network, cams_of):
+        if isinstance(network, Classifier) and equal_cams(network, samples):  # type: ignore[arg-type]
             signs.append("the CAMs of all classes are equal")
         if signs:
             LOGGER.warning("%s: warning: probably learned little: %s", job.name, "; ".join(signs))
