@@ -17,6 +17,7 @@ from wsss.runs.choices import (
     prior_stage,
     scored_saliency,
     selects_epoch,
+    uses_regions,
 )
 from wsss.runs.run import RUN_NAME, Run, load_run, metrics_files, pictured, stages
 from wsss.runs.stages import SALIENCY, STAGES

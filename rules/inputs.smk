@@ -34,6 +34,9 @@ labels_of_selection = where(
 )
 
 
+regions_of_shard = where(uses_regions, output_of("regions"))
+
+
 def oc_of_priors(wildcards) -> list[str]:
     """The ordinary classifier, for methods with erasing."""
     return [output_of("oc")(wildcards)] if "oc" in stages(run_named(wildcards.run)) else []

@@ -1,10 +1,34 @@
 # The segmentation: pseudo labels of the walked CAMs, the network trained on them, and its masks.
 
 
+rule make_regions:
+    input:
+        index=output_of("index"),
+    output:
+        "results/{run}/regions/{split}/{shard}.safetensors",
+    log:
+        "results/{run}/logs/make_regions.{split}.{shard}.log",
+    benchmark:
+        "results/{run}/benchmarks/make_regions.{split}.{shard}.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(1500),
+        runtime=growing(120),
+    params:
+        config=config_of("regions"),
+        digest=digest_of("regions"),
+    message:
+        "{wildcards.run}: make the regions of {wildcards.split}, shard {wildcards.shard}"
+    shell:
+        "python -m workflow.scripts.make_regions --run {wildcards.run} --config {params.config:q}"
+        " --threads {threads} --log {log} --index {input.index} --shard {wildcards.shard} --out {output}"
+
+
 rule make_pseudo_labels:
     input:
         index=output_of("index"),
         walks=output_of("walks"),
+        regions=regions_of_shard,
     output:
         directory("results/{run}/pseudo_labels/{split}/{shard}"),
     log:
@@ -24,7 +48,7 @@ rule make_pseudo_labels:
     shell:
         "python -m workflow.scripts.make_pseudo_labels --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --walks {input.walks}"
-        " --shard {wildcards.shard} --out {output}"
+        " --regions {input.regions} --shard {wildcards.shard} --out {output}"
 
 
 rule train_segmentation:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.chain import CLASSES, Toy, classes_of
+from support.chain import CLASSES, Toy, classes_of, walks_of
 
 from workflow.scripts.evaluate_labels import evaluate_labels
 from workflow.scripts.evaluate_walks import evaluate_walks
@@ -23,8 +23,7 @@ from wsss.labels import affinity_label, pseudo_label
 from wsss.store.cams import CamShard
 from wsss.store.files import write_png
 from wsss.store.label_maps import LabelShard, write_label_shard
-from wsss.store.maps import write_shard
-from wsss.store.walks import SCALE, WalkMaps, WalkShard
+from wsss.store.walks import WalkShard
 
 
 @pytest.fixture(autouse=True)
@@ -35,23 +34,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def pixels(record: Record) -> np.ndarray:
     """An image, (H, W, 3)."""
     return np.asarray(read_image(record.image))
-
-
-def walks_of(toy: Toy) -> Path:
-    """Walks of the toy's CAMs that walked nowhere."""
-    rng = np.random.default_rng(3)
-    maps = [
-        WalkMaps(
-            each.id,
-            each.size,
-            each.keys,
-            {SCALE: rng.random((len(each.keys) - 1, *(-(-side // 4) for side in each.size)), np.float32)},
-        )
-        for each in CamShard(toy.cams)
-    ]
-    path = toy.root / "walks.safetensors"
-    write_shard(path, maps, digest=toy.run.digest("walks"))
-    return path
 
 
 # ---- affinity labels ---------------------------------------------------------------------------------------

@@ -16,8 +16,11 @@ from wsss.data.palette import read_mask, voc_palette
 from wsss.runs.run import Run, load_run
 from wsss.runs.stages import STAGES
 from wsss.runs.step import Step
+from wsss.store.cams import CamShard
 from wsss.store.files import write_text
 from wsss.store.label_maps import write_label_shard
+from wsss.store.maps import write_shard
+from wsss.store.walks import SCALE, WalkMaps
 
 NETWORK = {"backbone": BACKBONE, "weights": "none"}
 CROP = {"crop": 32, "min_side": 40, "max_side": 56}
@@ -37,7 +40,7 @@ SEGMENTATION: dict[str, Any] = {
     "masks": {"scales": [0.5, 1.0], "crf": {"iterations": 1}},
 }
 
-__all__ = ["CLASSES", "LABELS", "SIZES", "Toy"]
+__all__ = ["CLASSES", "LABELS", "SIZES", "Toy", "walks_of"]
 
 
 class Toy:
@@ -69,7 +72,7 @@ class Toy:
     def step(self, stage: str, threads: int = 1, **files: Any) -> Step:
         """A step of the run, as its script has it: with these files, the run's index and the first shard."""
         section = attrgetter(STAGES[stage].section)(self.run.config)
-        arguments = {"threads": threads, "index": self.index_path, "shard": 0, **files}
+        arguments = {"threads": threads, "index": self.index_path, "shard": 0, "regions": None, **files}
         return Step(argparse.Namespace(**arguments), stage, self.run, section)
 
     def truth(self, stage: str, name: str = "truth") -> Path:
@@ -78,6 +81,23 @@ class Toy:
         path = self.root / name
         write_label_shard(path, maps, digest=self.run.digest(stage), palette=voc_palette())
         return path
+
+
+def walks_of(toy: Toy) -> Path:
+    """Walks of the toy's CAMs that walked nowhere."""
+    rng = np.random.default_rng(3)
+    maps = [
+        WalkMaps(
+            each.id,
+            each.size,
+            each.keys,
+            {SCALE: rng.random((len(each.keys) - 1, *(-(-side // 4) for side in each.size)), np.float32)},
+        )
+        for each in CamShard(toy.cams)
+    ]
+    path = toy.root / "walks.safetensors"
+    write_shard(path, maps, digest=toy.run.digest("walks"))
+    return path
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Make the pseudo labels of one shard of a split from its walked CAMs, with the dense CRF."""
+"""Make the pseudo labels of one shard of a split from its walked CAMs, with the dense CRF or regions."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from wsss.inference.label_making import pseudo_labels
 from wsss.inference.shards import limit_opencv_threads, open_shards
 from wsss.runs.step import Step, parser, run_step
 from wsss.store.label_maps import write_label_shard
+from wsss.store.regions import RegionShard
 from wsss.store.walks import WalkShard
 
 
@@ -16,12 +17,18 @@ def make_pseudo_labels(step: Step) -> None:
     limit_opencv_threads(step)
     index = step.read_index(files.index)
     walks = open_shards(step, "walks", WalkShard, [files.walks], index.shard(*shard))
-    labels = pseudo_labels(walks, index, step.section, shard=shard, progress=step.machine.progress)
+    regions = None
+    if files.regions is not None:
+        regions = open_shards(step, "regions", RegionShard, [files.regions], index.shard(*shard))
+    labels = pseudo_labels(
+        walks, index, step.section, regions=regions, shard=shard, progress=step.machine.progress
+    )
     write_label_shard(files.out, labels, digest=step.digest, palette=voc_palette())
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__, "index", "shard")
     arguments.add_argument("--walks", required=True, type=Path, help="the shard's walked CAMs")
+    arguments.add_argument("--regions", type=Path, nargs="?", help="the shard's regions, which vote")
     arguments.add_argument("--out", required=True, type=Path, help="directory of the shard's labels")
     run_step("pseudo_labels", make_pseudo_labels, arguments.parse_args())

@@ -17,6 +17,7 @@ from wsss.config.priors import (
     PuzzleConfig,
     RampConfig,
 )
+from wsss.config.regions import RegionsConfig
 from wsss.config.run import MachineConfig, RunConfig
 from wsss.config.saliency import C2amConfig, PoolnetConfig, SaliencyConfig, SaliencyCrfConfig
 from wsss.config.section import Section
@@ -68,6 +69,7 @@ __all__ = [
     "PseudoLabelsConfig",
     "PuzzleConfig",
     "RampConfig",
+    "RegionsConfig",
     "RunConfig",
     "SaliencyConfig",
     "SaliencyCrfConfig",

@@ -11,6 +11,7 @@ from wsss.config.dataset import DatasetConfig
 from wsss.config.given import GivenConfig
 from wsss.config.inference import CamsConfig, EvaluationConfig
 from wsss.config.priors import OcConfig, PriorsConfig
+from wsss.config.regions import RegionsConfig
 from wsss.config.saliency import SaliencyConfig
 from wsss.config.section import Fault, Section
 from wsss.config.segmentation import SegmentationConfig
@@ -90,6 +91,7 @@ class RunConfig(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     saliency: SaliencyConfig = SaliencyConfig()
     affinity: AffinityConfig = AffinityConfig()
+    regions: RegionsConfig = RegionsConfig()
     segmentation: SegmentationConfig = SegmentationConfig()
     given: GivenConfig = GivenConfig()
     machine: MachineConfig = MachineConfig()

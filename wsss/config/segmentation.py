@@ -35,6 +35,20 @@ class PseudoLabelsConfig(LabelRefinementConfig):
         ),
     ] = 0.3
     iterations: Iterations = 1
+    vote: Annotated[
+        Literal["none", "max_iou", "max_iou_imp", "max_iou_imp2", "fma", "sams"],
+        Field(
+            description="what the `regions` of an image do: `max_iou`, `max_iou_imp` and `max_iou_imp2` "
+            "(SEPL, Chen et al., 2023) and `fma` (Yang and Gong, 2024) give a region the class of most of "
+            "its pixels; `sams` (FMA) labels regions by the propagated CAMs alone, without `threshold` and "
+            "refinement"
+        ),
+    ] = "none"
+    power: Annotated[
+        float,
+        Field(gt=0, description="exponent of the background's score of a region; FMA chose 0.6 on masks"),
+        ReadWhen("vote", ("sams",)),
+    ] = 1.0
     gt_prob: Annotated[GtProb, ReadWhen("refine", ("crf",))] = 0.9
 
 

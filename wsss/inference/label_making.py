@@ -9,11 +9,13 @@ from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
 from wsss.inference.pixel_adaptive import pamr, par
+from wsss.inference.regions import vote_sams, vote_sepl
 from wsss.inference.shards import shard_label
 from wsss.labels import RefineScores, affinity_label, pseudo_label
 from wsss.progress import track
 from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
+from wsss.store.regions import RegionShard
 from wsss.store.walks import WalkShard
 
 #: (id, uint8 (H, W) of mask values, 255 where it is not known)
@@ -66,18 +68,24 @@ def pseudo_labels(
     index: Index,
     settings: PseudoLabelsConfig,
     *,
+    regions: Mapping[str, RegionShard] | None = None,
     shard: tuple[int, int] = (0, 1),
     progress: bool = True,
 ) -> Iterator[LabelMap]:
     """The pseudo labels of each image of a shard, in the index's order; see `wsss.labels.pseudo_label`.
 
-    walks: by image id, the shard that holds its walked CAMs. An image without labels is all background. One
+    walks: by image id, the shard that holds its walked CAMs; regions: likewise, where `vote` asks for them
+    (see `wsss.inference.regions`). An image without labels is all background. One
     thread computes. Raises UserError naming the image whose maps do not fit.
     """
 
     def label(record: Record, image: np.ndarray) -> np.ndarray:
         maps = walks[record.id][record.id]
-        return pseudo_label(
+        found = None if regions is None else regions[record.id][record.id]
+        if found is not None and settings.vote == "sams":
+            fg = maps.keys[1:] - 1
+            return vote_sams(maps.full(), fg, found.masks, found.level, power=settings.power)
+        labels = pseudo_label(
             image,
             maps.full(),
             maps.keys,
@@ -86,6 +94,7 @@ def pseudo_labels(
             gt_prob=settings.gt_prob,
             refine=REFINEMENTS[settings.refine],
         )
+        return labels if found is None else vote_sepl(labels, found.masks, rule=settings.vote)
 
     return _labels("pseudo labels", label, index, shard, progress)
 

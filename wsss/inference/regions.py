@@ -22,7 +22,7 @@ def vote_sepl(
     labels: np.ndarray,
     masks: np.ndarray,
     *,
-    rule: VoteRule = "max_iou_imp2",
+    rule: str = "max_iou_imp2",
     majority: float = 0.5,
     coverage: float = 0.85,
 ) -> np.ndarray:

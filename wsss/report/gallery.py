@@ -20,7 +20,7 @@ from wsss.report.choose import choose_images
 from wsss.runs.run import pictured
 from wsss.runs.stages import STAGES
 from wsss.runs.step import Step
-from wsss.store.cams import CamShard
+from wsss.store.cams import ActivationShard, CamShard
 from wsss.store.label_maps import LabelShard
 from wsss.store.shards import SHARDS, AnyShard
 from wsss.store.walks import WalkShard
@@ -149,6 +149,8 @@ def _pictures(stage: str, shard: AnyShard, image: str, names: tuple[str, ...]) -
         return [Picture(name, name, told, pictures.scores_of_classes(walk.full(), walk.keys))]
     if isinstance(shard, LabelShard) and STAGES[stage].kind == "labels":
         return [_label_map(name, shard[image], image, names)]
+    if not isinstance(shard, ActivationShard | LabelShard):
+        raise TypeError(f"{stage}: no pictures are drawn of a {type(shard).__name__}")
     saliency = saliency_of(shard, image)
     told = f"{name} of {image}: {100 * saliency.mean():.0f} % salient"
     return [Picture(name, name, told, pictures.score(saliency))]

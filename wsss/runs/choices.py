@@ -13,9 +13,19 @@ def never(config: RunConfig) -> bool:
     return False
 
 
+def of_images(config: RunConfig) -> tuple[str, ...]:
+    """What the stages read that need no other stage's outputs but the index."""
+    return ("index",)
+
+
 def prior_stage(config: RunConfig) -> str:
     """The stage whose output computes the CAMs: a training, or text vectors where nothing is trained."""
     return "text" if config.priors.method == "clip_es" and not config.given.priors else "priors"
+
+
+def uses_regions(config: RunConfig) -> bool:
+    """Whether regions of the images vote on the pseudo labels."""
+    return config.segmentation.pseudo.vote != "none"
 
 
 def learns_from_pseudo_labels(config: RunConfig) -> bool:

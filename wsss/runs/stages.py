@@ -13,10 +13,12 @@ from wsss.runs.choices import (
     always,
     final_saliency,
     learns_from_pseudo_labels,
+    of_images,
     prior_stage,
     scored_saliency,
     scores_maps,
     scores_saliency,
+    uses_regions,
 )
 from wsss.runs.stage import Stage
 
@@ -26,13 +28,7 @@ STAGES: dict[str, Stage] = {
     for stage in (
         Stage("index", "index_images", "images", kind="index", section="dataset", before=lambda config: ()),
         Stage(
-            "oc",
-            rule="train_oc",
-            title="ordinary classifier",
-            kind="training",
-            section="oc",
-            before=lambda config: ("index",),
-            architecture="Classifier",
+            "oc", "train_oc", "ordinary classifier", "training", "oc", of_images, architecture="Classifier"
         ),
         Stage(
             "priors",
@@ -43,9 +39,7 @@ STAGES: dict[str, Stage] = {
             before=lambda config: ("index", "oc") if config.priors.uses_oc else ("index",),
             architecture="Classifier",
         ),
-        Stage(
-            "text", "encode_text", "text vectors", "text", section="priors", before=lambda config: ("index",)
-        ),
+        Stage("text", "encode_text", "text vectors", "text", "priors", of_images),
         Stage(
             "cams",
             rule="make_cams",
@@ -177,13 +171,14 @@ STAGES: dict[str, Stage] = {
             before=lambda config: ("index", "walks"),
             goal=scores_maps,
         ),
+        Stage("regions", "make_regions", "regions", "maps", "regions", of_images, shards="RegionShard"),
         Stage(
             "pseudo_labels",
             rule="make_pseudo_labels",
             title="pseudo labels",
             kind="labels",
             section="segmentation.pseudo",
-            before=lambda config: ("index", "walks"),
+            before=lambda config: ("index", "walks", *(("regions",) if uses_regions(config) else ())),
             shards="LabelShard",
             scored_as="labels",
             picture="pseudo label",
