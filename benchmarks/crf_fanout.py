@@ -26,7 +26,7 @@ from PIL import Image
 from wsss.config import SaliencyCrfConfig
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
-from wsss.inference.saliency import saliency_masks
+from wsss.inference.saliency_masks import saliency_masks
 from wsss.store.cams import ActivationMaps, ActivationShard
 from wsss.store.label_maps import LabelShard, write_label_shard
 from wsss.store.maps import write_shard

@@ -23,7 +23,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from wsss.inference.random_walk import random_walk
+from wsss.inference.random_walks import random_walk
 
 RADIUS, BETA, STEPS = 5, 10, 256
 CLASSES = 2

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from wsss.errors import UserError
-from wsss.inference.random_walk import random_walk
+from wsss.inference.random_walks import random_walk
 from wsss.store.walks import full_size
 
 #: relative to the largest value; the published walk is in single precision

@@ -19,8 +19,9 @@ from wsss.evaluation.saliency import score_saliency
 from wsss.figures.plots import saliency_curve
 from wsss.figures.saliency import saliency_sheet
 from wsss.inference.device_network import DeviceNetwork
-from wsss.inference.saliency import c2am_maps, poolnet_maps, saliency_masks
+from wsss.inference.saliency import c2am_maps, poolnet_maps
 from wsss.inference.saliency_maps import open_saliency, saliency_of
+from wsss.inference.saliency_masks import saliency_masks
 from wsss.inference.shards import open_shards
 from wsss.machine import fanout
 from wsss.metrics import ConfusionMatrix

@@ -14,7 +14,7 @@ from workflow.scripts.walk_cams import walk_cams
 from wsss.config import WalkConfig
 from wsss.data.images import read_image
 from wsss.errors import UserError
-from wsss.inference.random_walk import random_walk
+from wsss.inference.random_walks import random_walk
 from wsss.inference.walks import EdgeNetwork, walk_maps
 from wsss.models import AffinityNet
 from wsss.store.cams import CamMaps, CamShard

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wsss.inference.saliency import saliency_masks
+from wsss.inference.saliency_masks import saliency_masks
 from wsss.inference.shards import limit_opencv_threads, open_shards
 from wsss.runs.step import Step, parser, run_step
 from wsss.store.cams import ActivationShard

@@ -10,7 +10,7 @@ from wsss.errors import UserError
 #: probabilities are kept above, so that energies stay finite
 LEAST_PROBABILITY = 1e-5
 #: of the most probable label's, what a label's probability has to reach somewhere to be inferred for itself
-NEGLIGIBLE = 1e-4
+NEGLIGIBLE = 1e-2
 
 LABEL_KERNELS = Kernels(3, 3, 50, 5, 10)
 DEEPLAB_KERNELS = Kernels(1, 3, 67, 3, 4)

@@ -8,7 +8,6 @@ from wsss.config import AffinityLabelsConfig, PseudoLabelsConfig
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
-from wsss.inference.pixel_adaptive import pamr, par
 from wsss.inference.regions import vote_sams, vote_sepl
 from wsss.inference.shards import shard_label
 from wsss.labels import RefineScores, affinity_label, pseudo_label
@@ -22,12 +21,23 @@ from wsss.store.walks import WalkShard
 LabelMap = tuple[str, np.ndarray]
 
 
-def _adaptive(method: Callable[..., np.ndarray]) -> RefineScores:
-    return lambda image, scores, iterations: method(image, scores, iterations=iterations)
+def _adaptive(method: str) -> RefineScores:
+    def refine(image: np.ndarray, scores: np.ndarray, iterations: int) -> np.ndarray:
+        # Imported here: torch takes seconds to import, which the CRF does not need.
+        from wsss.inference import pixel_adaptive
+
+        refined: np.ndarray = getattr(pixel_adaptive, method)(image, scores, iterations=iterations)
+        return refined
+
+    return refine
 
 
 #: by the value of `refine`; None: the dense CRF
-REFINEMENTS: dict[str, RefineScores | None] = {"crf": None, "pamr": _adaptive(pamr), "par": _adaptive(par)}
+REFINEMENTS: dict[str, RefineScores | None] = {
+    "crf": None,
+    "pamr": _adaptive("pamr"),
+    "par": _adaptive("par"),
+}
 
 
 def affinity_labels(

@@ -1,28 +1,22 @@
-"""Saliency of a shard of images: C2AM's maps, the masks that the dense CRF makes of them, PoolNet's maps."""
+"""Saliency of a shard of images from networks: C2AM's maps, PoolNet's maps."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from wsss.config import SaliencyCrfConfig
-from wsss.crf import refine_labels
-from wsss.data.images import read_image
-from wsss.data.index import Index, Record
-from wsss.errors import UserError
+from wsss.data.index import Index
 from wsss.inference.cam_network import C2amNetwork
 from wsss.inference.cams import SCALES
 from wsss.inference.device_network import DeviceNetwork
+from wsss.inference.saliency_masks import SALIENT
 from wsss.inference.score_maps import score_maps
 from wsss.inference.shards import shard_label
 from wsss.inference.stacks import Stack, image_stacks, in_order
 from wsss.models import C2AM, PoolNet
 from wsss.progress import track
-from wsss.store.cams import ActivationMaps, ActivationShard
-
-#: what is salient, in masks and maps of 8 bits
-SALIENT = 255
+from wsss.store.cams import ActivationMaps
 
 
 def c2am_maps(
@@ -54,30 +48,6 @@ def c2am_maps(
     return track(maps, label=shard_label("C2AM maps", index, shard), total=len(part), enabled=progress)
 
 
-def saliency_masks(
-    maps: Mapping[str, ActivationShard],
-    index: Index,
-    settings: SaliencyCrfConfig,
-    *,
-    shard: tuple[int, int] = (0, 1),
-    progress: bool = True,
-) -> Iterator[tuple[str, np.ndarray]]:
-    """The mask of each image of a shard, in the index's order: id and uint8 (H, W), 0 or 255.
-
-    maps: C2AM's, by image id. A mask is what exceeds the threshold, refined by the dense CRF. An image
-    without labels in a split that has labels shows no object: its mask is empty. One thread computes.
-
-    Raises UserError naming the image whose map has another size or is not finite.
-    """
-    part = index.shard(*shard)
-    known = any(record.labels for record in index)
-    masks = (
-        (record.id, _mask(record, maps[record.id][record.id], settings, empty=known and not record.labels))
-        for record in part
-    )
-    return track(masks, label=shard_label("CRF", index, shard), total=len(part), enabled=progress)
-
-
 def poolnet_maps(
     model: PoolNet,
     index: Index,
@@ -104,26 +74,6 @@ def poolnet_maps(
     found = in_order((stack.positions, _saliency(network, stack, flip)) for stack in stacks)
     named = zip((record.id for record in part), found, strict=True)
     return track(named, label=shard_label("saliency", index, shard), total=len(part), enabled=progress)
-
-
-def _mask(record: Record, maps: ActivationMaps, settings: SaliencyCrfConfig, *, empty: bool) -> np.ndarray:
-    image = np.asarray(read_image(record.image))
-    if maps.size != image.shape[:2]:
-        raise UserError(
-            f"{record.id}: C2AM map for {maps.size[1]} x {maps.size[0]} pixels, but {record.image} has "
-            f"{image.shape[1]} x {image.shape[0]}; make the maps again"
-        )
-    if empty:
-        return np.zeros(maps.size, np.uint8)
-    scores = maps.full()
-    if not np.isfinite(scores).all():
-        raise UserError(f"{record.id}: its C2AM map is not finite; make the maps again")
-    salient = scores > np.float32(settings.threshold)
-    try:
-        refined = refine_labels(image, salient, 2, iterations=settings.iterations, gt_prob=settings.gt_prob)
-    except UserError as error:
-        raise UserError(f"{record.id}: {error} ({record.image})") from None
-    return SALIENT * refined
 
 
 @torch.inference_mode()

@@ -2,21 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
 from wsss.machine.devices import torch_device
-from wsss.models import Classifier
 from wsss.progress import track
 from wsss.runs.choices import final_saliency
 from wsss.runs.stages import STAGES
 from wsss.runs.step import Step
 from wsss.store.label_maps import LabelShard
-from wsss.store.networks import Header, Net, load_network
 from wsss.store.shards import AnyShard
+
+if TYPE_CHECKING:
+    from wsss.models import Classifier
+    from wsss.store.networks import Header, Net
 
 SHOWN_IDS = 20
 
@@ -25,12 +27,15 @@ Shard = TypeVar("Shard", bound=AnyShard)
 
 
 def open_network(
-    step: Step, stage: str, path: Path, architecture: type[Net], **options: Any
-) -> tuple[Net, Header]:
+    step: Step, stage: str, path: Path, architecture: "type[Net]", **options: Any
+) -> "tuple[Net, Header]":
     """The network that a stage has trained, in evaluation mode, and its header.
 
     options and errors: as `load_network`. Also raises UserError when it belongs to another configuration.
     """
+    # Imported here: torch and timm take seconds to import, which steps without a network do not need.
+    from wsss.store.networks import load_network
+
     network, header = load_network(path, architecture, **options)
     step.require(stage, header.digest, path)
     return network, header
@@ -45,8 +50,10 @@ def require_classes(index: Index, classes: Sequence[str], model: Path) -> None:
         )
 
 
-def open_oc(step: Step, path: Path, images: Index) -> tuple[Classifier, Header]:
+def open_oc(step: Step, path: Path, images: Index) -> "tuple[Classifier, Header]":
     """The ordinary classifier that a generator is trained against, on images of the same classes."""
+    from wsss.models import Classifier
+
     section = step.section
     norm = section.noc.oc_norm if section.method == "pnoc" else "fix"
     oc, header = open_network(step, "oc", path, Classifier, norm=norm, freeze=section.network.freeze)

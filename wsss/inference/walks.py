@@ -14,7 +14,7 @@ from wsss.config import WalkConfig
 from wsss.data.index import Index
 from wsss.errors import UserError
 from wsss.inference.device_network import DeviceNetwork
-from wsss.inference.random_walk import random_walk
+from wsss.inference.random_walks import random_walk
 from wsss.inference.stacks import Stack, image_stacks, in_order
 from wsss.models import AffinityNet
 from wsss.store.cams import ALIGNMENT, CamShard

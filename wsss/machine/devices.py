@@ -12,11 +12,13 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from wsss.errors import UserError
 from wsss.progress import LOGGER, duration
+
+if TYPE_CHECKING:
+    import torch
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 #: seconds between two looks for a free device, and between two lines that say so
@@ -79,6 +81,8 @@ def unusable() -> str:
 
     To be called after a claim: CUDA reads which devices it may use when torch first asks for them.
     """
+    import torch
+
     if torch.version.cuda is None and torch.version.hip is None:
         return f"torch {torch.__version__} is a CPU build; install one for GPUs: make install TORCH=cuda"
     if not torch.cuda.is_available():
@@ -87,11 +91,14 @@ def unusable() -> str:
     return ""
 
 
-def torch_device(rank: int = 0, *, threads: int) -> torch.device:
+def torch_device(rank: int = 0, *, threads: int) -> "torch.device":
     """Where process `rank` of a training, or an inference, computes: its own visible GPU, else the CPU.
 
     threads: how many CPU threads torch may use in this process.
     """
+    # Imported here: torch takes seconds to import, which what only counts GPUs does not need.
+    import torch
+
     torch.set_num_threads(threads)
     # The variable goes first: torch counts devices only once, and may have done so before the claim.
     hidden = VISIBLE in os.environ and not _listed(os.environ[VISIBLE])

@@ -1,18 +1,18 @@
 """Walked CAMs as stored, at a quarter of the image's resolution, and at full resolution."""
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional
 
 from wsss.store.maps import MapShard, ScoreMaps, strided_size
 
 #: stride of the walk's maps, and the test scale under which their file holds them
 STRIDE, SCALE = 4, 1.0
 
-Array = TypeVar("Array", np.ndarray, Tensor)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = TypeVar("Array", np.ndarray, "Tensor")
 
 
 class WalkMaps(ScoreMaps):
@@ -42,6 +42,11 @@ def full_size(walk: Array, size: tuple[int, int]) -> Array:
     walk: (K, ⌈H/4⌉, ⌈W/4⌉); size: (H, W). Upsampled four times bilinearly and cropped. Returns (K, H, W);
     maps that are zero everywhere stay zero.
     """
+    # Imported here: torch takes seconds to import, which what only knows this class does not need.
+    import torch
+    from torch import Tensor
+    from torch.nn import functional
+
     array = walk if isinstance(walk, Tensor) else np.require(walk, np.float32, ["C", "W"])
     maps = torch.as_tensor(array)
     large = maps.new_zeros(len(maps), *size)
