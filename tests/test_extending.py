@@ -1,15 +1,28 @@
 """docs/extending.md is followed: its diffs are applied to a copy of the repository, and the result is run."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from support.workflow import REPOSITORY, TINY, snakemake, write_run
+from support.workflow import (
+    AUGMENTATION,
+    NETWORK,
+    OPTIMISATION,
+    REPOSITORY,
+    TINY,
+    planned,
+    rows,
+    snakemake,
+    write_run,
+)
+from support.workflow import make as make_in_one_process
 
 from wsss.data.index import Index
 from wsss.store.files import write_png
@@ -90,3 +103,39 @@ def test_a_backbone(checkout: Path) -> None:
         "results/mine/models/oc.safetensors",
     )
     assert read_header(checkout / "results/mine/models/oc.safetensors").backbone == "mobilenetv3_small_050"
+
+
+#: a short chain: the network learns from the masks of the embedded data set
+SHORT = {
+    "dataset": TINY["dataset"],
+    "cams": {"shards": 2},
+    "segmentation": {
+        "labels": "ground_truth",
+        "training": {"network": NETWORK, "optimisation": OPTIMISATION, "augmentation": AUGMENTATION},
+        "masks": {"scales": [1.0], "crf": {"iterations": 0}},
+    },
+    "machine": {**TINY["machine"], "progress": False},
+}
+
+
+def test_a_stage(checkout: Path) -> None:
+    """It is planned, made, and shown by `wsss status`, the table of the chain and the report."""
+    follow(checkout, "A stage")
+    write_run(checkout, "short", SHORT)
+    report = "results/short/report.html"
+    assert planned(checkout, report, checkout=checkout)["measure_brightness"] == 2
+
+    shards = [f"results/short/brightness/train/{shard:03d}" for shard in range(2)]
+    make_in_one_process(checkout, report, *shards, checkout=checkout)
+    assert len(list((checkout / shards[0]).glob("*.png"))) == 12
+
+    call = [sys.executable, "-m", "wsss.cli", "status", "short"]
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    status = subprocess.run(call, cwd=checkout, env=environment, capture_output=True, text=True, timeout=60)
+    line = next(line for line in status.stdout.splitlines() if line.startswith("brightness"))
+    assert line.split()[1:3] == ["done", "4/4"], status.stdout + status.stderr
+
+    assert "brightness" in {row["stage"] for row in rows(checkout / "results/short/metrics/chain.csv")}
+    page = (checkout / report).read_text(encoding="utf-8")
+    assert "measure_brightness" in page, "in the table of stages"
+    assert 'name="stage" value="brightness"' in page and page.count('data-stage="brightness"') == 8
