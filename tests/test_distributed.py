@@ -43,7 +43,7 @@ def assert_close(ours: dict[str, torch.Tensor], one_process: dict[str, torch.Ten
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where two processes have trained `fixed` and `normal`, and were asked to leave during `left`."""
+    """Where two processes have trained `fixed` and `normal`, and were stopped by a signal during `left`."""
     root = tmp_path_factory.mktemp("pair")
     averaged = {"optimisation": {"ema": {"every": 1, "warmup_epochs": 0}}}
     asked = command(

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from support.chain import CLASSES, SIZES, Toy
 from support.processes import in_two_processes
-from support.training import ask_to_leave, machine, micro_step, trainer_of
+from support.training import machine, micro_step, send_stop_signal, trainer_of
 from torch.nn import functional
 
 from workflow.scripts.train_segmentation import train_segmentation
@@ -228,7 +228,7 @@ def test_an_interrupted_training_chooses_the_same_epoch_and_ends_with_the_same_b
     objectives = SegmentationTask.objectives
 
     def ask_and_step(self: SegmentationTask, batch: Batch, info: StepInfo) -> Any:
-        ask_to_leave()
+        send_stop_signal()
         return objectives(self, batch, info)
 
     monkeypatch.setattr(SegmentationTask, "objectives", ask_and_step)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from support.training import ask_to_leave, before_each_step, build
+from support.training import before_each_step, build, send_stop_signal
 
 from wsss.errors import Preempted
 from wsss.training.selection import Selection
@@ -145,7 +145,7 @@ def interrupted(directory: Path, when: Callable[[Any], None]) -> tuple[torch.nn.
 
 def leaves_at_every_step(training: Any) -> None:
     """A signal with every step."""
-    before_each_step(training, ask_to_leave)
+    before_each_step(training, send_stop_signal)
 
 
 def dies_in_validations(training: Any) -> None:

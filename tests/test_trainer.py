@@ -22,7 +22,7 @@ from workflow.scripts.train_priors import train_priors
 from wsss.config import MachineConfig
 from wsss.data.index import Index
 from wsss.errors import Preempted, UserError
-from wsss.machine.signals import LeaveRequest
+from wsss.machine.signals import StopRequest
 from wsss.store.networks import read_header
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.logbook import Logbook
@@ -188,11 +188,11 @@ def test_a_signal_to_the_whole_group_spares_the_workers(tmp_path: Path) -> None:
 
 def test_a_second_ctrl_c_interrupts_at_once() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with LeaveRequest() as leave:
-        assert leave.received is None
+    with StopRequest() as stop:
+        assert stop.received is None
         os.kill(os.getpid(), signal.SIGUSR1)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert leave.received is not None
+        assert stop.received is not None
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before

@@ -16,7 +16,7 @@ class UserError(Exception):
 
 
 class Preempted(Exception):
-    """A training was asked to leave (SIGTERM, SIGUSR1), has saved a checkpoint and left."""
+    """A training was stopped by a signal (SIGTERM, SIGUSR1) and has saved a checkpoint."""
 
     #: EX_TEMPFAIL of sysexits.h, "try again later"
     EXIT_STATUS = 75

@@ -167,8 +167,8 @@ def before_each_step(trainer: Trainer, call: Callable[[], None]) -> None:
     trainer.task.objectives = call_and_step  # type: ignore[method-assign]
 
 
-def ask_to_leave() -> None:
-    """What a scheduler sends before it ends a job."""
+def send_stop_signal() -> None:
+    """Send what a scheduler sends before it ends a job."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -180,7 +180,7 @@ def in_pieces(start: Callable[[], Trainer]) -> tuple[Trainer, nn.Module]:
     pieces = 0
     while True:
         trainer = start()
-        before_each_step(trainer, ask_to_leave)
+        before_each_step(trainer, send_stop_signal)
         pieces += 1
         try:
             result = trainer.run()

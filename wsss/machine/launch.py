@@ -14,7 +14,7 @@ from types import FrameType
 
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.machine.nodes import Node, OnNodes, this_node
-from wsss.machine.signals import ASKED
+from wsss.machine.signals import STOP_SIGNALS
 from wsss.progress import LOGGER
 
 #: seconds after the failure of one process at which the others are killed
@@ -83,7 +83,7 @@ def _together(
             if child.poll() is None:
                 child.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in ASKED}
+    before = {number: signal.signal(number, pass_on) for number in STOP_SIGNALS}
     for environment in environments:
         # In a process group of their own, or a terminal's Ctrl-C would reach them twice. They inherit open
         # files: the locks of the devices.

@@ -8,18 +8,18 @@ from types import FrameType
 from typing import Any
 
 #: what schedulers send before they end a job, and a terminal's Ctrl-C
-ASKED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
-class LeaveRequest:
+class StopRequest:
     """While the block runs, the first signal sets `received`; a second Ctrl-C interrupts at once."""
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> "LeaveRequest":
-        for number in ASKED:
+    def __enter__(self) -> "StopRequest":
+        for number in STOP_SIGNALS:
             self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -35,7 +35,7 @@ class LeaveRequest:
 
 def started(loader: Iterable[Any]) -> Iterator[Any]:
     """The loader's batches; no signal reaches its processes before they have called `outlive_signals`."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         return iter(loader)
     finally:
@@ -53,6 +53,6 @@ def outlive_signals(over: Event, _: int) -> None:
         if over.is_set():
             os._exit(0)
 
-    for number in ASKED:
+    for number in STOP_SIGNALS:
         signal.signal(number, end)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

@@ -22,7 +22,7 @@ from wsss.machine import distributed
 from wsss.machine.devices import torch_device
 from wsss.machine.loading import loading, seed_torch, to_device
 from wsss.machine.precision import autocast
-from wsss.machine.signals import LeaveRequest
+from wsss.machine.signals import StopRequest
 from wsss.progress import LOGGER, Progress
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.checks import require_steps, require_updates
@@ -64,7 +64,7 @@ class Trainer:
         self.checkpoints = Checkpoints(job.checkpoints, job.digest)
         self.meter = Meter(settings.batch)
         require_updates(job.name, settings, self.state)
-        self.leave = LeaveRequest()
+        self.stop = StopRequest()
         self.logbook: Logbook | None = None
         self.saved = time.monotonic()
 
@@ -75,7 +75,7 @@ class Trainer:
         last checkpoint stays), when fp16 skipped every optimizer step, when a GPU runs
         out of memory, and when batch norm has a single value per channel.
         """
-        with self.leave, explained(self.job.name, self.settings):
+        with self.stop, explained(self.job.name, self.settings):
             if distributed.rank() == 0:
                 self.checkpoints.lock()
             try:
@@ -183,7 +183,7 @@ class Trainer:
         due = time.monotonic() - self.saved >= 60 * self.job.machine.checkpoint_minutes
         # Clocks differ, and a signal may reach some processes only: all must decide the same.
         asked, due = distributed.anywhere(
-            [self.leave.received is not None, due and distributed.rank() == 0], self.device
+            [self.stop.received is not None, due and distributed.rank() == 0], self.device
         )
         if not (asked or due) or not self.state.can_checkpoint:
             return
