@@ -6,7 +6,7 @@ from wsss.data.palette import voc_palette
 from wsss.inference.masks import SegmentationNetwork, masks_of, segmented
 from wsss.inference.shards import loading_options, open_network, require_classes, track_shard
 from wsss.machine.devices import torch_device
-from wsss.models import DeepLabV3Plus
+from wsss.models import Segmenter
 from wsss.runs.step import Step, parser, run_step
 from wsss.store.label_maps import write_label_shard
 
@@ -16,7 +16,7 @@ def make_masks(step: Step) -> None:
     files, section, machine = step.arguments, step.section, step.machine
     index = step.read_index(files.index)
     records = index.shard(*step.shard)
-    model, header = open_network(step, "segmentation", files.model, DeepLabV3Plus)
+    model, header = open_network(step, "segmentation", files.model, Segmenter)
     require_classes(index, header.classes, files.model)
     device = torch_device(threads=machine.threads)
     network = SegmentationNetwork(model, device, section.precision, section.flip)

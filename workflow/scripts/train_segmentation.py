@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from wsss.inference.shards import open_pseudo_labels
-from wsss.models import DeepLabV3Plus
 from wsss.runs.step import Step, parser, run_step
 from wsss.training.fit import fit, save_training
-from wsss.training.networks import new_network
+from wsss.training.networks import SEGMENTERS, new_network
 from wsss.training.samples import Supervision, segmentation_samples
 from wsss.training.selection import Selection
 from wsss.training.tasks import SegmentationTask
@@ -17,7 +16,7 @@ def train_segmentation(step: Step) -> None:
     """Write the network, of the best epoch where there is a val split to select it by, and its log."""
     files, section = step.arguments, step.section
     train = Supervision.of(*open_pseudo_labels(step, files.index, files.labels))
-    network, header = new_network(DeepLabV3Plus, section, train.index.classes, step.digest)
+    network, header = new_network(SEGMENTERS[section.network.kind], section, train.index.classes, step.digest)
     selection = None
     if files.val_index is not None:
         val = Supervision.of(*open_pseudo_labels(step, files.val_index, files.val_labels))

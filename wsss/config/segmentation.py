@@ -53,15 +53,25 @@ class PseudoLabelsConfig(LabelRefinementConfig):
 
 
 class SegmentationNetworkConfig(NetworkConfig):
-    """DeepLabV3+ (Chen et al., 2018)."""
+    """DeepLabV3+ (Chen et al., 2018), or a linear layer on a frozen backbone."""
 
     head_norm: Annotated[
         Literal["group", "batch"],
         Field(description="normalization of the new layers: group norm with 4 groups, or batch norm"),
+        ReadWhen("kind", ("deeplab",)),
     ] = "group"
+    kind: Annotated[
+        Literal["deeplab", "linear"],
+        Field(
+            description="`deeplab`: DeepLabV3+; `linear`: one linear layer on the last feature of the "
+            "backbone, which is frozen whatever `freeze` and `norm` say"
+        ),
+    ] = "deeplab"
 
     @property
     def single_image_remedies(self) -> dict[str, str]:
+        if self.kind == "linear":
+            return {}
         head = {"head_norm": "group"} if self.head_norm == "batch" else {}
         return super().single_image_remedies | head
 

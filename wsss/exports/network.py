@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from wsss.errors import UserError
-from wsss.models import DeepLabV3Plus
+from wsss.models import Segmenter
 from wsss.models.padding import padded_in_whole_numbers
 from wsss.store.files import atomic
 
@@ -26,7 +26,7 @@ INPUT, OUTPUT = "images", "logits"
 class Deployed(nn.Module):
     """A segmentation network with its normalisation: uint8 (B, 3, H, W), RGB -> logits (B, C, H, W)."""
 
-    def __init__(self, network: DeepLabV3Plus) -> None:
+    def __init__(self, network: Segmenter) -> None:
         super().__init__()
         self.network = network
         look = network.normalization
@@ -42,7 +42,7 @@ class Deployed(nn.Module):
         return self.network(x.flip(1) if self.reverse else x)
 
 
-def export(network: DeepLabV3Plus, kind: str, path: Path, *, about: dict[str, str]) -> None:
+def export(network: Segmenter, kind: str, path: Path, *, about: dict[str, str]) -> None:
     """Write a network for images of any number and of any sides from `LEAST_SIDE` px on, atomically.
 
     kind: of `SUFFIXES`. about: what the file says of itself: ONNX's metadata, torch.export's extra files.
@@ -61,7 +61,7 @@ def export(network: DeepLabV3Plus, kind: str, path: Path, *, about: dict[str, st
             _save_onnx(program, temporary, about)
 
 
-def exported(network: DeepLabV3Plus) -> ExportedProgram:
+def exported(network: Segmenter) -> ExportedProgram:
     """The network and its normalisation as a graph, for any batch and size."""
     example = torch.zeros(2, 3, 96, 128, dtype=torch.uint8)
     sides = {2: Dim("height", min=LEAST_SIDE), 3: Dim("width", min=LEAST_SIDE)}

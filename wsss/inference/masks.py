@@ -19,7 +19,7 @@ from wsss.data.images import read_image
 from wsss.data.index import Index
 from wsss.inference.device_network import DeviceNetwork
 from wsss.inference.stacks import Stack, image_stacks, in_order
-from wsss.models import DeepLabV3Plus
+from wsss.models import Segmenter
 
 #: what the network gives of an image, and where the image is: (id, file, probabilities (C, H, W))
 Segmented = tuple[str, Path, np.ndarray]
@@ -33,7 +33,7 @@ class SegmentationNetwork(DeviceNetwork):
     flip: average with the mirror images.
     """
 
-    def __init__(self, model: DeepLabV3Plus, device: torch.device, precision: str, flip: bool) -> None:
+    def __init__(self, model: Segmenter, device: torch.device, precision: str, flip: bool) -> None:
         super().__init__(model, device, precision)
         self.flip = flip
 

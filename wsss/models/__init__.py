@@ -13,6 +13,7 @@ from wsss.models.deeplab import DeepLabV3Plus
 from wsss.models.network import Network
 from wsss.models.poolnet import PoolNet
 from wsss.models.published import load_published
+from wsss.models.segmenter import LinearSegmenter, Segmenter
 from wsss.models.weights import Normalization, check_weights, load_backbone_weights
 
 __all__ = [
@@ -21,9 +22,11 @@ __all__ = [
     "Backbone",
     "Classifier",
     "DeepLabV3Plus",
+    "LinearSegmenter",
     "Network",
     "Normalization",
     "PoolNet",
+    "Segmenter",
     "check_weights",
     "load_backbone_weights",
     "load_published",

@@ -10,8 +10,8 @@ from torch.nn.functional import interpolate
 from wsss.errors import UserError
 from wsss.models.backbone import Backbone, FreezeLevel
 from wsss.models.initialise import initialise_head
-from wsss.models.network import Network
 from wsss.models.norm import NormMode
+from wsss.models.segmenter import Segmenter
 
 HeadNorm = Literal["group", "batch"]
 
@@ -20,7 +20,7 @@ _LOW_WIDTH = 48
 _RATES = (1, 6, 12, 18)  # of output stride 16, and kept for others as the published system does
 
 
-class DeepLabV3Plus(Network):
+class DeepLabV3Plus(Segmenter):
     """Atrous spatial pyramid pooling on the last stage, refined with the first.
 
     num_classes: background included. norm: the head's normalisation, in groups of channels (4 groups) or over

@@ -186,7 +186,7 @@ STAGES: dict[str, Stage] = {
         Stage(
             "segmentation",
             rule="train_segmentation",
-            title="DeepLabV3+",
+            title="segmentation network",
             kind="training",
             section="segmentation.training",
             before=lambda config: (

@@ -16,7 +16,7 @@ from torch import nn
 
 from wsss import __version__
 from wsss.errors import UserError
-from wsss.models import C2AM, AffinityNet, Classifier, DeepLabV3Plus, PoolNet
+from wsss.models import C2AM, AffinityNet, Classifier, DeepLabV3Plus, LinearSegmenter, PoolNet
 from wsss.models.deeplab import HeadNorm
 from wsss.store.files import atomic
 
@@ -83,15 +83,16 @@ def new_network(header: Header) -> nn.Module:
 def load_network(path: Path, architecture: type[Net], **options: Any) -> tuple[Net, Header]:
     """The network in a file, in evaluation mode, and its header.
 
-    architecture: its class in `wsss.models`. options: further arguments of the class, such as a classifier's
-    `norm` and `freeze` where it is trained on. Raises UserError naming the file, and what does not fit, when
-    it holds another architecture or other tensors.
+    architecture: its class in `wsss.models`, or one that several derive from. options: further arguments of
+    the class, such as a classifier's `norm` and `freeze` where it is trained on. Raises UserError naming the
+    file, and what does not fit, when it holds another architecture or other tensors.
     """
     header = read_header(path)
-    if header.architecture != architecture.__name__:
+    held = {known.__name__: known for known in ARCHITECTURES}.get(header.architecture)
+    if held is None or not issubclass(held, architecture):
         raise UserError(f"{path}: holds a {header.architecture}; needed is a {architecture.__name__}")
     try:
-        network: Net = ARCHITECTURES[architecture](header, **options)
+        network: Net = ARCHITECTURES[held](header, **options)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     with safe_open(path, framework="pt") as file:
@@ -122,6 +123,11 @@ def _deeplab(header: Header, **options: Any) -> DeepLabV3Plus:
     return DeepLabV3Plus(header.backbone, classes, norm=header.head_norm, output_stride=stride, **options)
 
 
+def _linear_segmenter(header: Header, **options: Any) -> LinearSegmenter:
+    classes, stride = len(header.classes) + 1, header.output_stride
+    return LinearSegmenter(header.backbone, classes, output_stride=stride, **options)
+
+
 def _without_classes(architecture: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
     return lambda header, **options: architecture(
         header.backbone, output_stride=header.output_stride, **options
@@ -135,4 +141,5 @@ ARCHITECTURES: dict[type[nn.Module], Callable[..., Any]] = {
     PoolNet: _without_classes(PoolNet),
     AffinityNet: _without_classes(AffinityNet),
     DeepLabV3Plus: _deeplab,
+    LinearSegmenter: _linear_segmenter,
 }

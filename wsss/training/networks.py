@@ -9,10 +9,14 @@ from torch import nn
 from wsss.config import OptimizationConfig
 from wsss.config.segmentation import SegmentationNetworkConfig
 from wsss.config.training import BackboneConfig, NetworkConfig
-from wsss.models import DeepLabV3Plus
+from wsss.models import DeepLabV3Plus, LinearSegmenter, Segmenter
 from wsss.store.networks import ARCHITECTURES, Header
 
 Net = TypeVar("Net", bound=nn.Module)
+
+
+#: by the value of `segmentation.training.network.kind`
+SEGMENTERS: dict[str, type[Segmenter]] = {"deeplab": DeepLabV3Plus, "linear": LinearSegmenter}
 
 
 class TrainingSection(Protocol):
@@ -36,7 +40,7 @@ def new_network(
     """
     keys = section.network
     options: dict[str, Any] = {"weights": keys.weights}
-    if isinstance(keys, NetworkConfig):
+    if isinstance(keys, NetworkConfig) and architecture is not LinearSegmenter:
         norm = "backbone_norm" if architecture is DeepLabV3Plus else "norm"
         options |= {norm: keys.norm, "freeze": keys.freeze}
     header = Header(architecture.__name__, keys.backbone, keys.output_stride, classes, digest)

@@ -26,7 +26,7 @@ from wsss.data.transforms import (
     SegmentationTransform,
 )
 from wsss.errors import UserError
-from wsss.models import C2AM, AffinityNet, Classifier, DeepLabV3Plus, PoolNet
+from wsss.models import C2AM, AffinityNet, Classifier, PoolNet, Segmenter
 from wsss.progress import LOGGER
 from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
@@ -150,7 +150,7 @@ def affinity_samples(
 
 
 def segmentation_samples(
-    section: SegmentationTrainingConfig, images: Supervision, network: DeepLabV3Plus
+    section: SegmentationTrainingConfig, images: Supervision, network: Segmenter
 ) -> PairedImages:
     """Images, resized, mirrored, cropped and their colors changed, and their label maps with them."""
     keys, normalization = section.augmentation, network.normalization

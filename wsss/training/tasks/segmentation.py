@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from wsss import losses
 from wsss.config import SegmentationTrainingConfig
 from wsss.machine import distributed
-from wsss.models import DeepLabV3Plus
+from wsss.models import Segmenter
 from wsss.training.task import Batch, Objective, StepInfo, Task, Trainable
 
 
@@ -14,7 +14,7 @@ class SegmentationTask(Task):
 
     result = "segmentation"
 
-    def __init__(self, network: DeepLabV3Plus, settings: SegmentationTrainingConfig) -> None:
+    def __init__(self, network: Segmenter, settings: SegmentationTrainingConfig) -> None:
         self.network, self.smoothing = network, settings.label_smoothing
         norm = settings.optimisation.max_grad_norm
         self.trainables = {"segmentation": Trainable(network, network.head_modules(), max_grad_norm=norm)}
