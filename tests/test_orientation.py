@@ -10,12 +10,14 @@ import pytest
 from PIL import Image, ImageOps
 
 from wsss.config import CocoDataset, DatasetConfig, FolderDataset, VocDataset
+from wsss.data.checks import upright
 from wsss.data.copies import smaller_copies
 from wsss.data.datasets import index_of
 from wsss.data.images import read_image
 from wsss.data.index import Index
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
+from wsss.imports.released import released_cams, released_saliency
 from wsss.store.files import write_text
 
 #: the orientation that undoes another one
@@ -133,6 +135,26 @@ def test_square_photographs_fit_both_ways(caplog: pytest.LogCaptureFixture) -> N
     assert (
         "1 masks fit their photograph" in caplog.text and "dataset.masks_orientation: stored" in caplog.text
     )
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_maps_are_turned_as_viewers_turn_photographs(orientation: int) -> None:
+    maps = np.random.default_rng(0).integers(0, 256, (3, 5, 7)).astype(np.uint8)
+    assert np.array_equal(upright(maps, orientation), [turned(one, orientation) for one in maps])
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_given_maps_are_turned_where_their_size_says_so(orientation: int) -> None:
+    (record,) = indexed(data_set("folder", orientation, SHOWN))
+    array = stored(SHOWN, orientation) if orientation >= 5 else SHOWN
+    mask(Path("given/a.png"), array * 255)
+    assert np.array_equal(released_saliency(Path("given/a.png"), record, masks=True), SHOWN * 255)
+    cams = {"keys": np.array([0, 1]), "hr_cam": array[None].astype(np.float32)}
+    small = SHOWN[::4, ::4] if orientation < 5 else stored(SHOWN[::4, ::4], orientation)
+    np.save("given/a.npy", np.array({**cams, "cam": small[None].astype(np.float32)}), allow_pickle=True)
+    found = released_cams(Path("given/a.npy"), record, ("cat",))
+    assert found.size == SHOWN.shape
+    assert np.array_equal(found.merged[1][0], SHOWN) and np.array_equal(found.merged[4][0], SHOWN[::4, ::4])
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from wsss.data.images import TURNS, Header, check_image
+from wsss.data.images import Header, check_image
 from wsss.data.mask_form import MaskForm
 from wsss.errors import UserError
 from wsss.metrics import IGNORE
@@ -73,8 +72,14 @@ def orientation_of(shape: tuple[int, ...], header: Header, asked: str) -> tuple[
 
 
 def upright(values: np.ndarray, turn: int) -> np.ndarray:
-    """A label map uint8 (H, W) turned by an EXIF orientation."""
-    return values if turn == 1 else np.asarray(Image.fromarray(values).transpose(TURNS[turn]))
+    """Maps (..., H, W) turned as viewers turn stored pixels with this EXIF orientation."""
+    if turn >= 5:
+        values = values.swapaxes(-1, -2)
+    if turn in (2, 3, 6, 7):
+        values = values[..., ::-1]
+    if turn in (3, 4, 7, 8):
+        values = values[..., ::-1, :]
+    return np.ascontiguousarray(values)
 
 
 def by(shape: tuple[int, ...]) -> str:

@@ -69,6 +69,12 @@ def voc_index(
     if checking.mask_values is None and (labelmap := _labelmap(root)):
         checking = replace(checking, mask_values=labelmap)
     records, faults = voc_records(root, split, classes)
+    if masked and records and split != TEST and not any(record.mask for record in records):
+        LOGGER.warning(
+            "%s: no image has a mask in %s, so this split cannot be scored; where train has none, set "
+            "dataset.with_masks to false",
+            *(split, " or ".join(str(root / directory) for directory in MASK_DIRECTORIES)),
+        )
     if not masked:
         records = [replace(record, mask=None) for record in records]
     return build_index(records, classes, split, digest=digest, faults=faults, checking=checking)

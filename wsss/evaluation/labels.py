@@ -37,7 +37,7 @@ def score_labels(shards: Mapping[str, LabelShard], index: Index, *, progress: bo
     if not masked:
         raise UserError(
             f"split {index.split}: none of its {len(index)} images has a mask to score by; add "
-            "masks, or score another split"
+            "masks, score another split, or set dataset.with_masks to false"
         )
     confusion = ConfusionMatrix(len(index.classes) + 1)
     known = 0

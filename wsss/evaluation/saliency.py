@@ -66,7 +66,7 @@ def score_saliency(
     if not masked:
         raise UserError(
             f"split {index.split}: none of its {len(index)} images has a mask to score by; add "
-            "masks, or score another split"
+            "masks, score another split, or set dataset.with_masks to false"
         )
     names = tuple(saliency)
     chunks = [

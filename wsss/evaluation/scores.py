@@ -67,7 +67,7 @@ def evaluate_scores(
     if not masked:
         raise UserError(
             f"split {index.split}: none of its {len(index)} images has a mask to score by; add "
-            "masks, or score another split"
+            "masks, score another split, or set dataset.with_masks to false"
         )
     opened = [kind.shard(path) for path in shards]
     digests = sorted({shard.digest for shard in opened})

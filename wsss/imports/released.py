@@ -18,7 +18,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from wsss.data.images import image_size
+from wsss.data.checks import orientation_of, upright
+from wsss.data.images import Header, image_size, read_header
 from wsss.data.index import Record
 from wsss.errors import UserError
 from wsss.store.array_pickle import numbers, read_dict
@@ -43,9 +44,9 @@ def released_cams(path: Path | None, record: Record, classes: Sequence[str]) -> 
     if missing := [name for name in ("keys", *CAMS) if name not in values]:
         raise UserError(f"{path}: has no {', '.join(missing)}; it has {', '.join(map(repr, values))}")
     keys = _keys(path, values["keys"], record, classes)
-    size = image_size(record.image)
-    merged = {stride: _map(path, name, values[name], len(keys) - 1, size) for name, stride in CAMS.items()}
-    return CamMaps(record.id, size, keys, {}, merged)
+    header = read_header(record.image)
+    merged = {stride: _map(path, name, values[name], len(keys) - 1, header) for name, stride in CAMS.items()}
+    return CamMaps(record.id, header.upright, keys, {}, merged)
 
 
 def released_saliency(path: Path | None, record: Record, *, masks: bool) -> np.ndarray:
@@ -63,14 +64,17 @@ def released_saliency(path: Path | None, record: Record, *, masks: bool) -> np.n
             saliency = np.array(image)
     except (OSError, SyntaxError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
-    if saliency.shape != (size := image_size(record.image)):
-        raise UserError(f"{path}: is {_by(saliency.shape)}, {record.image} is {_by(size)} (width x height)")
+    header = read_header(record.image)
+    turn, _, fault = orientation_of(saliency.shape, header, "auto")
+    if fault:
+        sizes = f"is {_by(saliency.shape)}, {record.image} is {_by(header.upright)} (width x height)"
+        raise UserError(f"{path}: {sizes}")
     if masks and (between := np.unique(saliency[(saliency > 0) & (saliency < 255)])).size:
         raise UserError(
             f"{path}: holds {', '.join(map(str, between[:5]))}; a mask must be 0 or 255 (import soft "
             "maps with --stage saliency, into a run with saliency.refine: poolnet)"
         )
-    return saliency
+    return upright(saliency, turn)
 
 
 def _keys(path: Path, value: Any, record: Record, classes: Sequence[str]) -> np.ndarray:
@@ -89,14 +93,19 @@ def _keys(path: Path, value: Any, record: Record, classes: Sequence[str]) -> np.
     return np.array(keys, np.int64)
 
 
-def _map(path: Path, name: str, value: Any, count: int, size: tuple[int, int]) -> np.ndarray:
+def _map(path: Path, name: str, value: Any, count: int, header: Header) -> np.ndarray:
+    """A map as photographs are shown; one in the orientation of the file, by its size, is turned."""
     array = value.numpy() if isinstance(value, Tensor) else numbers(value)
     if array is None or array.dtype.kind != "f":
         raise UserError(f"{path}: {name} is no array of floating-point numbers")
-    if array.shape != (wanted := (count, *_sides(size, CAMS[name]))):
+    stride = CAMS[name]
+    wanted, stored = ((count, *_sides(size, stride)) for size in (header.upright, header.size))
+    if array.shape == stored != wanted:
+        array = upright(array, header.orientation)
+    if array.shape != wanted:
         raise UserError(
             f"{path}: {name} is {array.shape}, must be {wanted} for {count} classes of an image of "
-            f"{_by(size)} (width x height)"
+            f"{_by(header.upright)} (width x height)"
         )
     if not np.isfinite(array).all():
         raise UserError(f"{path}: {name} is not finite")
