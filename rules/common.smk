@@ -10,6 +10,7 @@ from wsss.errors import UserError
 from wsss.store.files import is_there
 from wsss.store.retained import discard
 from wsss.imports.entry import has_maps, require_imported
+from wsss.machine.caches import replace_caches
 from wsss.machine.patience import retry_unanswered_queries
 from wsss.runs.choices import (
     final_saliency,
@@ -45,6 +46,9 @@ ENVIRONMENT, CHECKOUT = str(Path(sys.executable).parent), str(workflow.basedir)
 shell.prefix(
     "export PATH={ENVIRONMENT:q}:$PATH PYTHONPATH={CHECKOUT:q}:$PYTHONPATH; set -euo pipefail; exec "
 )
+
+# Jobs of a user whose home cannot be written keep their caches here.
+replace_caches(Path(".snakemake"))
 
 # SIGUSR1 asks trainings to save a checkpoint and end. The Snakemake of the job gets it, too, and ignores it.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)

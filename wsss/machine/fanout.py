@@ -1,5 +1,6 @@
 """Counting over many images in several processes, where there are enough images for that."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -28,4 +29,10 @@ def fan_out(
         return
     # not forked: the caller may run threads (torch, OpenCV), and a forked copy of them can hang
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(count, chunks)
+        # They inherit the mask: Ctrl-C reaches this process alone, and none of them prints a traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            parts = pool.map(count, chunks)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield from parts
