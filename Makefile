@@ -1,9 +1,9 @@
 # The commands of this repository; `make` alone lists them.
 #
-#   TORCH=cuda   takes the CUDA build of torch on a machine without a GPU (a cluster's login node), TORCH=cpu the
-#                other way round; by default the machine decides
-#   OF=...       the run whose costs are told
-#   WORKERS=...  how many tests run at once
+#   TORCH=cuda   installs the CUDA build of torch on a machine without a GPU (a cluster's login node), TORCH=cpu
+#                the CPU build on one with a GPU; by default the machine decides
+#   OF=...       the run for `make costs`
+#   WORKERS=...  number of tests that run at once
 
 TORCH ?= auto
 OF ?= shapes
@@ -20,38 +20,37 @@ CRF := wsss/crf/lib/crf-plain.so
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
-install: $(INSTALLED) ## everything that running needs, into .venv
+install: $(INSTALLED) ## what running needs, into .venv
 
 develop: $(DEVELOPS) ## what tests and linters need as well
 
-slurm-profile: $(INSTALLED) ## slurm/, for `snakemake --profile slurm`: say there what your cluster is like; rm -r slurm undoes it
-	@if [ -e slurm ]; then echo "slurm/ is there already, and stays as it is"; else cp -r profiles/slurm slurm; fi
-	@echo "your cluster's partitions and account go into slurm/config.yaml; then type, for example:"
+slurm-profile: $(INSTALLED) ## slurm/, the profile for `snakemake --profile slurm`, to be edited; rm -r slurm undoes it
+	@if [ -e slurm ]; then echo "slurm/ exists and is not changed"; else cp -r profiles/slurm slurm; fi
+	@echo "Enter your cluster's partitions and account in slurm/config.yaml; then type, for example:"
 	@echo "  snakemake --profile slurm results/voc12/val_miou.txt"
 
-demo: $(INSTALLED) $(CRF) ## the shapes data set from nothing to a segmentation network, and pictures of every stage
-	$(RUN) snakemake --cores all
-	@echo "mIoU on val: $$(head -n 1 results/shapes/val_miou.txt) % (classes: results/shapes/val_miou.txt)"
-	@echo "All of it on one page: results/shapes/report.html"
-	@echo "Every stage: results/shapes/metrics/chain.csv" && cut -d , -f 1-3 results/shapes/metrics/chain.csv
-	@echo "Pictures to look at:" && ls -1 results/shapes/figures/*.png
+demo: $(INSTALLED) $(CRF) ## the whole chain on the embedded data set: images, trainings, masks, scores, figures, report
+	@$(RUN) snakemake --cores all
+	@awk -F , '{ printf "%-17s %6s %s\n", $$1, $$2, $$3 }' results/shapes/metrics/chain.csv
+	@echo "mIoU on val: $$(head -n 1 results/shapes/val_miou.txt) % (by class: results/shapes/val_miou.txt)"
+	@echo "figures: results/shapes/figures/; everything on one page: results/shapes/report.html"
 
 figures: $(INSTALLED) ## the picture of README, from a finished demo
 	$(RUN) python tools/draw_docs.py
 
-costs: $(INSTALLED) ## time and memory of each rule of a run that was made
+costs: $(INSTALLED) ## time and memory of each rule of a run
 	@$(RUN) python -m workflow.scripts.tabulate_benchmarks --run $(OF)
 
-test: $(DEVELOPS) $(CRF) ## the quick tests
+test: $(DEVELOPS) $(CRF) ## the fast tests
 	$(RUN) pytest -n $(WORKERS) --dist loadfile
 
 test-slow: $(DEVELOPS) $(CRF) ## the tests that take minutes
 	$(RUN) pytest -m slow
 
-faults: $(DEVELOPS) $(CRF) ## the tests of faults, kill -9 too, and what they saw as a table: faults.md; a quarter of an hour
+faults: $(DEVELOPS) $(CRF) ## the tests of faults, kill -9 included, and their table, faults.md; 15 minutes
 	$(RUN) pytest -n $(WORKERS) --dist loadfile -m 'not slurm' --faults faults.md
 
-test-slurm: $(DEVELOPS) $(CRF) ## the workflow on a real Slurm, started for the tests where it is installed
+test-slurm: $(DEVELOPS) $(CRF) ## the workflow on a real Slurm, which the tests start where it is installed
 	$(RUN) pytest -m slurm -n 0 -rs
 
 lint: $(DEVELOPS) ## style, types and the workflow
@@ -61,15 +60,15 @@ lint: $(DEVELOPS) ## style, types and the workflow
 	$(RUN) snakefmt --check Snakefile rules
 	$(RUN) snakemake --lint
 
-format: $(DEVELOPS) ## rewrite the files as `make lint` wants them
+format: $(DEVELOPS) ## fix what `make lint` reports, as far as tools can
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 	$(RUN) snakefmt Snakefile rules
 
-lock: $(DEVELOPS) ## pin what is installed now, after a dependency was changed in pyproject.toml and installed
+lock: $(DEVELOPS) ## pin the installed versions, after a dependency changed in pyproject.toml
 	$(RUN) python tools/lock.py
 
-clean: ## caches and build droppings; results/ and .venv stay
+clean: ## remove caches and build files; results/ and .venv stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build wsss.egg-info
 	find wsss workflow tests tools -name __pycache__ -type d -exec rm -rf {} +
 

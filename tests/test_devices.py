@@ -154,8 +154,8 @@ def test_waiting_is_told(
     monkeypatch.setattr(time, "sleep", end_when_told)
     with caplog.at_level("INFO", devices.LOGGER.name):
         assert claim(1, locks=tmp_path) == 1
-    assert caplog.messages[0] == "waiting for 1 free GPUs of 1, which others compute on, for 0s"
-    assert caplog.messages[-1] == "computes on GPU 0 of the 1 here"
+    assert caplog.messages[0] == "waiting for 1 free GPUs of 1, in use by other processes, for 0s"
+    assert caplog.messages[-1] == "computes on GPU 0 (of 1)"
 
 
 SCHEDULED = {"5": 1, "2,3,7": 3, "GPU-8f3a,GPU-77": 2, "MIG-8f3a/1/0": 1, " 1 , 2 ": 2}

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from wsss import crf, doctor
+from wsss import crf
 from wsss.cli import main
-from wsss.doctor import Finding, examine
+from wsss.commands import diagnosis
+from wsss.commands.diagnosis import Finding, examine
 from wsss.store.files import write_text
 
 VOC = "dataset:\n  kind: voc\n  root: data/VOC\n"
@@ -19,10 +20,10 @@ VOC = "dataset:\n  kind: voc\n  root: data/VOC\n"
 @pytest.fixture
 def findings(here: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, Finding]]:
     """What is found in an empty directory of a machine without GPU and SLURM, but for what a test sets up."""
-    monkeypatch.setattr(doctor, "count_gpus", lambda: 0)
-    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    monkeypatch.setattr(diagnosis, "count_gpus", lambda: 0)
+    monkeypatch.setattr(diagnosis.shutil, "which", lambda _: None)
     write_text(Path("config", "mine.yaml"), VOC)
-    return lambda: {finding.what: finding for finding in examine()}
+    return lambda: {finding.name: finding for finding in examine()}
 
 
 def test_what_works_needs_no_remedy(findings: Callable[[], dict[str, Finding]]) -> None:
@@ -41,27 +42,27 @@ def test_a_crf_that_does_not_work_is_missing(
 
     monkeypatch.setattr(crf, "refine_labels", broken)
     finding = findings()["dense CRF"]
-    assert finding.state == "missing" and "multiarray" in finding.found and "make install" in finding.remedy
+    assert finding.state == "missing" and "multiarray" in finding.detail and "make install" in finding.remedy
 
 
 def test_a_gpu_that_torch_cannot_use_is_told(
     findings: Callable[[], dict[str, Finding]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "count_gpus", lambda: 2)
+    monkeypatch.setattr(diagnosis, "count_gpus", lambda: 2)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(torch.version, "cuda", None)
     assert findings()["GPU"].remedy == "make install TORCH=cuda"
     monkeypatch.setattr(torch.version, "cuda", "12.8")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert "CUDA_VISIBLE_DEVICES is ''" in findings()["GPU"].found
+    assert "CUDA_VISIBLE_DEVICES is ''" in findings()["GPU"].detail
 
 
 def test_data_are_looked_for_once_per_root(findings: Callable[[], dict[str, Finding]]) -> None:
     write_text(Path("config", "other.yaml"), "extends: mine\n")
     finding = findings()["data of mine, other"]
-    assert finding.state == "note" and finding.remedy == "ln -s /where/it/is data/VOC"
+    assert finding.state == "note" and finding.remedy == "ln -s /path/to/the/data data/VOC"
     write_text(Path("data", "VOC", "JPEGImages", "a.jpg"), "")
-    assert findings()["data of mine, other"].found == "1 images in data/VOC"
+    assert findings()["data of mine, other"].detail == "1 images in data/VOC"
     write_text(Path("config", "wrong.yaml"), "extends: nobody\n")
     assert findings()["run wrong"].state == "missing"
 
@@ -82,20 +83,20 @@ def test_the_profile_is_held_against_the_clusters_partitions(
     state: str,
     says: str,
 ) -> None:
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(diagnosis.shutil, "which", lambda name: f"/usr/bin/{name}")
     told = subprocess.CompletedProcess([], 0, stdout="cpu\ngpu\n")
-    monkeypatch.setattr(doctor.subprocess, "run", lambda *_, **__: told)
+    monkeypatch.setattr(diagnosis.subprocess, "run", lambda *_, **__: told)
     if profile is not None:
         write_text(Path("slurm", "config.yaml"), profile)
     found = findings()
-    assert found["SLURM"].found == "partitions cpu, gpu"
+    assert found["SLURM"].detail == "partitions cpu, gpu"
     assert found["slurm/config.yaml"].state == state and says in found["slurm/config.yaml"].remedy
 
 
 def test_a_small_disk_is_told(
     findings: Callable[[], dict[str, Finding]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "LEAST_DISK", 1e9)
+    monkeypatch.setattr(diagnosis, "LEAST_DISK", 1e9)
     assert findings()["disk"].remedy == "make results/ a link to a larger disk"
 
 
@@ -113,5 +114,16 @@ def test_licenses_that_are_not_open_are_named(findings: Callable[[], dict[str, F
     write_text(Path("config", "mae.yaml"), f"extends: mine\npriors:\n{network.replace('    ', '  ', 1)}")
     found = findings()
     note = found["weights of vit_base_patch16_224.mae"]
-    assert note.state == "note" and "cc-by-nc-4.0" in note.found and "mae" in note.found
-    assert not any("resnest269e" in what for what in found)
+    assert note.state == "note" and "cc-by-nc-4.0" in note.detail and "mae" in note.detail
+    assert not any("resnest269e" in name for name in found)
+
+
+def test_a_home_that_cannot_be_written_is_told(
+    findings: Callable[[], dict[str, Finding]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "XDG_CACHE_HOME" not in findings()
+    monkeypatch.setenv("HOME", "/proc/nowhere")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    finding = findings()["XDG_CACHE_HOME"]
+    assert finding.state == "missing" and finding.detail == "/proc/nowhere/.cache cannot be written"
+    assert finding.remedy == "export XDG_CACHE_HOME=$PWD/.snakemake/cache"

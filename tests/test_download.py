@@ -130,5 +130,5 @@ def test_nobody_answers(tmp_path: Path) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_full_disk_is_told_and_the_part_kept(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data.zip.part").symlink_to("/dev/full")
-    with pytest.raises(UserError, match="No space left on device; what is there is kept"):
+    with pytest.raises(UserError, match="No space left on device; the part is kept"):
         fetch(server, tmp_path)

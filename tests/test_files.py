@@ -74,7 +74,7 @@ def test_a_disk_that_is_full_in_the_end_leaves_what_was_there(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match=r"a\.json: no space left on the disk .* before stays"):
+    with pytest.raises(UserError, match=r"a\.json: no space left on the disk .* The previous file is kept"):
         write_json(path, {"a": 2})
     assert read_json(path) == {"a": 1}
     assert names(tmp_path) == ["a.json"]

@@ -1,1 +1,1 @@
-"""The subcommands of `wsss`: a module each, with HELP, add_arguments(parser) and run(arguments)."""
+"""The subcommands of `wsss`: one module each, with HELP, add_arguments(parser) and run(arguments)."""

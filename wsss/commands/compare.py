@@ -1,4 +1,4 @@
-"""Compare runs: what each stage reaches, every class, and the settings in which they differ.
+"""Compare runs: the scores of every stage and class, and the settings in which the runs differ.
 
 Writes a table (CSV) and a page (HTML), and prints the mIoU of every stage. Differences are to the first run.
 """
@@ -13,16 +13,16 @@ from wsss.runs.run import RESULTS, load_run
 from wsss.runs.stages import STAGES
 from wsss.store.files import write_csv, write_text
 
-HELP = "several runs in one table and one page"
+HELP = "compare runs in one table and one page"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The runs and where the comparison goes."""
+    """The runs and the output."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help="names of runs: config/<run>.yaml")
     parser.add_argument(
         "--out",
         type=Path,
-        help="path without suffix of the table and the page, by default results/compare/<run>-<run>…",
+        help="path of table and page, without suffix; by default results/compare/<run>+<run>…",
     )
 
 

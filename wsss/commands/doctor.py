@@ -1,23 +1,32 @@
-"""Versions, devices, CRF, data, SLURM, disk of this machine: what works, what is missing, what to type."""
+"""Check this machine (versions, GPUs, CRF, data, Slurm, disk, caches), and say how to get what is missing."""
 
 import argparse
+import sys
 
-from wsss.doctor import examine
+from wsss.progress import print_styled
 
-HELP = "what works on this machine, what is missing, and what to type"
+HELP = "check this machine: what works, what is missing, how to get it"
+#: state -> its style on a terminal, by Rich's names
+STYLES = {"ok": "", "note": "yellow", "missing": "red"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None: it looks at everything."""
+    """None."""
 
 
 def run(_: argparse.Namespace) -> int:
-    """Print a line per finding, and what to type below; 1 when something is missing that everyone needs."""
+    """Print a line per check, with the remedy below it; 1 when something is missing that everyone needs."""
+    # Imported here: torch takes seconds, which the help does not need.
+    from wsss.commands.diagnosis import examine
+
     missing = 0
     for finding in examine():
         missing += finding.state == "missing"
-        print(f"{finding.state:<8} {finding.what}: {finding.found}", flush=True)
+        print_styled(
+            f"{finding.state:<8} {finding.name}: {finding.detail}", STYLES[finding.state], sys.stdout
+        )
         if finding.remedy:
             print(f"{'':8} → {finding.remedy}")
+        sys.stdout.flush()
     print(f"\n{missing} missing" if missing else "\nnothing is missing")
     return 1 if missing else 0

@@ -17,7 +17,11 @@ HELP = "import released CAMs or saliency instead of computing them"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The directories, the run and the stage."""
     parser.add_argument(
-        "directories", type=Path, nargs="+", metavar="DIR", help="directory of the files; one per split, say"
+        "directories",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="directories of the files, for example one per split",
     )
     parser.add_argument("--run", dest="run_name", required=True, help="name of the run: config/<run>.yaml")
     parser.add_argument(

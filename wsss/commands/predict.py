@@ -1,7 +1,7 @@
-"""Say of every pixel of photographs what it shows, with the segmentation network of a run.
+"""Predict masks of photographs with the segmentation network of a run.
 
-Writes masks (PNG with VOC's palette, in the photographs' sizes), overlays to look at, and predictions.json:
-the classes in each photograph and their areas. Photographs are turned as viewers turn them.
+Writes masks (PNG with VOC's palette, in the photographs' sizes), overlays, and predictions.json with the
+classes of each photograph and their areas. EXIF orientation is applied.
 """
 
 import argparse
@@ -9,30 +9,30 @@ from pathlib import Path
 
 from wsss.errors import UserError
 
-HELP = "masks of your own photographs, with the network of a run"
+HELP = "predict masks of photographs with the network of a run"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The photographs, the run and the place."""
+    """The photographs, the run and the output."""
     parser.add_argument(
-        "photos", type=Path, nargs="+", metavar="PHOTO", help="image files, and folders of them"
+        "photos", type=Path, nargs="+", metavar="PHOTO", help="image files, and directories of them"
     )
     parser.add_argument("--run", dest="run_name", required=True, help="name of the run: config/<run>.yaml")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where to, by default results/<run>/predictions"
+        "--out", type=Path, metavar="DIR", help="output directory, by default results/<run>/predictions"
     )
     parser.add_argument(
         "--side",
         type=int,
         metavar="PX",
-        help="look at photographs whose longer side exceeds this at this size; 0: at their own, whatever it "
-        "is; by default the largest of the network's training",
+        help="larger photographs are downscaled to this longer side; 0: none is; by default the largest side "
+        "in the network's training",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict."""
-    # Torch takes seconds, which the help need not.
+    # Torch takes seconds, which the help does not need.
     from wsss.data.photos import find_photos
     from wsss.exports.predictions import Looks, predict
     from wsss.inference.masks import SegmentationNetwork
@@ -56,5 +56,5 @@ def run(arguments: argparse.Namespace) -> int:
     looks = Looks(masks, side, machine.inference_batch, machine.workers, machine.threads)
     what = {"run": asked.name, "digest": about.digest, "side": side}
     report = predict(network, about.classes, photos, looks, out, about=what, progress=machine.progress)
-    print(f"{report}: {len(photos)} photographs; masks/ and overlays/ lie beside it")
+    print(f"{report}: {len(photos)} photographs; masks/ and overlays/ are beside it")
     return 0

@@ -150,7 +150,7 @@ def _attempt(url: str, part: Path, size: int | None, progress: bool) -> None:
         raise _IncompleteError("the connection was lost") from None
     except OSError as error:  # of the disk
         raise UserError(
-            f"{part}: {error.strerror}; what is there is kept; make room, then start again"
+            f"{part}: {error.strerror}; the part is kept: free some space and start again"
         ) from None
     if whole is not None and _length(part) < whole:
         raise _IncompleteError("the connection was lost")

@@ -1,7 +1,12 @@
-"""Which GPUs a process may use, when no scheduler has said so.
+"""The GPUs that a process may use where no scheduler assigns them.
 
-Snakemake counts GPUs but assigns none. So a process claims free ones by lock files before it starts; the
-kernel frees them when the process ends, however it ends.
+Snakemake counts GPUs but assigns none. So a process locks free ones, a file each, before it starts; the
+kernel releases the locks when the process ends, however it ends.
+
+Not the package filelock (2026-11-25), which locks checkpoints, downloads and terminals here: it closes its
+descriptors on exec and in forked processes, while those that share a training have to keep its GPUs when the
+process that started them is killed; and it opens lock files for writing, which kernels refuse for files of
+another user in /tmp.
 """
 
 import fcntl
@@ -21,17 +26,17 @@ if TYPE_CHECKING:
     import torch
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-#: seconds between two looks for a free device, and between two lines that say so
+#: seconds between two attempts to lock free GPUs, and between two messages about the wait
 LOOK_EVERY, TELL_EVERY = 2.0, 60.0
 
 
 def count_gpus() -> int:
-    """How many NVIDIA GPUs the driver of this machine shows; 0 without a driver."""
+    """Number of NVIDIA GPUs that the driver of this machine lists; 0 without a driver."""
     return len(gpu_names())
 
 
 def gpu_names() -> list[str]:
-    """What they are called, in the driver's order."""
+    """Their names, in the driver's order."""
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -41,13 +46,13 @@ def gpu_names() -> list[str]:
 
 
 def claim(wanted: int, device: str = "auto", locks: Path | None = None) -> int:
-    """Claim GPUs for this process and its children, and make only them visible; wait while others hold them.
+    """Lock GPUs for this process and its children, and make only them visible; wait while others hold them.
 
-    wanted: how many; fewer are claimed where there are fewer. device: `auto`, `cpu` or `cuda`, as
+    wanted: number of GPUs; fewer where the machine has fewer. device: `auto`, `cpu` or `cuda`, as
     `machine.device`. locks: directory of the lock files. To be called before anything computes on a GPU.
-    Returns how many there are for us: 0 means to compute on the CPU. What a scheduler or the user has put in
-    CUDA_VISIBLE_DEVICES is taken as it is. Raises UserError when `cuda` is asked for and there is no GPU, or
-    none that the installed torch can use.
+    Returns the number of GPUs; 0 means to compute on the CPU. CUDA_VISIBLE_DEVICES, where a scheduler or the
+    user has set it, decides instead. Raises UserError when `device` is `cuda` and there is no GPU, or none
+    that the installed torch can use.
     """
     if device == "cpu":
         os.environ[VISIBLE] = ""
@@ -60,7 +65,7 @@ def claim(wanted: int, device: str = "auto", locks: Path | None = None) -> int:
         if found:
             directory = locks or Path(tempfile.gettempdir()) / "wsss-gpus"
             os.environ[VISIBLE] = ",".join(map(str, _claim_free(found, total, directory)))
-            LOGGER.info("computes on GPU %s of the %d here", os.environ[VISIBLE], total)
+            LOGGER.info("computes on GPU %s (of %d)", os.environ[VISIBLE], total)
     if device == "cuda" and not found:
         shown = f" ({VISIBLE} is '{os.environ[VISIBLE]}')" if VISIBLE in os.environ else ""
         raise UserError(
@@ -92,9 +97,9 @@ def unusable() -> str:
 
 
 def torch_device(rank: int = 0, *, threads: int) -> "torch.device":
-    """Where process `rank` of a training, or an inference, computes: its own visible GPU, else the CPU.
+    """Device of process `rank` of a training, or of an inference: its own visible GPU, else the CPU.
 
-    threads: how many CPU threads torch may use in this process.
+    threads: number of CPU threads for torch in this process.
     """
     # Imported here: torch takes seconds to import, which what only counts GPUs does not need.
     import torch
@@ -110,7 +115,7 @@ def torch_device(rank: int = 0, *, threads: int) -> "torch.device":
 
 
 def _listed(visible: str) -> int:
-    """How many devices CUDA takes from its variable: those before the first that is none, such as -1."""
+    """Number of devices that CUDA reads from its variable: those before the first invalid one, such as -1."""
     names = [name.strip() for name in visible.split(",")]
     valid = [re.fullmatch(r"\d+|(GPU|MIG)-.+", name) is not None for name in names]
     return [*valid, False].index(False)
@@ -136,13 +141,13 @@ def _claim_free(wanted: int, total: int, directory: Path) -> list[int]:
             told = time.monotonic()
             waited = duration(told - began)
             LOGGER.info(
-                "waiting for %d free GPUs of %d, which others compute on, for %s", wanted, total, waited
+                "waiting for %d free GPUs of %d, in use by other processes, for %s", wanted, total, waited
             )
         time.sleep(LOOK_EVERY)
 
 
 def _try_lock(path: Path) -> int | None:
-    """The descriptor of a file that this process has locked now, None when another process has."""
+    """The descriptor of a lock file that this process locks; None if another process holds the lock."""
     try:
         # Not for writing: kernels let nobody open another user's file in /tmp with O_CREAT.
         lock = os.open(path, os.O_RDONLY)

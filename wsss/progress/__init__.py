@@ -17,8 +17,9 @@ from wsss.progress.bar import Bar, claim_terminal, print_above
 LOGGER = logging.getLogger("wsss")
 #: seconds between two progress lines in a log, and between two states of a bar
 LINE_EVERY, BAR_EVERY = 20.0, 0.2
-#: share of the time so far that passes between two progress lines in redirected output
-LINE_SHARE = 0.25
+#: in redirected output, the share of the time after the first minute that passes between two progress lines,
+#: and the most seconds
+LINE_SHARE, LINE_AT_LEAST_EVERY = 0.5, 600.0
 
 Item = TypeVar("Item")
 
@@ -99,10 +100,9 @@ class Progress:
         if self.enabled and (now - self.logged >= LINE_EVERY or finished):
             self.logged = now
             elapsed = now - self.began
-            due = elapsed if finished else now - self.printed
-            prints = self.bar is None and due >= (
-                LINE_EVERY if finished else max(LINE_EVERY, LINE_SHARE * elapsed)
-            )
+            gap = max(LINE_EVERY, min(LINE_AT_LEAST_EVERY, LINE_SHARE * (elapsed - 60)))
+            due = elapsed >= LINE_EVERY if finished else now - self.printed >= gap
+            prints = self.bar is None and due
             self.printed = now if prints else self.printed
             LOGGER.info(self.line(note()), extra={_LOG_FILE_ONLY: not prints})
 

@@ -27,7 +27,7 @@ from wsss.errors import UserError
 _PART = ".part"
 #: bytes of a name; file systems take 255, and a temporary one has a process id and more
 LONGEST_NAME = 220
-#: what the system says of a disk that takes no more: full, or the user's share of it
+#: errors of the system for a full disk, and for an exhausted quota
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -58,8 +58,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     except Exception as error:
         if disk_is_full(error):
             raise UserError(
-                f"{path}: no space left on the disk ({error}). What was there before stays; "
-                "make room, then start again."
+                f"{path}: no space left on the disk ({error}). The previous file is kept; "
+                "free some space and start again."
             ) from error
         raise
     finally:
@@ -75,7 +75,7 @@ def _mark(path: Path) -> str:
 
 @cache
 def _parts(directory: Path) -> tuple[Path, ...]:
-    """What was not whole there when this process first asked: to ask at every file would take too long."""
+    """Parts in a directory when this process first asked; asking for every file would take too long."""
     return tuple(directory.glob(f".*{_PART}*"))
 
 
@@ -84,13 +84,13 @@ def _mark_of_directory(path: Path) -> str:
 
 
 def _is_orphaned(part: Path) -> bool:
-    """Whether the process is gone that was writing this."""
+    """Whether the process that wrote this part has ended."""
     number = re.search(rf"\.(\d+){re.escape(_PART)}", part.name)
     return number is not None and not Path("/proc", number[1]).exists()
 
 
 def is_there(directory: Path) -> bool:
-    """Whether a directory is there and holds anything."""
+    """Whether a directory exists and is not empty."""
     return directory.is_dir() and any(directory.iterdir())
 
 
@@ -116,7 +116,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
 
 
 def disk_is_full(error: Exception) -> bool:
-    """Whether an error says that a disk is full; writers in other languages have the system's words only."""
+    """Whether an error says that a disk is full. Libraries in C++ report it by its message only."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in _FULL
     return any(os.strerror(number) in str(error) for number in _FULL)
@@ -144,9 +144,9 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make it, or mend the path") from None
+        raise UserError(f"{path}: no such file; create it or correct the path") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a JSON file ({error}); restore it, or make it again") from None
+        raise UserError(f"{path}: not a JSON file ({error}); restore it or create it again") from None
 
 
 def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:

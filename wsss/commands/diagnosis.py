@@ -1,4 +1,4 @@
-"""Looks at a machine: what the workflow needs and finds, what is missing, and what to type then."""
+"""Checks of a machine: what the workflow needs, what is missing, and how to get it."""
 
 import os
 import shutil
@@ -10,43 +10,43 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import yaml
 
 from wsss.config import VocDataset
 from wsss.config.section import Section
 from wsss.config.training import BackboneConfig
 from wsss.errors import UserError
+from wsss.machine.caches import unwritable_caches
 from wsss.machine.devices import count_gpus
 from wsss.runs.run import RESULTS, load_run, run_names
 
-#: what has its say in results or in the workflow, in the order of the report
+#: packages that results or the workflow depend on
 PACKAGES = ("wsss", "torch", "torchvision", "timm", "numpy", "pillow", "snakemake")
 PLUGIN = "snakemake-executor-plugin-slurm"
 #: licenses that leave the use of weights and results open
 PERMISSIVE = ("apache-2.0", "mit", "bsd-3-clause")
-#: GB below which a run of VOC's size fills the disk: score maps, checkpoints of two large networks
+#: GB of disk that a run of VOC's size needs: score maps, checkpoints of two large networks
 LEAST_DISK = 50.0
-#: GB below which data-loading processes run out of the memory that they share
+#: GB of shared memory that data-loading processes need
 LEAST_SHARED = 1.0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
-    state: `ok`; `note`, which some need and others do not; `missing`, without which nothing is made. remedy:
-    what to type or do, empty where there is nothing to be done.
+    state: `ok`; `note`, for what not everyone needs; `missing`, for what everyone needs. remedy: what to type
+    or do, empty where nothing needs to be done.
     """
 
     state: Literal["ok", "note", "missing"]
-    what: str
-    found: str
+    name: str
+    detail: str
     remedy: str = ""
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything, in the directory from which Snakemake is started. Takes seconds: it loads torch."""
+    """All checks, in the directory from which Snakemake is started. Takes seconds: it imports torch."""
     yield from _versions()
     yield from _devices()
     yield _crf()
@@ -54,6 +54,7 @@ def examine() -> Iterator[Finding]:
     yield from _weights()
     yield from _slurm()
     yield from _disk()
+    yield from _caches()
 
 
 def _versions() -> Iterator[Finding]:
@@ -67,7 +68,7 @@ def _versions() -> Iterator[Finding]:
             "ok" if found else "missing",
             name,
             found or "not installed",
-            "" if found else "make install, and activate it: source .venv/bin/activate",
+            "" if found else "make install, then source .venv/bin/activate",
         )
 
 
@@ -81,21 +82,23 @@ def _devices() -> Iterator[Finding]:
         names = {torch.cuda.get_device_name(device) for device in range(usable)}
         yield Finding("ok", "GPU", f"{usable} of {driver}: {', '.join(sorted(names))}")
     elif driver and torch.version.cuda is None:
-        found = f"{driver}, but this torch is the CPU build"
+        found = f"{driver}, but the installed torch is the CPU build"
         yield Finding("note", "GPU", found, "make install TORCH=cuda")
     elif driver:
         said = os.environ.get("CUDA_VISIBLE_DEVICES")
-        why = f"CUDA_VISIBLE_DEVICES is {said!r}" if said is not None else "see what nvidia-smi says"
+        why = f"CUDA_VISIBLE_DEVICES is {said!r}" if said is not None else "see nvidia-smi"
         remedy = "unset CUDA_VISIBLE_DEVICES, or update the driver"
-        yield Finding("note", "GPU", f"{driver}, of which torch can use none: {why}", remedy)
+        yield Finding("note", "GPU", f"{driver}, but torch can use none: {why}", remedy)
     else:
-        remedy = "where there is one, install NVIDIA's driver; the embedded data set needs none"
-        yield Finding("note", "GPU", "none: all is computed on the CPU", remedy)
+        remedy = "install NVIDIA's driver if the machine has a GPU; the demo needs none"
+        yield Finding("note", "GPU", "none, so everything runs on the CPU", remedy)
 
 
 def _crf() -> Finding:
-    """Not only whether it is there: it is compiled for a machine."""
+    """Whether it computes, as it is compiled for a machine."""
     try:
+        import numpy as np
+
         from wsss.crf import refine_labels
 
         image = np.zeros((8, 8, 3), np.uint8)
@@ -103,17 +106,19 @@ def _crf() -> Finding:
         labels = (image[..., 0] > 0).astype(np.int64)
         right = refine_labels(image, labels, 2, iterations=1, gt_prob=0.7).tolist() == labels.tolist()
     except Exception as error:  # whatever a module that was compiled for another machine raises
-        remedy = "make install (it is compiled then, which takes g++)"
+        remedy = "make install, which compiles it and needs g++"
         return Finding("missing", "dense CRF", f"does not work: {error}", remedy)
-    remedy = "" if right else "make install (it is compiled then)"
-    return Finding("ok" if right else "missing", "dense CRF", "works" if right else "gives nonsense", remedy)
+    remedy = "" if right else "make install, which compiles it"
+    return Finding(
+        "ok" if right else "missing", "dense CRF", "works" if right else "returns wrong labels", remedy
+    )
 
 
 def _data() -> Iterator[Finding]:
     """The data sets of the runs in config/, each root once."""
     names = run_names()
     if not names:
-        remedy = "cd to the root of the repository, where config/ is"
+        remedy = "cd to the root of the repository, which has config/"
         yield Finding("missing", "runs", f"no config/*.yaml in {Path.cwd()}", remedy)
     roots: dict[Path, list[str]] = {}
     for name in names:
@@ -130,11 +135,11 @@ def _data() -> Iterator[Finding]:
         if images.is_dir():
             yield Finding("ok", what, f"{sum(1 for _ in os.scandir(images))} images in {root}")
         else:
-            yield Finding("note", what, f"no {images}", f"ln -s /where/it/is {root}")
+            yield Finding("note", what, f"no {images}", f"ln -s /path/to/the/data {root}")
 
 
 def _weights() -> Iterator[Finding]:
-    """Licenses of the weights that the runs in config/ fetch, where they restrict what may be done."""
+    """Licenses of the weights that the runs in config/ download, where they restrict their use."""
     from wsss.models.weights import license_of
 
     runs: dict[str, list[str]] = {}
@@ -147,7 +152,7 @@ def _weights() -> Iterator[Finding]:
             continue  # reported with the data
     for backbone, users in sorted(runs.items()):
         if (terms := license_of(backbone)) not in PERMISSIVE:
-            remedy = "read it before you pass on what these weights make, or choose another backbone"
+            remedy = "read it before you distribute results, or choose another backbone"
             yield Finding("note", f"weights of {backbone}", f"license {terms}; {', '.join(users)}", remedy)
 
 
@@ -161,12 +166,14 @@ def _networks(section: Section) -> Iterator[BackboneConfig]:
 
 def _slurm() -> Iterator[Finding]:
     if shutil.which("sbatch") is None:
-        yield Finding("note", "SLURM", "no sbatch here", "on a cluster: log in where jobs are submitted")
+        yield Finding(
+            "note", "SLURM", "no sbatch", "on a cluster, log in to a node from which jobs are submitted"
+        )
         return
-    partitions = _said("sinfo", "-h", "-o", "%R")
+    partitions = _output("sinfo", "-h", "-o", "%R")
     if partitions is None:
-        remedy = "on a node of a cluster from which jobs can be submitted, `sinfo` lists partitions"
-        yield Finding("note", "SLURM", "sbatch is here, but sinfo gets no answer", remedy)
+        remedy = "log in to a node from which jobs are submitted; `sinfo` must list the partitions"
+        yield Finding("note", "SLURM", "sbatch exists, but sinfo fails", remedy)
         return
     known = sorted(set(partitions.split()))
     yield Finding("ok", "SLURM", f"partitions {', '.join(known)}")
@@ -181,7 +188,7 @@ def _slurm() -> Iterator[Finding]:
     wanted = sorted(_partitions(yaml.safe_load(profile.read_text(encoding="utf-8"))))
     unknown = [name for name in wanted if name not in known]
     remedy = f"edit slurm_partition in {profile}" if unknown else ""
-    found = f"asks for partitions {', '.join(wanted)}" + (f"; no {', '.join(unknown)}" if unknown else "")
+    found = f"partitions {', '.join(wanted)}" + (f"; unknown: {', '.join(unknown)}" if unknown else "")
     yield Finding("missing" if unknown else "ok", str(profile), found, remedy)
 
 
@@ -194,20 +201,28 @@ def _disk() -> Iterator[Finding]:
         yield Finding(
             "missing",
             "disk",
-            f"{place.resolve()} takes no files of yours",
-            f"chown it, or make {RESULTS}/ a link",
+            f"{place.resolve()} cannot be written",
+            f"change its owner, or make {RESULTS}/ a link to another directory",
         )
     else:
         yield Finding("note" if remedy else "ok", "disk", f"{free:.0f} GB free in {place.resolve()}", remedy)
     shared = Path("/dev/shm")
     if shared.is_dir():
         free = shutil.disk_usage(shared).free / 1e9
-        remedy = "machine.workers: 0, or in a container --shm-size=8g" if free < LEAST_SHARED else ""
+        remedy = "machine.workers: 0, or --shm-size=8g for a container" if free < LEAST_SHARED else ""
         yield Finding("note" if remedy else "ok", "shared memory", f"{free:.1f} GB free in {shared}", remedy)
 
 
+def _caches() -> Iterator[Finding]:
+    """Without a cache Snakemake ends before it reads a rule."""
+    for name, place in unwritable_caches().items():
+        remedy = f"export {name}=$PWD/.snakemake/{place.name.strip('.')}"
+        state: Literal["missing", "note"] = "missing" if name == "XDG_CACHE_HOME" else "note"
+        yield Finding(state, name, f"{place} cannot be written", remedy)
+
+
 def _partitions(profile: Any) -> set[str]:
-    """All that stand in a profile, comma-separated lists of them taken apart."""
+    """The partitions in a profile, comma-separated lists of them split."""
     if not isinstance(profile, dict):
         return set()
     found = {part for part in str(profile.get("slurm_partition") or "").split(",") if part}
@@ -221,7 +236,7 @@ def _version(package: str) -> str:
         return ""
 
 
-def _said(*command: str) -> str | None:
+def _output(*command: str) -> str | None:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):
