@@ -257,7 +257,7 @@ def test_a_child_begins_at_the_first_difference(made: Path) -> None:
 def test_a_childs_directory_is_refused_what_its_parent_owns(made: Path) -> None:
     status, printed = snakemake(made, "--dry-run", "results/child/models/oc.safetensors")
     assert status == 1
-    assert "results/child has no oc of its own" in printed and "it lies in results/tiny" in printed
+    assert "results/child has no oc of its own" in printed and "of run tiny, in results/tiny" in printed
     assert "Traceback" not in printed
 
 
