@@ -169,6 +169,15 @@ def test_linked_folders_are_followed_and_cycles_are_not(photos: Path, tmp_path: 
     ]
 
 
+def test_links_that_lead_nowhere_are_named(photos: Path) -> None:
+    (photos / "gone.png").symlink_to("nowhere.png")
+    (photos / "loop.png").symlink_to("loop.png")
+    table = "image,labels,split\na,dog,train\ngone,dog,train\nloop,dog,train\n"
+    with pytest.raises(UserError, match=r"(?s)gone: .*gone.png: no such image.*loop: .*loop.png") as caught:
+        folder_index(data_set(photos, table), "train")
+    assert "2 faults" in str(caught.value)
+
+
 def test_every_format_is_read_or_named(photos: Path, tmp_path: Path) -> None:
     image = Image.fromarray(np.zeros((20, 30, 3), np.uint8))
     for suffix in ("JPG", "avif", "jfif", "gif", "WebP", "tga"):

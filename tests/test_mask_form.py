@@ -104,6 +104,19 @@ def test_masks_of_ignored_pixels_only_score_nothing(root: Path, caplog: pytest.L
     assert len(indexed(root)) == 2
 
 
+def test_masks_that_show_no_class_of_a_split_without_labels(root: Path) -> None:
+    write_text("labels.csv", "image,labels,split\na,,train\nb,,train\n")
+    save(np.uint8(255) * (VALUES > 0))
+    with pytest.raises(UserError, match=r"the masks show no class: they hold 0, 255"):
+        indexed(root, ("cell",))
+    save(np.uint8(200) * (VALUES > 0), "RGB")
+    with pytest.raises(UserError, match=r"colour table; .* unless dataset.mask_values says"):
+        indexed(root, ("cell",))
+    save(np.uint8(128) * (VALUES > 0))
+    with pytest.raises(UserError, match=r"mask holds \[128\]; .* unless dataset.mask_values says"):
+        indexed(root, ("cell",))
+
+
 def test_a_labeled_class_that_no_mask_shows(root: Path) -> None:
     save(np.minimum(VALUES, 1))
     with pytest.raises(

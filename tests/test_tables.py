@@ -33,20 +33,25 @@ def rows_of(path: Path, content: str | bytes, **columns: str) -> tuple[tuple[str
         'image,labels\na.jpg,"[""cat""]"\nb.jpg,"[""cat"", ""dog""]"\nc.jpg,[]\n',
         "image,labels\na.jpg,['cat']\nb.jpg,['cat' 'dog']\nc.jpg,()\n",
         "image;labels\na.jpg;cat\nb.jpg;[cat, dog]\nc.jpg;{}\n",
+        "image;labels\na.jpg;{'cat': 1, 'dog': 0}\nb.jpg;{\"cat\": true, \"dog\": true}\nc.jpg;{'cat': 0}\n",
+        "sep=;\rimage;labels\ra.jpg;cat\rb.jpg;cat,dog\rc.jpg;\r",
+        "image,cat,dog\na.jpg,1,-1\nb.jpg,1,1\nc.jpg,-1,-1\n",
     ],
 )
 def test_one_table_in_many_forms(tmp_path: Path, content: str) -> None:
     assert sorted(rows_of(tmp_path / "l.csv", content)) == sorted(CAT_DOG)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_encodings_of_spreadsheets(tmp_path: Path, encoding: str, caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("wsss").propagate = True
     caplog.set_level(logging.INFO, "wsss")
     content = "image;labels\nMüller.jpg;Käfer\n".encode(encoding)
     assert rows_of(tmp_path / "l.csv", content) == (("Müller.jpg", ("Käfer",)),)
-    told = {"utf-8-sig": "", "utf-16": "read as UTF-16", "cp1252": "is not UTF-8, read as Windows-1252"}
-    assert told[encoding] in caplog.text and (encoding == "utf-8-sig") == (not caplog.text)
+    told = {"utf-8-sig": "", "cp1252": "is not UTF-8, read as Windows-1252"}
+    assert told.get(encoding, "read as UTF-16") in caplog.text and (encoding == "utf-8-sig") == (
+        not caplog.text
+    )
 
 
 def test_names_are_compared_in_one_form(tmp_path: Path) -> None:

@@ -47,8 +47,11 @@ def check_files(image: Path, mask: Path | None, classes: Collection[str], form: 
         turn, both, fault = orientation_of(values.shape, header, form.orientation)
         faults += [f"{mask}: mask is {by(values.shape)} but {image} is {fault}"] if fault else []
     held = frozenset(np.flatnonzero(np.bincount(values.ravel(), minlength=256)).tolist())
+    hint = ", unless dataset.mask_values says what others mean" if form.plain else ""
     if wrong := sorted(value for value in held if len(classes) < value < IGNORE):
-        faults.append(f"{mask}: mask holds {wrong}; allowed are 0..{len(classes)} and {IGNORE} (ignored)")
+        faults.append(
+            f"{mask}: mask holds {wrong}; allowed are 0..{len(classes)} and {IGNORE} (ignored){hint}"
+        )
     return Checked(header, held, turn, both, tuple(faults))
 
 

@@ -136,7 +136,7 @@ def _categories(
 def _is_group(entries: Sequence[Mapping[str, Any]]) -> bool:
     """Whether category 0 stands for the others: it has no group itself, or is that of another one."""
     group = next(entry for entry in entries if key_of(entry.get("id")) == 0)
-    above = {entry.get("supercategory") for entry in entries if entry is not group}
+    above = [entry.get("supercategory") for entry in entries if entry is not group]
     return group.get("supercategory") in (None, "", "none") or group.get("name") in above
 
 

@@ -10,6 +10,8 @@ from hashlib import blake2b
 from pathlib import Path
 from unicodedata import normalize
 
+from wsss.errors import UserError
+
 #: bytes of an id: a file's name may have 255, with its suffix
 LONGEST_ID = 250
 
@@ -28,13 +30,12 @@ def _walk(directory: Path, above: frozenset[str]) -> Iterator[Path]:
     real = os.path.realpath(directory)
     if real in above:
         return
-    with os.scandir(directory) as entries:
-        found = [entry for entry in entries if not entry.name.startswith(".")]
-    for entry in found:
-        if entry.is_dir():
-            yield from _walk(directory / entry.name, above | {real})
-        elif entry.is_file():
-            yield directory / entry.name
+    for name in _names(directory):
+        path = directory / name
+        if path.is_dir():
+            yield from _walk(path, above | {real})
+        elif path.is_file() or path.is_symlink():  # a broken link is named where its file is asked for
+            yield path
 
 
 class Names:
@@ -47,7 +48,7 @@ class Names:
         self.left_out: dict[str, list[Path]] = {}
         if not directory.is_dir():
             return
-        files = files_under(directory) if deep else _files_of(directory)
+        files = files_under(directory) if deep else map(directory.joinpath, _names(directory))
         for path in files:
             kind = self.found if path.suffix.lower() in suffixes else self.left_out
             name = nfc(path.relative_to(directory).with_suffix("").as_posix())
@@ -61,10 +62,12 @@ class Names:
         return next(iter(self.found.get(nfc(name), ())), None)
 
 
-def _files_of(directory: Path) -> list[Path]:
-    with os.scandir(directory) as entries:
-        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-    return [directory / name for name in names]
+def _names(directory: Path) -> list[str]:
+    """What is in a directory and not hidden, sorted. Raises UserError where it cannot be listed."""
+    try:
+        return sorted(name for name in os.listdir(directory) if not name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be listed ({error})") from None
 
 
 def file_id(name: str) -> str:

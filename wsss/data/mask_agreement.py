@@ -27,6 +27,8 @@ def mask_faults(
     if held == {IGNORE}:
         yield f"the masks hold {IGNORE} (ignored) only: no pixel can be scored{_hint(held, classes, form)}"
         return
+    if IGNORE in held and held <= {0, IGNORE} and not any(record.labels for record, _ in masked):
+        yield f"the masks show no class: they hold {_shown(held)}{_hint(held, classes, form)}"
     labeled = Counter(label for record, _ in masked for label in record.labels if label in classes)
     missing = [name for name in classes if labeled[name] and classes.index(name) + 1 not in held]
     missing = [name for name in missing if name not in unpainted]

@@ -58,6 +58,6 @@ def _decode_colours(pixels: np.ndarray, path: str | Path) -> np.ndarray:
         colour = tuple(int(value) for value in pixels[row, column])
         raise UserError(
             f"{path}: colour {colour} at row {row}, column {column} is not in the VOC colour table; "
-            "an RGB mask may hold only its 256 colours"
+            "an RGB mask may hold only its 256 colours, unless dataset.mask_values says what others mean"
         )
     return order[place].astype(np.uint8)

@@ -20,8 +20,9 @@ IMAGE_NAMES, LABEL_NAMES = (IMAGE, "filename", "file_name"), (LABELS, "label")
 #: what may separate the table's columns, and the labels in a cell
 COLUMN_MARKS, LABEL_MARKS = ",;\t", r"[;|,]"
 #: cells of a one-hot column
-_YES, _NO = {"1", "1.0", "true", "yes", "x"}, {"", "0", "0.0", "false", "no"}
+_YES, _NO = {"1", "1.0", "true", "yes", "x"}, {"", "0", "0.0", "-1", "-1.0", "false", "no"}
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+_ENTRY = re.compile(rf"(?:{_QUOTED.pattern})\s*:\s*['\"]?([\w.-]*)")
 #: bytes that Windows-1252 does not define, and those of UTF-16 in the middle of a file
 _NO_TEXT = re.compile(rb"[\x00\x81\x8d\x8f\x90\x9d]|\xff\xfe|\xfe\xff")
 
@@ -78,9 +79,12 @@ def read_table(
 
 
 def labels_in(cell: str) -> list[str]:
-    """The labels of a cell: separated by `;`, `|` or `,`, or a list as Python, JSON and NumPy write it."""
+    """The labels of a cell: separated by `;`, `|` or `,`, or a list, or a mapping to 0 and 1, as
+    Python, JSON and NumPy write it."""
     text = cell.strip()
-    if text[:1] + text[-1:] in ("[]", "()", "{}"):
+    if text[:1] + text[-1:] == "{}" and ":" in text:
+        labels = [first or second for first, second, value in _ENTRY.findall(text) if value.lower() in _YES]
+    elif text[:1] + text[-1:] in ("[]", "()", "{}"):
         quoted = [first or second for first, second in _QUOTED.findall(text)]
         labels = quoted or text[1:-1].split(",")
     else:
@@ -91,11 +95,11 @@ def labels_in(cell: str) -> list[str]:
 def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header and, with their line numbers, the rows that are not blank; all of the header's length."""
     text = _text(path)
-    first, _, behind = text.partition("\n")
+    first, behind = _first_line(text)
     mark, skipped = None, 0
     if declared := re.fullmatch(r"\"?sep=(.)\"?\s*", first, re.IGNORECASE):
         mark, text, skipped = declared[1], behind, 1
-        first = text.partition("\n")[0]
+        first = _first_line(text)[0]
     mark = mark or next((mark for mark in COLUMN_MARKS if mark in first), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     try:
@@ -115,6 +119,12 @@ def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     return header, kept
 
 
+def _first_line(text: str) -> tuple[str, str]:
+    """A text's first line and what follows, by the ends of line of any system."""
+    first, *behind = re.split(r"\r\n|\r|\n", text, maxsplit=1)
+    return first, behind[0] if behind else ""
+
+
 def _text(path: Path) -> str:
     """A table's text: UTF-8, UTF-16 with its mark or, said in a note, Windows-1252."""
     try:
@@ -128,15 +138,24 @@ def _text(path: Path) -> str:
     if content.startswith(b"PK\x03\x04"):
         raise UserError(f"{path}: an Excel workbook; save it as CSV (UTF-8)")
     try:
-        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        if encoding := _utf16(content):
             LOGGER.info("%s: read as UTF-16", path)
-            return content.decode("utf-16")
+            return content.decode(encoding)
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if _NO_TEXT.search(content):
             raise UserError(f"{path}: not a text file in UTF-8, UTF-16 or Windows-1252 ({error})") from None
     LOGGER.warning("%s: is not UTF-8, read as Windows-1252; if names look wrong, save it as UTF-8", path)
     return content.decode("cp1252")
+
+
+def _utf16(content: bytes) -> str | None:
+    """The kind of UTF-16 of a text, by its mark or by the zeros of its first letters."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    if content[:1] == b"\0" and content[2:3] == b"\0":
+        return "utf-16-be"
+    return "utf-16-le" if content[1:2] == b"\0" and content[3:4] == b"\0" else None
 
 
 def _columns(
