@@ -88,6 +88,7 @@ def first(kind: str, **keys: Any) -> Edit:
         (first("images", file_name=7), "image 1: file_name 7; must be the path of a file"),
         (first("categories", name=None), "category 1: name None; must be a text"),
         (first("categories", id=2), "category 2: is listed twice"),
+        (first("categories", name="dog"), "categories 1 and 2: both are named 'dog'; names must differ"),
         (lambda found: found["images"].append(found["images"][0]), "image 1: is listed twice"),
         (
             lambda found: found["images"].append({**found["images"][0], "id": 9}),
@@ -204,6 +205,12 @@ def test_roboflows_group_is_no_class(caplog: pytest.LogCaptureFixture) -> None:
     group = {"id": 0, "name": "animals", "supercategory": "none"}
     index = indexed(coco(lambda found: found["categories"].insert(0, group)))
     assert index.classes == ("cat", "dog") and "category 0, 'animals', is a group" in caplog.text
+
+
+def test_a_byte_order_mark_is_read_over() -> None:
+    path = coco()
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(indexed(path)) == 2
 
 
 def test_a_size_that_is_not_the_files_is_named() -> None:

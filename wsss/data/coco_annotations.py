@@ -115,6 +115,7 @@ def _categories(
 ) -> dict[Key, str]:
     """Names by number, in the order of the numbers."""
     names: dict[Key, str] = {}
+    numbers: dict[str, Key] = {}
     for place, entry in enumerate(entries):
         number, name = key_of(entry.get("id")), entry.get("name")
         if number is None:
@@ -125,6 +126,8 @@ def _categories(
             faults.append(f"category {number}: name {name!r}; must be a text")
         else:
             names[number] = nfc(name.strip())
+            if (first := numbers.setdefault(names[number], number)) != number:
+                faults.append(f"categories {first} and {number}: both are named {name!r}; names must differ")
     if 0 in names and 0 not in used and len(names) > 1 and _is_group(entries):
         LOGGER.warning(
             "%s: category 0, %r, is a group of the others (Roboflow) without an annotation and is left out",
