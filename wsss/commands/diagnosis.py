@@ -214,11 +214,10 @@ def _disk() -> Iterator[Finding]:
 
 
 def _caches() -> Iterator[Finding]:
-    """Without a cache Snakemake ends before it reads a rule."""
+    """Jobs of the workflow keep their caches in .snakemake instead; what people start beside it does not."""
     for name, place in unwritable_caches().items():
         remedy = f"export {name}=$PWD/.snakemake/{place.name.strip('.')}"
-        state: Literal["missing", "note"] = "missing" if name == "XDG_CACHE_HOME" else "note"
-        yield Finding(state, name, f"{place} cannot be written", remedy)
+        yield Finding("note", name, f"{place} cannot be written", remedy)
 
 
 def _partitions(profile: Any) -> set[str]:
