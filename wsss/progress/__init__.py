@@ -19,7 +19,7 @@ LOGGER = logging.getLogger("wsss")
 LINE_EVERY, BAR_EVERY = 20.0, 0.2
 #: in redirected output, the share of the time after the first minute that passes between two progress lines,
 #: and the most seconds
-LINE_SHARE, LINE_AT_LEAST_EVERY = 0.5, 600.0
+LINE_SHARE, LINE_AT_LEAST_EVERY = 0.75, 600.0
 
 Item = TypeVar("Item")
 
