@@ -10,7 +10,7 @@ from wsss.config import OcConfig, PriorsConfig, RunConfig, Section, ShapesDatase
 from wsss.errors import UserError
 from wsss.runs.choices import final_saliency, selects_epoch
 from wsss.runs.run import Run, load_run, run_names, stages
-from wsss.runs.stages import STAGES, parse_section
+from wsss.runs.stages import STAGES
 
 BASE = "dataset: {kind: shapes}\n"
 
@@ -177,19 +177,17 @@ def test_a_section_comes_back_whole(write) -> None:
     run = load(write(run=text), "run")
     for stage in stages(run):
         section = attrgetter(STAGES[stage].section)(run.config)
-        assert parse_section(stage, run.section(stage)) == section
-    assert isinstance(parse_section("oc", "{}"), OcConfig) and isinstance(
-        parse_section("priors", "{}"), PriorsConfig
+        assert STAGES[stage].parse(run.section(stage)) == section
+    assert isinstance(STAGES["oc"].parse("{}"), OcConfig) and isinstance(
+        STAGES["priors"].parse("{}"), PriorsConfig
     )
 
 
 def test_what_is_no_section_is_refused() -> None:
     with pytest.raises(UserError, match=r"stage oc is not valid: \{\"lr\": 1\}"):
-        parse_section("oc", '{"lr": 1}')
+        STAGES["oc"].parse('{"lr": 1}')
     with pytest.raises(UserError, match="stage index is not valid"):
-        parse_section("index", "{}")
-    with pytest.raises(UserError, match="no stage is called 'ocs'; there are index, oc, priors"):
-        parse_section("ocs", "{}")
+        STAGES["index"].parse("{}")
 
 
 def test_a_run_has_the_saliency_that_it_asks_for(write) -> None:

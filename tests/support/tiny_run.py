@@ -14,7 +14,7 @@ import torch
 from wsss.data.index import Index, Record
 from wsss.models import Classifier
 from wsss.runs.run import Run, load_run
-from wsss.runs.stages import parse_section
+from wsss.runs.stages import STAGES
 from wsss.runs.step import Step
 from wsss.store.files import write_png, write_text
 from wsss.store.networks import Header, save_model
@@ -69,7 +69,7 @@ def step_of(run: Run, stage: str, name: str, **changes: Any) -> Step:
 
     name: of its files, `<name>.safetensors` and `<name>.csv`.
     """
-    section = parse_section(stage, run.section(stage))
+    section = STAGES[stage].parse(run.section(stage))
     section = type(section).model_validate(section.model_dump() | changes)
     files = {
         "index": "index.csv",

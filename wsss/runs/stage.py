@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from wsss.config import GivenConfig, RunConfig
+from wsss.errors import UserError
 from wsss.runs.choices import never
 
 
@@ -76,10 +77,15 @@ class Stage:
             return f"metrics/{self.name.removesuffix('_metrics')}.json"
         return f"metrics/{self.name}.{{split}}.json" if self.kind == "labels" else ""
 
-    @property
-    def model(self) -> TypeAdapter[Any]:
-        """The type of the section."""
+    def parse(self, text: str) -> Any:
+        """The typed section, from the text of `Run.section`. Raises UserError if it is not valid."""
         section: Any = RunConfig
         for name in self.section.split("."):
             section = section.model_fields[name].rebuild_annotation()
-        return TypeAdapter(section)
+        try:
+            return TypeAdapter(section).validate_json(text, strict=True)
+        except ValidationError as error:
+            raise UserError(
+                f"the configuration of stage {self.name} is not valid: {text}\n{error}\n"
+                "Start snakemake again."
+            ) from None

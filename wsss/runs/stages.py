@@ -3,12 +3,9 @@
 A new stage is one entry here, one rule, and one script of the rule's name.
 """
 
-from typing import Any, Literal
-
-from pydantic import ValidationError
+from typing import Literal
 
 from wsss.config import RunConfig
-from wsss.errors import UserError
 from wsss.runs.choices import (
     always,
     final_saliency,
@@ -228,15 +225,3 @@ def before(config: RunConfig, stage: str) -> tuple[str, ...]:
 def importable(kind: Literal["network", "maps"]) -> list[str]:
     """Names of the stages in whose place a network, or maps, can be imported."""
     return [name for name, stage in STAGES.items() if stage.importable == kind]
-
-
-def parse_section(stage: str, text: str) -> Any:
-    """The typed section of a stage, from the text of `Run.section`. Raises UserError if it is not valid."""
-    if stage not in STAGES:
-        raise UserError(f"no stage is called {stage!r}; there are {', '.join(STAGES)}")
-    try:
-        return STAGES[stage].model.validate_json(text, strict=True)
-    except ValidationError as error:
-        raise UserError(
-            f"the configuration of stage {stage} is not valid: {text}\n{error}\nStart snakemake again."
-        ) from None

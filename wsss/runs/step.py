@@ -22,7 +22,7 @@ from wsss.machine.shares import Shares
 from wsss.progress import LOGGER, log_end, log_to
 from wsss.runs.jobs import Record, cpu
 from wsss.runs.run import Run, load_run
-from wsss.runs.stages import parse_section
+from wsss.runs.stages import STAGES
 from wsss.store.files import disk_is_full, read_json, write_json
 from wsss.store.retained import DIRECTORY, restore
 
@@ -181,7 +181,7 @@ def _status(
                 f"config/{run.name}.yaml asks stage {stage} for {run.section(stage)}, "
                 f"but this command for {arguments.config}. The file was changed since: start snakemake again."
             )
-        step = Step(arguments, stage, run, parse_section(stage, arguments.config))
+        step = Step(arguments, stage, run, STAGES[stage].parse(arguments.config))
         record.begin(stage, step.digest, cpu())
         if devices == "gpus" and launched_by() is None and restore(step.finished, step.trained):
             LOGGER.info("%s: restored from a finished training that Snakemake had not recorded", step.name)
