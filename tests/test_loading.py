@@ -73,6 +73,25 @@ def test_other_errors_stay_what_they_are() -> None:
         raise RuntimeError("unforeseen")
 
 
+def test_an_error_leaves_no_processes_that_the_interpreter_would_wait_for(tmp_path: Path) -> None:
+    """The generator that holds the loader is kept alive by the traceback, until the interpreter ends."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from test_loading import Noise, loading\n"
+        "def batches():\n"
+        "    with loading(Noise(), 2, batch_size=None) as loaded: yield from loaded\n"
+        "def consume():\n"
+        "    held = batches()\n"
+        "    for batch in held: raise ValueError('unforeseen')\n"
+        "consume()\n"
+    )
+    (tmp_path / "load.py").write_text(code)
+    command = [sys.executable, "load.py", str(Path(__file__).parent)]
+    alone = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    ended = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1 and "unforeseen" in ended.stderr
+
+
 @pytest.mark.parametrize("batch_size", [None, 2])
 def test_a_small_dev_shm(batch_size: int | None, tmp_path: Path) -> None:
     """For real, where this process may mount a file system of its own."""

@@ -1,5 +1,6 @@
 """What reaches a network: samples from data-loading processes, their device, the random numbers of a step."""
 
+import atexit
 import multiprocessing
 import re
 import shutil
@@ -32,8 +33,10 @@ def loading(
     that load, 0 for this one. collate, options: as of the `DataLoader`. Raises UserError when the shared
     memory is full through which processes pass what they load.
     """
-    # Where an exception keeps the loader alive, its processes wait for this to let themselves be ended.
+    # Where an exception keeps the loader alive, its processes wait for this to let themselves be ended: at the
+    # end of this block or, where a generator was not closed, of this process.
     over = multiprocessing.Event()
+    atexit.register(over.set)
     if collate is None:
         collate = default_collate if options.get("batch_size", 1) is not None else default_convert
     if workers:
@@ -48,6 +51,7 @@ def loading(
         raise
     finally:
         over.set()
+        atexit.unregister(over.set)
 
 
 def to_device(value: Any, device: torch.device) -> Any:
