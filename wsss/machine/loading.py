@@ -33,8 +33,8 @@ def loading(
     that load, 0 for this one. collate, options: as of the `DataLoader`. Raises UserError when the shared
     memory is full through which processes pass what they load.
     """
-    # Where an exception keeps the loader alive, its processes wait for this to let themselves be ended: at the
-    # end of this block or, where a generator was not closed, of this process.
+    # Where an exception keeps the loader alive, its processes wait for this to let themselves be ended, at
+    # the end of this block or, where a generator was not closed, of this process.
     over = multiprocessing.Event()
     atexit.register(over.set)
     if collate is None:
