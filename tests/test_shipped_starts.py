@@ -52,7 +52,9 @@ def failures(started: Iterable[tuple[Run, str]], root: Path, monkeypatch: pytest
             text, used = said.read_text(), Shares(*shares(tiny, stage)).processes(processes)
             fewer = f"{used} of {processes} processes are used" in text
             if status or fewer != (used < processes):
-                failed.append(f"{run.name}/{stage} with {processes} processes: status {status}\n{text}")
+                failed.append(
+                    f"{run.name}/{stage} with {processes} processes: status {status}\n{text[-1000:]}"
+                )
     return failed
 
 
