@@ -1,8 +1,8 @@
 """Starts the trainings of a run by its scripts, at tiny sizes, up to the end of their first optimizer step.
 
 Batches, norms and methods are the run's; networks, images and crops are small, batches are not accumulated,
-and the precision is float32, as float16 takes a CPU minutes. A script's processes are forked, because each new
-one would import torch.
+and the precision is float32, as float16 takes a CPU minutes. A script's processes are forked, because each
+new one would import torch.
 """
 
 import json

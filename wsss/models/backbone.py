@@ -22,6 +22,16 @@ FreezeLevel = Literal["none", "stem", "stages", "all"]
 #: ResNets in Caffe's shape (and BGR input), by the timm network they are made from; output stride 16 only
 CAFFE = {"resnet50_caffe": "resnet50"}
 
+STRIDES = (8, 16, 32)
+#: an image that networks for images of one size refuse
+SOME_SIZE = (128, 160)
+#: networks of different families that have features at all strides
+EXAMPLES = ("resnest50d", "resnet50", "mobilenetv3_large_100", "vit_small_patch16_224")
+
+
+class NoFeatures(UserError):
+    """timm has no features of a network at the strides that are needed."""
+
 
 class Backbone(Freezable):
     """The trunk of a network.
@@ -63,53 +73,23 @@ class Backbone(Freezable):
                     f"backbone {name!r}: {key} {value!r}, allowed are {', '.join(get_args(allowed))}"
                 )
         self.name = name
-        self.net = feature_network(name, output_stride, classifier_features=classifier_features)
+        try:
+            self.net = feature_network(name, output_stride, classifier_features=classifier_features)
+            shapes = feature_shapes(self.net, output_stride, pooled_stem=pooled_stem)
+        except NoFeatures:
+            raise _unavailable(name, output_stride) from None
+        self.channels, self.strides = shapes
         #: the order in memory of weights and images in which this network is fastest
         self.layout = torch.contiguous_format if "resnest" in name else torch.channels_last
         self.net.to(memory_format=self.layout)
-        self._is_resnet = is_resnet(self.net)
         self._stem_tap = "maxpool" if pooled_stem else "act1"
-        self.channels, self.strides = self._describe(output_stride, pooled_stem)
         if norm == "fix":
             self.freeze(batch_norms(self.net))
         self.freeze(self._frozen(freeze))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Features of a normalised image batch (B, 3, H, W): stem and four stages, (B, channels[i], h, w)."""
-        x = x.contiguous(memory_format=self.layout)
-        if not self._is_resnet:
-            taps = list(self.net(x))
-            if hasattr(self.net, "conv_head"):
-                taps[-1] = self.net.bn2(self.net.conv_head(taps[-1]))
-            if getattr(self.net, "output_fmt", "NCHW") == "NHWC":
-                taps = [tap.permute(0, 3, 1, 2).contiguous() for tap in taps]
-            return taps if len(taps) == 5 else [taps[0], *taps]
-        taps = []
-        for name, layer in self.net.named_children():
-            x = layer(x)
-            if name == self._stem_tap or name.startswith("layer"):
-                taps.append(x)
-        return taps
-
-    def _describe(self, output_stride: int, pooled_stem: bool) -> tuple[list[int], list[int]]:
-        """Channels and strides of the five features."""
-        info = self.net.feature_info
-        channels, strides = list(info.channels()), list(info.reduction())
-        if hasattr(self.net, "conv_head"):
-            channels[-1] = self.net.conv_head.out_channels
-        if self._is_resnet:
-            return channels, [
-                4 if pooled_stem else 2,
-                *(min(stride, output_stride) for stride in (4, 8, 16, 32)),
-            ]
-        if len(channels) == 4:
-            channels, strides = [channels[0], *channels], [strides[0], *strides]
-        if len(channels) != 5 or strides[1] != 4 or strides[-1] != output_stride:
-            raise UserError(
-                f"backbone {self.name!r}: its features have strides {strides}; "
-                f"needed are four stages from stride 4 to {output_stride}"
-            )
-        return channels, strides
+        return feature_maps(self.net, x.contiguous(memory_format=self.layout), self._stem_tap)
 
     def _frozen(self, freeze: FreezeLevel) -> list[nn.Module]:
         """The modules up to the last frozen one, in the order of execution, which is that of definition."""
@@ -131,6 +111,41 @@ class Backbone(Freezable):
         return [module for _, module in modules[:end]]
 
 
+def feature_maps(net: Any, x: Tensor, stem: str) -> list[Tensor]:
+    """The five features of images (B, 3, H, W). stem: of a ResNet, the layer that gives the first."""
+    if not is_resnet(net):
+        taps = list(net(x))
+        if hasattr(net, "conv_head"):
+            taps[-1] = net.bn2(net.conv_head(taps[-1]))
+        if getattr(net, "output_fmt", "NCHW") == "NHWC":
+            taps = [tap.permute(0, 3, 1, 2).contiguous() for tap in taps]
+        return taps if len(taps) == 5 else [taps[0], *taps]
+    taps = []
+    for name, layer in net.named_children():
+        x = layer(x)
+        if name == stem or name.startswith("layer"):
+            taps.append(x)
+    return taps
+
+
+def feature_shapes(net: Any, output_stride: int, *, pooled_stem: bool) -> tuple[list[int], list[int]]:
+    """Channels and strides of the five features of a feature network, see `Backbone`.
+
+    Raises NoFeatures where they are not at strides 4 to `output_stride`.
+    """
+    channels, strides = list(net.feature_info.channels()), list(net.feature_info.reduction())
+    if hasattr(net, "conv_head"):
+        channels[-1] = net.conv_head.out_channels
+    if is_resnet(net):
+        stages = [min(stride, output_stride) for stride in (4, 8, 16, 32)]
+        return channels, [4 if pooled_stem else 2, *stages]
+    if len(channels) == 4:
+        channels, strides = [channels[0], *channels], [strides[0], *strides]
+    if len(channels) != 5 or strides[1] != 4 or strides[-1] != output_stride:
+        raise NoFeatures(f"features at strides {strides}")
+    return channels, strides
+
+
 def feature_network(
     name: str, output_stride: int, *, pretrained: bool = False, classifier_features: bool = False
 ) -> Any:
@@ -139,12 +154,12 @@ def feature_network(
     pretrained: with timm's ImageNet weights, fetched where they are not at hand yet. classifier_features: see
     `Backbone`. Raises UserError for a network or an output stride that cannot be had.
     """
-    if output_stride not in (8, 16, 32):
+    if output_stride not in STRIDES:
         raise UserError(f"output_stride {output_stride}: allowed are 8, 16 and 32")
     check_name(name)
     if name in CAFFE:
         if output_stride != 16:
-            raise UserError(f"backbone {name!r}: output_stride {output_stride}, it has 16 only")
+            raise NoFeatures(f"backbone {name!r}: output_stride {output_stride}")
         net = _features(CAFFE[name], pretrained)
         make_caffe(net)
         return net
@@ -166,8 +181,41 @@ def check_name(name: str) -> None:
     """Raise UserError, with near names, unless timm (or `CAFFE`) knows the backbone."""
     if name not in CAFFE and not timm.is_model(name):
         near = get_close_matches(name, [*CAFFE, *timm.list_models()], n=3)
-        hint = f"; near are {', '.join(near)}" if near else ""
+        hint = f"; similar: {', '.join(near)}" if near else "; timm.list_models() lists all"
         raise UserError(f"backbone {name!r}: timm {timm.__version__} has no such network{hint}")
+
+
+def check_backbone(name: str, *, output_stride: int = 16, freeze: FreezeLevel = "none") -> None:
+    """Raise UserError, with what to choose instead, unless the network can be a `Backbone` for any image.
+
+    Builds and calls it on torch's meta device, which computes shapes only.
+    """
+    with torch.device("meta"):
+        Backbone(name, output_stride=output_stride, freeze=freeze)
+    if not _available(name, output_stride):
+        raise _unavailable(name, output_stride)
+
+
+def _available(name: str, output_stride: int) -> bool:
+    try:
+        with torch.device("meta"):
+            net = feature_network(name, output_stride).eval()
+            feature_shapes(net, output_stride, pooled_stem=True)
+            feature_maps(net, torch.zeros(1, 3, *SOME_SIZE), "maxpool")
+    except Exception:  # each network of timm that takes images of one size only says so in its own way
+        return False
+    return True
+
+
+def _unavailable(name: str, output_stride: int) -> UserError:
+    """What is wrong with an output stride, and what to choose instead."""
+    if strides := [stride for stride in STRIDES if _available(name, stride)]:
+        known = " or ".join(map(str, strides))
+        return UserError(f"backbone {name!r}: output_stride {output_stride} is not available; choose {known}")
+    return UserError(
+        f"backbone {name!r}: cannot be used, as it has no feature maps at strides 4 to 32 for images of any "
+        f"size; choose another network, such as {', '.join(EXAMPLES)}"
+    )
 
 
 def flat(name: str) -> str:
@@ -180,9 +228,6 @@ def _features(name: str, pretrained: bool, **options: int) -> Any:
         with torch.device("meta"):
             count = len(timm.create_model(name, features_only=True, **options).feature_info.channels())
     except (TypeError, AssertionError, AttributeError, NotImplementedError, RuntimeError):
-        at = f" at output stride {options['output_stride']}; 32 may work" if options else ""
-        raise UserError(
-            f"backbone {name!r}: timm gives no features of this network{at}; take another one"
-        ) from None
+        raise NoFeatures(f"backbone {name!r}: {options or 'features_only'}") from None
     last = tuple(range(-min(count, 5), 0))
     return timm.create_model(name, features_only=True, out_indices=last, pretrained=pretrained, **options)
