@@ -1,4 +1,5 @@
 # The configuration of a run, and the files of its stages.
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from wsss.runs.choices import (
     selects_epoch,
     uses_regions,
 )
+from wsss.runs.networks import described, network_faults
 from wsss.runs.run import RUN_NAME, Run, load_run, metrics_files, pictured, stages
 from wsss.runs.stages import SALIENCY, STAGES
 from wsss.runs.terminal import install
@@ -73,6 +75,31 @@ def requested_runs() -> set[str]:
     return prepared | {parts[1] for parts in targets if len(parts) > 2 and parts[0] == "results"}
 
 
+@cache
+def faults_of_networks() -> dict[str, str]:
+    """What the networks of trainings lack, by RUN/STAGE, of all runs that the command line asks for."""
+
+    def check(trainings: list[str]) -> dict[str, str]:
+        command = [sys.executable, "-m", "workflow.scripts.check_networks", *trainings]
+        path = os.pathsep.join([CHECKOUT, os.environ.get("PYTHONPATH", "")])
+        done = subprocess.run(
+            command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
+        )
+        return json.loads(done.stdout) if done.returncode == 0 else stop("the networks could not be checked")
+
+    asked = [run for name in sorted(requested_runs()) for run in run_named(name).lineage]
+    return network_faults({run.name: run for run in asked}.values(), check)
+
+
+def require_network(run: Run, stage: str) -> None:
+    """Stop where the network of a training of the DAG cannot be had, with all such trainings of its run."""
+    if not workflow.is_main_process or STAGES[stage].kind != "training":
+        return
+    faults = {name: fault for name, fault in faults_of_networks().items() if name.startswith(f"{run.name}/")}
+    if f"{run.name}/{stage}" in faults:
+        stop(f"config/{run.name}.yaml: {described(faults)}")
+
+
 def config_of(stage: str):
     """The stage's section as JSON, whose keys make its rule run again. The stage may contain wildcards."""
 
@@ -89,6 +116,7 @@ def config_of(stage: str):
             )
         if run.given(name):
             stop(f"config/{run.name}.yaml imports {name}, {run.directory(name)}/given: no rule makes it")
+        require_network(run, name)
         return run.section(name)
 
     return section

@@ -45,7 +45,7 @@ onstart:
     check = [sys.executable, "-m", "workflow.scripts.check_weights", *pretrained]
     path = os.pathsep.join([CHECKOUT, os.environ.get("PYTHONPATH", "")])
     if pretrained and subprocess.run(check, env={**os.environ, "PYTHONPATH": path}).returncode:
-        stop("nothing was started")
+        sys.exit(1)  # the process has said why
 
 
 onsuccess:

@@ -148,9 +148,9 @@ def test_a_copy_keeps_what_is_frozen() -> None:
     [
         ({"name": "resnest50"}, "resnest50d"),
         ({"name": SMALL, "output_stride": 4}, "8, 16 and 32"),
-        ({"name": "densenet121"}, "output stride 16"),
-        ({"name": "beit_base_patch16_224", "output_stride": 32}, "strides"),
-        ({"name": "resnet50_caffe", "output_stride": 8}, "16 only"),
+        ({"name": "densenet121"}, "output_stride 16 is not available; choose 32$"),
+        ({"name": "beit_base_patch16_224", "output_stride": 32}, "cannot be used, as it has no feature maps"),
+        ({"name": "resnet50_caffe", "output_stride": 8}, "output_stride 8 is not available; choose 16$"),
         ({"name": SMALL, "norm": "fixed"}, "normal, fix"),
         ({"name": SMALL, "freeze": "head"}, "none, stem, stages, all"),
     ],

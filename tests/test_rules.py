@@ -15,7 +15,7 @@ from wsss.runs.stages import STAGES
 REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((REPOSITORY / "workflow" / "scripts").glob("[!_]*.py"))
 #: scripts that no rule runs: before all rules, and after
-BESIDE_RULES = {"check_weights", "tabulate_benchmarks"}
+BESIDE_RULES = {"check_networks", "check_weights", "tabulate_benchmarks"}
 
 
 @pytest.mark.parametrize("name", RULES)

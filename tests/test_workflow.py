@@ -293,13 +293,15 @@ def test_weights_that_cannot_be_had_stop_before_anything_trains(copy: Path) -> N
     config = changed("oc.network.backbone", "mobilenetv3_smal_050")
     config["priors"]["network"] = {**NETWORK, "weights": "no/such.pth"}
     write_run(copy, "tiny", config)
-    status, printed = snakemake(copy, "--cores", "1", *TARGETS)
-    assert status == 1
-    assert re.search("error: oc of run tiny: .* no such network; near are mobilenetv3_small_050", printed)
-    assert re.search("error: priors of run tiny: .*no/such.pth.*: no such file", printed)
-    assert "error: nothing was started" in printed
-    assert "Traceback" not in printed and "Execute" not in printed and "File " not in printed
-    assert planned(copy)["train_oc"] == 1, "the directory is not locked"
+    for dry_run in (["--dry-run"], []):
+        status, printed = snakemake(copy, "--cores", "1", *dry_run, *TARGETS)
+        assert status == 1
+        assert re.search("oc.network: .* no such network; similar: mobilenetv3_small_050", printed)
+        assert re.search("priors.network: .*no/such.pth.*: no such file", printed)
+        assert printed.count("error: ") == 1
+        assert "Traceback" not in printed and "Execute" not in printed and "File " not in printed
+    write_run(copy, "tiny", changed("oc.network.weights", "none"))
+    assert planned(copy), "the directory is not locked"
 
 
 def test_weights_are_looked_for_only_when_something_trains(copy: Path) -> None:

@@ -6,7 +6,7 @@ import wsss.models.torchvision_repair  # noqa: F401
 # isort: split
 
 from wsss.models.affinity import AffinityNet
-from wsss.models.backbone import Backbone
+from wsss.models.backbone import Backbone, check_backbone
 from wsss.models.c2am import C2AM
 from wsss.models.classifier import Classifier
 from wsss.models.deeplab import DeepLabV3Plus
@@ -27,6 +27,7 @@ __all__ = [
     "Normalization",
     "PoolNet",
     "Segmenter",
+    "check_backbone",
     "check_weights",
     "load_backbone_weights",
     "load_published",

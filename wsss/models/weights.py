@@ -78,15 +78,16 @@ def license_of(backbone: str) -> str:
     return (cfg.license if cfg else None) or "unknown"
 
 
-def check_weights(backbone: str, weights: str | None) -> None:
+def check_weights(backbone: str, weights: str | None, *, reach: bool = True) -> None:
     """Raise UserError, saying what to do, when `weights` of this backbone cannot be had; builds no network.
 
     weights: None or "none"; "imagenet" (timm's, fetched when not at hand); "package" (from a package that
     carries them, see `PACKAGES`); or a file of tensors, named as timm, we or the published system do.
+    reach: whether what has to be fetched must be within reach now.
     """
     check_name(backbone)
     if weights == "imagenet":
-        _check_fetchable(backbone)
+        _check_fetchable(backbone, reach)
     elif weights == "package":
         _package_file(backbone)
     elif weights not in (None, "none"):
@@ -189,12 +190,12 @@ def _package_file(backbone: str) -> Path:
     return Path(getattr(importlib.import_module(module), class_name).get_model_file_path())
 
 
-def _check_fetchable(backbone: str) -> None:
-    """Raise UserError unless timm has ImageNet weights of the backbone, and at hand or within reach."""
+def _check_fetchable(backbone: str, reach: bool) -> None:
+    """Raise UserError unless timm has weights of the backbone that, to `reach`, can be fetched."""
     cfg = None if backbone in CAFFE else get_pretrained_cfg(backbone)
     if cfg is None or not cfg.has_weights:
         raise UserError(f"weights 'imagenet' of backbone {backbone!r}: timm has none for it; {_ALLOWED}")
-    if cfg.file or not cfg.hf_hub_id:
+    if not reach or cfg.file or not cfg.hf_hub_id:
         return
     names = ("model.safetensors", "pytorch_model.bin") if not cfg.hf_hub_filename else (cfg.hf_hub_filename,)
     if any(isinstance(huggingface_hub.try_to_load_from_cache(cfg.hf_hub_id, name), str) for name in names):
