@@ -106,7 +106,7 @@ def test_the_command_prints_all_and_ends_with_what_is_missing(
     assert main(["doctor"]) == 1
     printed = capsys.readouterr().out
     assert f"ok       torch: {torch.__version__}\n" in printed
-    assert "missing  runs: no config/*.yaml in" in printed and "→ cd to the root of the repository" in printed
+    assert "missing  runs: no config/*.yaml in" in printed and "→ wsss workdir DIR && cd DIR" in printed
 
 
 def test_licenses_that_are_not_open_are_named(findings: Callable[[], dict[str, Finding]]) -> None:

@@ -33,6 +33,7 @@ from support.workflow import (
 )
 
 from workflow.scripts.make_cams import make_cams
+from wsss.commands.run_diagnosis import examine_run
 from wsss.errors import UserError
 from wsss.runs.jobs import read_jobs
 from wsss.runs.run import load_run
@@ -94,6 +95,29 @@ def edit(made: Path) -> Iterator[Callable[[str, Any], None]]:
     """Change a key of the tiny run in place, for dry runs; afterwards it is as it was."""
     yield lambda key, value: write_run(made, "tiny", changed(key, value))
     write_run(made, "tiny", TINY)
+
+
+# --- results that were copied ---
+
+
+def test_results_copied_without_their_times(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`cp -r` gives all files new times, in its own order; the doctor sees it, and its remedy works."""
+    there = tmp_path / "there"
+    shutil.copytree(made / "config", there / "config")
+    shutil.copytree(made / "results", there / "results", copy_function=shutil.copyfile, symlinks=True)
+    assert planned(there), "Snakemake sees new times"
+    monkeypatch.chdir(made)
+    assert [finding.state for finding in examine_run("tiny")] == ["ok"]
+    monkeypatch.chdir(there)
+    (finding,) = examine_run("tiny")
+    assert finding.state == "note" and "priors" in finding.detail
+    assert "snakemake --cores 1 --touch" in finding.remedy
+    status, printed = snakemake(there, "--cores", "1", "--touch", *TARGETS)
+    assert status == 0, printed
+    assert planned(there) == {}
+    assert [finding.state for finding in examine_run("tiny")] == ["ok"]
 
 
 # --- a run from nothing ---

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "init": "wsss.commands.init",
     "predict": "wsss.commands.predict",
     "status": "wsss.commands.status",
+    "workdir": "wsss.commands.workdir",
 }
 
 

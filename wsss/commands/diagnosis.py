@@ -117,9 +117,11 @@ def _crf() -> Finding:
 def _data() -> Iterator[Finding]:
     """The data sets of the runs in config/, each root once."""
     names = run_names()
+    if not Path("Snakefile").is_file():
+        found, remedy = f"no Snakefile in {Path.cwd()}", "wsss workdir DIR && cd DIR (or cd to a checkout)"
+        yield Finding("note" if names else "missing", "working directory", found, remedy)
     if not names:
-        remedy = "cd to the root of the repository, which has config/"
-        yield Finding("missing", "runs", f"no config/*.yaml in {Path.cwd()}", remedy)
+        yield Finding("missing", "runs", f"no config/*.yaml in {Path.cwd()}", "wsss workdir DIR && cd DIR")
     roots: dict[Path, list[str]] = {}
     for name in names:
         try:

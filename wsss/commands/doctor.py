@@ -11,16 +11,18 @@ STYLES = {"ok": "", "note": "yellow", "missing": "red"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None."""
+    """A run, to check its results."""
+    parser.add_argument("run_name", nargs="?", metavar="RUN", help="check the results of this run instead")
 
 
-def run(_: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print a line per check, with the remedy below it; 1 when something is missing that everyone needs."""
     # Imported here: torch takes seconds, which the help does not need.
     from wsss.commands.diagnosis import examine
+    from wsss.commands.run_diagnosis import examine_run
 
     missing = 0
-    for finding in examine():
+    for finding in examine_run(arguments.run_name) if arguments.run_name else examine():
         missing += finding.state == "missing"
         print_styled(
             f"{finding.state:<8} {finding.name}: {finding.detail}", STYLES[finding.state], sys.stdout
