@@ -72,7 +72,7 @@ rule encode_text:
         config=config_of("text"),
         digest=digest_of("text"),
     message:
-        "{wildcards.run}: encodes the names of the classes"
+        "{wildcards.run}: encode the class names"
     shell:
         "python -m workflow.scripts.encode_text --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --out {output.model}"

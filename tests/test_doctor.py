@@ -59,10 +59,10 @@ def test_a_gpu_that_torch_cannot_use_is_told(
 
 def test_data_are_looked_for_once_per_root(findings: Callable[[], dict[str, Finding]]) -> None:
     write_text(Path("config", "other.yaml"), "extends: mine\n")
-    finding = findings()["data of mine, other"]
+    finding = findings()["data in data/VOC"]
     assert finding.state == "note" and finding.remedy == "ln -s /path/to/the/data data/VOC"
     write_text(Path("data", "VOC", "JPEGImages", "a.jpg"), "")
-    assert findings()["data of mine, other"].detail == "1 images in data/VOC"
+    assert findings()["data in data/VOC"].detail == "1 images, for mine, other"
     write_text(Path("config", "wrong.yaml"), "extends: nobody\n")
     assert findings()["run wrong"].state == "missing"
 
@@ -89,7 +89,7 @@ def test_the_profile_is_held_against_the_clusters_partitions(
     if profile is not None:
         write_text(Path("slurm", "config.yaml"), profile)
     found = findings()
-    assert found["SLURM"].detail == "partitions cpu, gpu"
+    assert found["Slurm"].detail == "partitions cpu, gpu"
     assert found["slurm/config.yaml"].state == state and says in found["slurm/config.yaml"].remedy
 
 

@@ -30,6 +30,9 @@ LEAST_DISK = 50.0
 #: GB of shared memory that data-loading processes need
 LEAST_SHARED = 1.0
 
+#: runs that are named in one line
+SHOWN = 4
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -132,12 +135,17 @@ def _data() -> Iterator[Finding]:
         if isinstance(dataset, VocDataset):
             roots.setdefault(dataset.root, []).append(name)
     for root, runs in roots.items():
-        images = root / "JPEGImages"
-        what = f"data of {', '.join(runs)}"
+        images, name = root / "JPEGImages", f"data in {root}"
         if images.is_dir():
-            yield Finding("ok", what, f"{sum(1 for _ in os.scandir(images))} images in {root}")
+            yield Finding("ok", name, f"{sum(1 for _ in os.scandir(images))} images, for {_listed(runs)}")
         else:
-            yield Finding("note", what, f"no {images}", f"ln -s /path/to/the/data {root}")
+            detail = f"no JPEGImages; needed by {_listed(runs)}"
+            yield Finding("note", name, detail, f"ln -s /path/to/the/data {root}")
+
+
+def _listed(runs: list[str]) -> str:
+    more = f" and {len(runs) - SHOWN} more" if len(runs) > SHOWN else ""
+    return ", ".join(runs[:SHOWN]) + more
 
 
 def _weights() -> Iterator[Finding]:
@@ -155,7 +163,9 @@ def _weights() -> Iterator[Finding]:
     for backbone, users in sorted(runs.items()):
         if (terms := license_of(backbone)) not in PERMISSIVE:
             remedy = "read it before you distribute results, or choose another backbone"
-            yield Finding("note", f"weights of {backbone}", f"license {terms}; {', '.join(users)}", remedy)
+            yield Finding(
+                "note", f"weights of {backbone}", f"license {terms}; used by {_listed(users)}", remedy
+            )
 
 
 def _networks(section: Section) -> Iterator[BackboneConfig]:
@@ -169,16 +179,16 @@ def _networks(section: Section) -> Iterator[BackboneConfig]:
 def _slurm() -> Iterator[Finding]:
     if shutil.which("sbatch") is None:
         yield Finding(
-            "note", "SLURM", "no sbatch", "on a cluster, log in to a node from which jobs are submitted"
+            "note", "Slurm", "no sbatch", "on a cluster, log in to a node from which jobs are submitted"
         )
         return
     partitions = _output("sinfo", "-h", "-o", "%R")
     if partitions is None:
         remedy = "log in to a node from which jobs are submitted; `sinfo` must list the partitions"
-        yield Finding("note", "SLURM", "sbatch exists, but sinfo fails", remedy)
+        yield Finding("note", "Slurm", "sbatch exists, but sinfo fails", remedy)
         return
     known = sorted(set(partitions.split()))
-    yield Finding("ok", "SLURM", f"partitions {', '.join(known)}")
+    yield Finding("ok", "Slurm", f"partitions {', '.join(known)}")
     found = _version(PLUGIN)
     yield Finding(
         "ok" if found else "missing", PLUGIN, found or "not installed", "" if found else "make install"

@@ -30,7 +30,7 @@ from wsss.progress import log_to
 from wsss.runs.run import RUN_NAME
 from wsss.store.files import write_text
 
-HELP = "write the configuration of a run on photographs of one's own"
+HELP = "write the configuration of a run on your own photographs"
 #: fewer training images leave no batch to speak of
 LEAST = 4
 #: what every stage's maps are made for, px: the random walk and the CRF work on each pixel of an image
