@@ -8,7 +8,6 @@ import logging
 import re
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,8 @@ INTERRUPTED, ENDS = (
 )
 #: lines of a log that are shown where a job failed on another machine
 TAIL = 15
+#: how Slurm's own lines begin: time limit, memory, lost nodes
+SLURM = ("slurmstepd", "srun: ")
 
 
 def install(manager: Any, *, local: Callable[[], bool]) -> None:
@@ -111,11 +112,13 @@ class JobLines(TerminalHandler):
 
 
 def _tail(path: Path) -> list[str]:
+    """The end of a log. Of a log of Slurm, what Slurm says; what the job says is in its own log."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return [line.rstrip("\n") for line in deque(file, TAIL)]
+            lines = [line.rstrip("\n") for line in file]
     except OSError:
         return []
+    return ([line for line in lines if line.startswith(SLURM)] or lines)[-TAIL:]
 
 
 def _without_traceback_of_ctrl_c(kind: type[BaseException], error: BaseException, trace: Any) -> None:
