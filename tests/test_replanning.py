@@ -41,7 +41,7 @@ for flag, value in zip(sys.argv, sys.argv[1:]):
         else:
             path.mkdir()
         if path.suffix == ".csv" and "index" in path.parts:
-            path.with_suffix(".json").write_text("")
+            path.with_suffix(".json").write_text("{}")
 """
 
 
@@ -221,7 +221,7 @@ def test_a_run_begins_behind_the_network_that_it_is_given(
     edit("given", {"priors": "0" * 12})
     status, printed = snakemake(made, "--dry-run", *TARGETS, checkout=stubs)
     assert status == 1 and "Traceback" not in printed
-    assert "error: config/chain.yaml gives priors, but there is no results/chain/given/priors" in printed
+    assert "error: config/chain.yaml imports priors, but results/chain/given/priors" in printed
     assert "wsss import-weights FILE --run chain --stage priors" in printed
     network = made / "results" / "chain" / "given" / "priors.safetensors"
     network.parent.mkdir()
@@ -230,7 +230,7 @@ def test_a_run_begins_behind_the_network_that_it_is_given(
     assert again(made, stubs, *drawn) == CAMS
     status, printed = snakemake(made, "--dry-run", "--forceall", TARGETS[-5], checkout=stubs)
     assert "priors_training" in TARGETS[-5] and status == 1
-    assert "config/chain.yaml gives priors, results/chain/given/priors: it is not made" in printed
+    assert "config/chain.yaml imports priors, results/chain/given: no rule makes it" in printed
     shutil.copytree(made / "config", made / "elsewhere" / "config", dirs_exist_ok=True)
     shutil.copytree(network.parent, made / "elsewhere" / "results" / "chain" / "given")
     alone = again(made / "elsewhere", stubs, *TARGETS[:2])
