@@ -10,8 +10,9 @@ import torch
 
 from wsss import crf
 from wsss.cli import main
-from wsss.commands import diagnosis
-from wsss.commands.diagnosis import Finding, examine
+from wsss.commands import diagnosis, slurm
+from wsss.commands.diagnosis import examine
+from wsss.commands.findings import Finding
 from wsss.store.files import write_text
 
 VOC = "dataset:\n  kind: voc\n  root: data/VOC\n"
@@ -85,7 +86,7 @@ def test_the_profile_is_held_against_the_clusters_partitions(
 ) -> None:
     monkeypatch.setattr(diagnosis.shutil, "which", lambda name: f"/usr/bin/{name}")
     told = subprocess.CompletedProcess([], 0, stdout="cpu\ngpu\n")
-    monkeypatch.setattr(diagnosis.subprocess, "run", lambda *_, **__: told)
+    monkeypatch.setattr(slurm.subprocess, "run", lambda *_, **__: told)
     if profile is not None:
         write_text(Path("slurm", "config.yaml"), profile)
     found = findings()

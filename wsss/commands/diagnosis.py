@@ -2,16 +2,12 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
 
-import yaml
-
+from wsss.commands.findings import Finding, installed_version
+from wsss.commands.slurm import slurm
 from wsss.config import VocDataset
 from wsss.config.section import Section
 from wsss.config.training import BackboneConfig
@@ -22,7 +18,6 @@ from wsss.runs.run import RESULTS, load_run, run_names
 
 #: packages that results or the workflow depend on
 PACKAGES = ("wsss", "torch", "torchvision", "timm", "numpy", "pillow", "snakemake")
-PLUGIN = "snakemake-executor-plugin-slurm"
 #: licenses that leave the use of weights and results open
 PERMISSIVE = ("apache-2.0", "mit", "bsd-3-clause")
 #: GB of disk that a run of VOC's size needs: score maps, checkpoints of two large networks
@@ -34,20 +29,6 @@ LEAST_SHARED = 1.0
 SHOWN = 4
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check.
-
-    state: `ok`; `note`, for what not everyone needs; `missing`, for what everyone needs. remedy: what to type
-    or do, empty where nothing needs to be done.
-    """
-
-    state: Literal["ok", "note", "missing"]
-    name: str
-    detail: str
-    remedy: str = ""
-
-
 def examine() -> Iterator[Finding]:
     """All checks, in the directory from which Snakemake is started. Takes seconds: it imports torch."""
     yield from _versions()
@@ -55,7 +36,7 @@ def examine() -> Iterator[Finding]:
     yield _crf()
     yield from _data()
     yield from _weights()
-    yield from _slurm()
+    yield from slurm()
     yield from _disk()
     yield from _caches()
 
@@ -66,7 +47,7 @@ def _versions() -> Iterator[Finding]:
     remedy = "" if fits else "PYTHON=/path/to/python3.11 make install"
     yield Finding("ok" if fits else "missing", "Python", f"{python} in {sys.prefix}", remedy)
     for name in PACKAGES:
-        found = _version(name)
+        found = installed_version(name)
         yield Finding(
             "ok" if found else "missing",
             name,
@@ -176,34 +157,6 @@ def _networks(section: Section) -> Iterator[BackboneConfig]:
             yield from _networks(value)
 
 
-def _slurm() -> Iterator[Finding]:
-    if shutil.which("sbatch") is None:
-        yield Finding(
-            "note", "Slurm", "no sbatch", "on a cluster, log in to a node from which jobs are submitted"
-        )
-        return
-    partitions = _output("sinfo", "-h", "-o", "%R")
-    if partitions is None:
-        remedy = "log in to a node from which jobs are submitted; `sinfo` must list the partitions"
-        yield Finding("note", "Slurm", "sbatch exists, but sinfo fails", remedy)
-        return
-    known = sorted(set(partitions.split()))
-    yield Finding("ok", "Slurm", f"partitions {', '.join(known)}")
-    found = _version(PLUGIN)
-    yield Finding(
-        "ok" if found else "missing", PLUGIN, found or "not installed", "" if found else "make install"
-    )
-    profile = Path("slurm", "config.yaml")
-    if not profile.is_file():
-        yield Finding("note", "slurm/config.yaml", "not set up", "make slurm-profile")
-        return
-    wanted = sorted(_partitions(yaml.safe_load(profile.read_text(encoding="utf-8"))))
-    unknown = [name for name in wanted if name not in known]
-    remedy = f"edit slurm_partition in {profile}" if unknown else ""
-    found = f"partitions {', '.join(wanted)}" + (f"; unknown: {', '.join(unknown)}" if unknown else "")
-    yield Finding("missing" if unknown else "ok", str(profile), found, remedy)
-
-
 def _disk() -> Iterator[Finding]:
     place = RESULTS if RESULTS.is_dir() else Path()
     free = shutil.disk_usage(place).free / 1e9
@@ -230,25 +183,3 @@ def _caches() -> Iterator[Finding]:
     for name, place in unwritable_caches().items():
         remedy = f"export {name}=$PWD/.snakemake/{place.name.strip('.')}"
         yield Finding("note", name, f"{place} cannot be written", remedy)
-
-
-def _partitions(profile: Any) -> set[str]:
-    """The partitions in a profile, comma-separated lists of them split."""
-    if not isinstance(profile, dict):
-        return set()
-    found = {part for part in str(profile.get("slurm_partition") or "").split(",") if part}
-    return found.union(*(_partitions(value) for value in profile.values()))
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
-
-
-def _output(*command: str) -> str | None:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from wsss.commands.diagnosis import Finding
+from wsss.commands.findings import Finding
 from wsss.runs.file_times import stages_of_lost_times
 from wsss.runs.run import RESULTS, load_run
 
