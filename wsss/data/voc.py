@@ -142,7 +142,9 @@ def voc_records(root: str | Path, split: str, classes: Sequence[str]) -> tuple[l
     found: list[Annotated] = []
     for name in map(nfc, voc_ids(root, split)):
         image, fault = _image(images, name)
-        faults += [f"{name}: {fault}"] if fault else []
+        if fault:
+            faults.append(f"{name}: {fault}")
+            continue
         annotation = None if unlabelled_test else annotations.get(name)
         labels: tuple[str, ...] = ()
         if annotation is None:
