@@ -136,7 +136,9 @@ def test_suffixes_of_any_case_and_format(root: Path) -> None:
 
 def test_a_format_that_is_not_read_is_named(root: Path) -> None:
     (root / "JPEGImages" / "d.webp").rename(root / "JPEGImages" / "d.HEIC")
-    with pytest.raises(UserError, match=r"1 fault\n  d: d\.HEIC is there, but HEIC: not read; install pillow-heif"):
+    with pytest.raises(
+        UserError, match=r"1 fault\n  d: d\.HEIC is there, but HEIC: not read; install pillow-heif"
+    ):
         voc_index(root, "train")
 
 
