@@ -170,7 +170,8 @@ def write_png(path: str | Path, array: np.ndarray, palette: np.ndarray | None = 
     if palette is not None:
         image.putpalette(palette.astype(np.uint8).tobytes())
     with atomic(path) as temporary:
-        image.save(temporary, format="PNG")
+        # Level 4 of 9 takes less than half the time of Pillow's 6 on gray maps, and the files are as large.
+        image.save(temporary, format="PNG", compress_level=4)
 
 
 def _without_nan(value: Any) -> Any:
