@@ -77,7 +77,8 @@ def folder_index(
     faults = []
     chosen = in_split(rows, split, val_share=data.val_share, seed=data.seed)
     if not chosen and rows[0].split is not None:
-        faults.append(f"{data.labels}: its splits are {', '.join(sorted({row.split or '' for row in rows}))}")
+        splits = ", ".join(sorted({row.split or "" for row in rows}))
+        faults.append(f"{data.labels}: its splits are {splits}; none is {split}: name them train and val")
     if data.masks is not None and not data.masks.is_dir():
         faults.append(f"{data.masks}: no such directory; it should hold the masks")
     records = []
@@ -153,4 +154,5 @@ def _missing(image: str, directory: Path, left_out: dict[str, list[Path]]) -> st
         if name in left_out:
             file = left_out[name][0]
             return f"{file.name} is there, but {why_unread(file)}"
-    return f"no such image in {directory}"
+    inside = f" (paths start below {directory})" if path.parts[:1] == (directory.name,) else ""
+    return f"no such image in {directory}{inside}"

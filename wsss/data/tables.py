@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from wsss.data.listing import nfc
@@ -139,14 +140,20 @@ def _text(path: Path) -> str:
         raise UserError(f"{path}: an Excel workbook; save it as CSV (UTF-8)")
     try:
         if encoding := _utf16(content):
-            LOGGER.info("%s: read as UTF-16", path)
+            _note(f"{path}: read as UTF-16")
             return content.decode(encoding)
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if _NO_TEXT.search(content):
             raise UserError(f"{path}: not a text file in UTF-8, UTF-16 or Windows-1252 ({error})") from None
-    LOGGER.warning("%s: is not UTF-8, read as Windows-1252; if names look wrong, save it as UTF-8", path)
+    _note(f"{path}: is not UTF-8, read as Windows-1252; if names look wrong, save it as UTF-8")
     return content.decode("cp1252")
+
+
+@cache
+def _note(text: str) -> None:
+    """Say it once: a table is read for its classes, and for each split."""
+    LOGGER.warning("%s", text)
 
 
 def _utf16(content: bytes) -> str | None:
