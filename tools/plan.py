@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 #: measured, seconds of one core per image: the network forward, forward and backward
 FORWARD, TRAIN = 4.76, 14.5
 #: and the CRF of a photograph: its first step, and each further one; with 21 labels, as a multiple
-CRF, CRF_STEP, CRF_OF_21 = 0.3, 0.7 / 9, 2.0
+CRF, CRF_STEP, CRF_OF_21 = 0.02, 0.004, 4.0
 CRF_PIXELS, NETWORK_PIXELS = 500 * 375, 512 * 512
 #: classes of an image that have a map; bytes of a network; bytes per pixel of a PNG, of grey and of labels
 MAPS, NETWORK, GREY, LABELS = 1.5, 440e6, 0.2, 0.03
