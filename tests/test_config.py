@@ -351,7 +351,7 @@ def test_what_a_method_reads(method: str, regularizers: tuple[str, ...], uses_oc
     priors = PriorsConfig.model_validate({"method": method})
     assert priors.regularizers == regularizers
     assert priors.uses_oc is uses_oc
-    assert priors.unread() == {"puzzle", "erasing", "noc"} - set(regularizers)
+    assert priors.unread() == {"puzzle", "erasing", "noc", "text"} - set(regularizers)
 
 
 def test_published_sweep() -> None:
