@@ -15,7 +15,7 @@ rule make_affinity_labels:
     # The CRF uses one thread.
     threads: 1
     resources:
-        mem_mb=growing(1500, 1600),
+        mem_mb=memory(1500, 1600),
         runtime=growing(240),
     params:
         config=config_of("affinity_labels"),
@@ -42,7 +42,7 @@ rule train_affinity:
     threads: threads_of
     resources:
         **of_training,
-        mem_mb=growing(16000),
+        mem_mb=memory(16000),
         runtime=1440,
     params:
         config=config_of("affinity"),
@@ -69,7 +69,7 @@ rule walk_cams:
     # Several shards at once use cores better than several threads per shard.
     threads: 1
     resources:
-        mem_mb=growing(4000, 800),
+        mem_mb=memory(4000, 800),
         runtime=growing(240),
         gpu=gpu_of,
     params:
@@ -96,7 +96,7 @@ rule evaluate_walks:
         "results/{run}/benchmarks/evaluate_walks.tsv"
     threads: threads_of
     resources:
-        mem_mb=growing(4000),
+        mem_mb=memory(4000),
         runtime=growing(120),
     params:
         config=config_of("walks_metrics"),

@@ -9,7 +9,7 @@ rule fetch_data:
     benchmark:
         "results/{run}/benchmarks/fetch_data.tsv"
     resources:
-        mem_mb=growing(1000),
+        mem_mb=memory(1000),
         runtime=growing(2880),
     params:
         config=config_of("index"),
@@ -29,7 +29,7 @@ rule make_shapes:
     benchmark:
         "results/{run}/benchmarks/make_shapes.tsv"
     resources:
-        mem_mb=growing(1000),
+        mem_mb=memory(1000),
         runtime=growing(10),
     params:
         config=config_of("index"),
@@ -51,7 +51,7 @@ rule paint_masks:
     benchmark:
         "results/{run}/benchmarks/paint_masks.{split}.tsv"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=memory(4000),
         runtime=growing(240),
     params:
         config=config_of("index"),
@@ -75,7 +75,7 @@ rule index_images:
         "results/{run}/benchmarks/index_images.{split}.tsv"
     threads: threads_of
     resources:
-        mem_mb=growing(4000),
+        mem_mb=memory(4000),
         runtime=growing(60),
     params:
         config=config_of("index"),

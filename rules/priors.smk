@@ -14,7 +14,7 @@ rule train_oc:
     threads: threads_of
     resources:
         **of_training,
-        mem_mb=growing(16000),
+        mem_mb=memory(16000),
         runtime=1440,
     params:
         config=config_of("oc"),
@@ -41,7 +41,7 @@ rule train_priors:
     threads: threads_of
     resources:
         **of_training,
-        mem_mb=growing(32000),
+        mem_mb=memory(32000),
         runtime=2880,
     params:
         config=config_of("priors"),
@@ -66,7 +66,7 @@ rule encode_text:
         "results/{run}/benchmarks/encode_text.tsv"
     threads: threads_of
     resources:
-        mem_mb=growing(4000),
+        mem_mb=memory(4000),
         runtime=growing(30),
     params:
         config=config_of("text"),
@@ -91,7 +91,7 @@ rule make_cams:
     # Several shards at once use cores better than several threads per shard.
     threads: 1
     resources:
-        mem_mb=growing(8000, 1500),
+        mem_mb=memory(8000, 1500),
         runtime=growing(240),
         gpu=gpu_of,
     params:
@@ -118,7 +118,7 @@ rule evaluate_cams:
         "results/{run}/benchmarks/evaluate_cams.tsv"
     threads: threads_of
     resources:
-        mem_mb=growing(4000),
+        mem_mb=memory(4000),
         runtime=growing(120),
     params:
         config=config_of("cams_metrics"),

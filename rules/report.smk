@@ -16,7 +16,7 @@ rule draw_training:
     benchmark:
         "results/{run}/benchmarks/draw_training.{training}.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=memory(2000),
         runtime=growing(10),
     params:
         config=config_of("{training}"),
@@ -52,7 +52,7 @@ rule draw_cams:
     benchmark:
         "results/{run}/benchmarks/draw_cams.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=memory(2000),
         runtime=growing(30),
     params:
         config=config_of("cams_metrics"),
@@ -88,7 +88,7 @@ rule draw_saliency:
     benchmark:
         "results/{run}/benchmarks/draw_saliency.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=memory(2000),
         runtime=growing(30),
     params:
         config=config_of("saliency_metrics"),
@@ -124,7 +124,7 @@ rule draw_walks:
     benchmark:
         "results/{run}/benchmarks/draw_walks.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=memory(2000),
         runtime=growing(30),
     params:
         config=config_of("walks_metrics"),
@@ -154,7 +154,7 @@ rule draw_labels:
     benchmark:
         "results/{run}/benchmarks/draw_labels.{labels}.{split}.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=memory(2000),
         runtime=growing(30),
     params:
         config=config_of("{labels}"),
@@ -177,7 +177,7 @@ rule report_chain:
     benchmark:
         "results/{run}/benchmarks/report_chain.tsv"
     resources:
-        mem_mb=growing(1000),
+        mem_mb=memory(1000),
         runtime=growing(10),
     params:
         config=config_of("masks"),
@@ -210,7 +210,7 @@ rule report:
     benchmark:
         "results/{run}/benchmarks/report.tsv"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=memory(2000),
         runtime=growing(30),
     params:
         config=config_of("masks"),

@@ -67,6 +67,12 @@ def growing(amount: int, per_megapixel: int = 0):
     return resource
 
 
+def memory(amount: int, per_megapixel: int = 0):
+    """Memory of a job in MB, see `growing`. 0, which requests none, with `config: request_memory=false`."""
+    requested = str(config.get("request_memory", True)).lower() != "false"
+    return growing(amount, per_megapixel) if requested else 0
+
+
 @cache
 def megapixels_of(about: Path, changed: float) -> float:
     """Millions of pixels of the largest image, as an index says in its JSON file."""

@@ -15,7 +15,7 @@ rule train_c2am:
     threads: threads_of
     resources:
         **of_training,
-        mem_mb=growing(32000),
+        mem_mb=memory(32000),
         runtime=1440,
     params:
         config=config_of("c2am"),
@@ -41,7 +41,7 @@ rule make_c2am_maps:
     # Several shards at once use cores better than several threads per shard.
     threads: 1
     resources:
-        mem_mb=growing(8000, 1500),
+        mem_mb=memory(8000, 1500),
         runtime=growing(240),
         gpu=gpu_of,
     params:
@@ -68,7 +68,7 @@ rule refine_saliency:
     # The CRF uses one thread.
     threads: 1
     resources:
-        mem_mb=growing(1500, 700),
+        mem_mb=memory(1500, 700),
         runtime=growing(240),
     params:
         config=config_of("saliency_crf"),
@@ -95,7 +95,7 @@ rule train_poolnet:
     threads: threads_of
     resources:
         **of_training,
-        mem_mb=growing(16000, 5500),
+        mem_mb=memory(16000, 5500),
         runtime=1440,
     params:
         config=config_of("poolnet"),
@@ -120,7 +120,7 @@ rule make_saliency:
         "results/{run}/benchmarks/make_saliency.{split}.{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=growing(4000, 1300),
+        mem_mb=memory(4000, 1300),
         runtime=growing(120),
         gpu=gpu_of,
     params:
@@ -148,7 +148,7 @@ rule evaluate_saliency:
         "results/{run}/benchmarks/evaluate_saliency.tsv"
     threads: threads_of
     resources:
-        mem_mb=growing(4000),
+        mem_mb=memory(4000),
         runtime=growing(120),
     params:
         config=config_of("saliency_metrics"),

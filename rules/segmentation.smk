@@ -12,7 +12,7 @@ rule make_regions:
         "results/{run}/benchmarks/make_regions.{split}.{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=growing(1500),
+        mem_mb=memory(1500),
         runtime=growing(120),
     params:
         config=config_of("regions"),
@@ -38,7 +38,7 @@ rule make_pseudo_labels:
     # The CRF uses one thread.
     threads: 1
     resources:
-        mem_mb=growing(1500, 1600),
+        mem_mb=memory(1500, 1600),
         runtime=growing(240),
     params:
         config=config_of("pseudo_labels"),
@@ -67,7 +67,7 @@ rule train_segmentation:
     threads: threads_of
     resources:
         **of_training,
-        mem_mb=growing(32000),
+        mem_mb=memory(32000),
         runtime=2880,
     params:
         config=config_of("segmentation"),
@@ -94,7 +94,7 @@ rule make_masks:
     # Beside the network, threads are at the CRF of an image each.
     threads: threads_of
     resources:
-        mem_mb=growing(8000, 3500),
+        mem_mb=memory(8000, 3500),
         runtime=growing(240),
         gpu=gpu_of,
     params:
@@ -119,7 +119,7 @@ rule pack_masks:
     benchmark:
         "results/{run}/benchmarks/pack_masks.{split}.tsv"
     resources:
-        mem_mb=growing(1500),
+        mem_mb=memory(1500),
         runtime=growing(30),
     params:
         config=config_of("masks"),
@@ -142,7 +142,7 @@ rule evaluate_labels:
     benchmark:
         "results/{run}/benchmarks/evaluate_labels.{labels}.{split}.tsv"
     resources:
-        mem_mb=growing(1500),
+        mem_mb=memory(1500),
         runtime=growing(60),
     params:
         config=config_of("{labels}"),
@@ -165,7 +165,7 @@ rule report_miou:
     benchmark:
         "results/{run}/benchmarks/report_miou.tsv"
     resources:
-        mem_mb=growing(1000),
+        mem_mb=memory(1000),
         runtime=growing(10),
     params:
         config=config_of("masks"),

@@ -13,7 +13,7 @@ import pytest
 from support.tiny_run import make_run
 
 from wsss.machine import patience
-from wsss.machine.patience import Answer, patient, retry_unanswered_queries, steady
+from wsss.machine.patience import Answer, installed, patient, retry_unanswered_queries, steady
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -87,3 +87,11 @@ def test_only_the_slurm_executor_has_them_replaced(
     call = [sys.executable, "-c", SNAKEMAKE, "--snakefile", str(REPOSITORY / "Snakefile"), *executor, target]
     ended = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert ended.stdout.splitlines()[-1] == expected, ended.stdout + ended.stderr
+
+
+def test_without_accounting_commands_no_account_is_used() -> None:
+    def ask(*_: str) -> str:
+        return subprocess.check_output(["no-such-sacct"], text=True)
+
+    assert installed(ask)("lab", "logger") is None
+    assert installed(lambda account: account)("lab") == "lab"

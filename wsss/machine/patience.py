@@ -1,7 +1,8 @@
-"""Retries unanswered scheduler queries.
+"""Retries unanswered scheduler queries, and does without the accounting's commands where there are none.
 
 Snakemake's plugin for Slurm asks a few times within a second. It then forgets every running job and waits
-forever: one restart of the controller would end a run of a week.
+forever: one restart of the controller would end a run of a week. It also fails to submit jobs where `sacct`
+and `sacctmgr` are not installed, because it asks them for the user's accounts.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ def retry_unanswered_queries(plugin: ModuleType) -> None:
     """Replace the plugin's queries, which its executor looks up by name whenever it needs them."""
     plugin.query_job_status = patient(plugin.query_job_status)  # type: ignore[attr-defined]
     plugin.get_min_job_age = steady(plugin.get_min_job_age)  # type: ignore[attr-defined]
+    plugin.get_account = installed(plugin.get_account)  # type: ignore[attr-defined]
+    plugin.validate_account = installed(plugin.validate_account)  # type: ignore[attr-defined]
 
 
 def patient(ask: Callable[[str, Any], Awaitable[Answer]]) -> Callable[[str, Logger], Awaitable[Answer]]:
@@ -41,3 +44,15 @@ def steady(min_job_age: Callable[[], int | None]) -> Callable[[], float]:
     The plugin takes silence for a short memory, and turns to an accounting database that there need not be.
     """
     return lambda: float("inf") if (age := min_job_age()) is None else age
+
+
+def installed(ask: Callable[..., str | None]) -> Callable[..., str | None]:
+    """A question about accounts, answered with None where the command that it calls is not installed."""
+
+    def ask_if_installed(*arguments: Any) -> str | None:
+        try:
+            return ask(*arguments)
+        except FileNotFoundError:
+            return None
+
+    return ask_if_installed
