@@ -57,6 +57,9 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scripts.mkdir(parents=True)
     for script in (REPOSITORY / "workflow" / "scripts").glob("[!_]*.py"):
         (scripts / script.name).write_text(STUB, encoding="utf-8")
+    (scripts / "check_networks.py").write_text("print('{}')\n", encoding="utf-8")
+    # Another checkout on PYTHONPATH, whose scripts are a package, must not come before these.
+    shutil.copyfile(REPOSITORY / "workflow" / "scripts" / "__init__.py", scripts / "__init__.py")
     return checkout
 
 
