@@ -42,6 +42,7 @@ for flag, value in zip(sys.argv, sys.argv[1:]):
             path.mkdir()
         if path.suffix == ".csv" and "index" in path.parts:
             path.with_suffix(".json").write_text("{}")
+print("{}")  # as check_networks, which finds no faults
 """
 
 
