@@ -37,8 +37,10 @@ class Field:
 
     image: (H, W, 3) uint8 RGB, any memory layout; it is copied where it is not contiguous, and must not be
     changed while the field is in use. threads: of one inference; results do not depend on them. Filters are
-    built by the first inference that needs them: per pixel 84 bytes and 3 to 40 for the vertices of the
-    filter, more for noise; with several threads 72 more. Fields may be used by several threads at once.
+    built by the first inference that needs them: 80 bytes per pixel, and for the vertices of a photograph's
+    filters 17 to 72 (of noise up to 360); with several threads 72 more, and 8 per vertex. An inference takes
+    8 bytes per label and vertex beside its energies and its result, at most 256 MB of copied energies, and
+    with several threads 4 bytes per label and pixel. Fields may be used by several threads at once.
     Raises UserError for what is no image.
     """
 
