@@ -1,8 +1,8 @@
-"""Where the images come from. A later data set adds a model here and its `kind` to `Dataset`.
+"""Where the images come from. Another kind of data set is a model here, with its `kind` in `DatasetConfig`.
 
 Every kind has `train` and `val`, the names of its splits; `val_labels`, whether `val` has image-level labels;
-`has_masks`, whether there is anything to score against; `archives`, which says where it can be fetched; and
-`sources`, the files that the index of a split is made of.
+`has_masks`, whether there is anything to score against; `archives`, what can be downloaded; and `sources`,
+the files that the index of a split is made from.
 """
 
 from collections.abc import Iterable
@@ -14,55 +14,58 @@ from pydantic import Field
 from wsss.config.section import Fault, Section, repeated
 
 SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+KIND = Field(description="layout of the data set")
+VAL = Field(description="split for validation")
+
+# Keys that several kinds have.
 Archives = Annotated[
     Path | None,
     Field(
-        description="file that says which archives are fetched and unpacked where `root` is not there; "
-        "null: none"
+        description="file that lists the archives to download and unpack if `root` does not exist; null: none"
     ),
 ]
-
-
 ValLabels = Annotated[
     bool,
-    Field(description="whether the images of `val` have image-level labels, and so pseudo labels"),
+    Field(description="whether the images of `val` have image-level labels; without, `val` has no CAMs"),
 ]
 WithMasks = Annotated[
-    bool,
-    Field(description="whether there are masks to score by; false: the run ends with masks and no mIoU"),
+    bool, Field(description="whether the data set has masks; without masks the run can't be scored")
 ]
 MaskValues = Annotated[
     dict[str, str] | Path | None,
     Field(
-        description="what the masks' values or colors mean, such as `{0: background, 255: cell}` or "
+        description="meaning of the masks' values or colors, such as `{0: background, 255: cell}` or "
         '`{"#ff0000": cat}`, or a file of colors such as CVAT\'s labelmap.txt; null: 0 is background, '
-        "1, 2, … the classes, 255 ignored"
+        "1, 2, … are the classes, 255 is ignored"
     ),
 ]
 MasksOrientation = Annotated[
     Literal["auto", "seen", "stored"],
     Field(
-        description="orientation of the masks of photographs with an EXIF orientation: as viewers show the "
-        "photograph, or as the file stores it; `auto`: as shown where that fits"
+        description="orientation of the masks of photographs with an EXIF orientation: `seen`, as viewers "
+        "display the photograph; `stored`, as its file stores it; `auto`: `seen` if the size fits, else "
+        "`stored`"
     ),
 ]
 AllowOverlap = Annotated[
     bool,
-    Field(description="accept images that are in `train` and in `val`, which makes scores too good"),
+    Field(description="accept images that are both in `train` and in `val`, which makes scores too high"),
 ]
 
 
 class VocDataset(Section):
     """PASCAL VOC 2012, or any data set in its layout (Everingham et al., 2010)."""
 
-    kind: Literal["voc"] = Field(description="layout of the data set")
-    root: Path = Field(description="directory that holds JPEGImages, SegmentationClass and Annotations")
-    train: SplitName = Field(
-        "train_aug",
-        description="split to train on: `train_aug` is every image with a mask that is not in `val`, "
-        "any other name is a list in ImageSets/Segmentation",
-    )
-    val: SplitName = Field("val", description="split to validate on")
+    kind: Annotated[Literal["voc"], KIND]
+    root: Annotated[Path, Field(description="directory with JPEGImages, SegmentationClass and Annotations")]
+    train: Annotated[
+        SplitName,
+        Field(
+            description="split for training: `train_aug` is every image with a mask that is not in `val`; "
+            "other names are lists in ImageSets/Segmentation"
+        ),
+    ] = "train_aug"
+    val: Annotated[SplitName, VAL] = "val"
     val_labels: ValLabels = True
     with_masks: WithMasks = True
     mask_values: MaskValues = None
@@ -87,20 +90,24 @@ class VocDataset(Section):
 class CocoDataset(Section):
     """MS COCO 2014, or any data set with annotations in its form (Lin et al., 2014)."""
 
-    kind: Literal["coco"] = Field(description="layout of the data set")
-    root: Path = Field(
-        description="directory that holds annotations/instances_<split>.json, and the images in <split> or "
-        "JPEGImages"
-    )
-    train: SplitName = Field("train2014", description="split to train on")
-    val: SplitName = Field("val2014", description="split to validate on")
-    labels: Path | None = Field(
-        None, description="image-level labels that one has, cls_labels*.npy; null: those of the annotations"
-    )
-    masks: Path | None = Field(
-        None,
-        description="directory of masks that one has, a PNG per image; null: painted from the annotations",
-    )
+    kind: Annotated[Literal["coco"], KIND]
+    root: Annotated[
+        Path,
+        Field(
+            description="directory with annotations/instances_<split>.json, and the images in <split> or "
+            "JPEGImages"
+        ),
+    ]
+    train: Annotated[SplitName, Field(description="split for training")] = "train2014"
+    val: Annotated[SplitName, VAL] = "val2014"
+    labels: Annotated[
+        Path | None,
+        Field(description="file of image-level labels, cls_labels*.npy; null: those of the annotations"),
+    ] = None
+    masks: Annotated[
+        Path | None,
+        Field(description="directory of masks, one PNG per image; null: painted from the annotations"),
+    ] = None
     val_labels: ValLabels = True
     with_masks: WithMasks = True
     mask_values: MaskValues = None
@@ -130,39 +137,54 @@ class CocoDataset(Section):
 
 
 class FolderDataset(Section):
-    """Photographs of one's own, and a table of what each shows."""
+    """A user's own photographs, and a table of the classes in each."""
 
     train: ClassVar[str] = "train"
     val: ClassVar[str] = "val"
     archives: ClassVar[None] = None
 
-    kind: Literal["folder"] = Field(description="layout of the data set")
-    images: Path = Field(description="directory of the photographs")
-    labels: Path = Field(
-        description="CSV with the columns `image` and `labels`, of which several are separated by `;`, `|` "
-        "or `,`, or with a column of 0 and 1 per class; and `split` where the splits are given"
-    )
-    masks: Path | None = Field(
-        None, description="directory of masks, a PNG per photograph or of some; null: nothing can be scored"
-    )
-    classes: tuple[str, ...] | None = Field(
-        None, description="classes in the order of the masks' values 1, 2, …; null: those found, by alphabet"
-    )
-    val_share: float = Field(
-        0.2,
-        gt=0,
-        lt=1,
-        description="part of the photographs that is drawn for `val`, unless splits are given",
-    )
-    seed: int = Field(0, ge=0, lt=2**32, description="seed that the splits are drawn with")
+    kind: Annotated[Literal["folder"], KIND]
+    images: Annotated[Path, Field(description="directory of the photographs")]
+    labels: Annotated[
+        Path,
+        Field(
+            description="CSV with the columns `image` and `labels` (several are separated by `;`, `|` or "
+            "`,`), or a column of 0 and 1 per class; and `split`, unless splits are drawn"
+        ),
+    ]
+    masks: Annotated[
+        Path | None,
+        Field(
+            description="directory of masks, one PNG per photograph or for some of them; null: the run can't "
+            "be scored"
+        ),
+    ] = None
+    classes: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            description="classes in the order of the masks' values 1, 2, …; null: those of the table, in "
+            "alphabetical order"
+        ),
+    ] = None
+    val_share: Annotated[
+        float,
+        Field(
+            gt=0,
+            lt=1,
+            description="share of the photographs that is drawn for `val`, if the table has no column "
+            "`split`",
+        ),
+    ] = 0.2
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="seed for drawing the splits")] = 0
     image_column: Annotated[
         str | None,
-        Field(description="the table's column of images; null: `image`, `filename` or `file_name`"),
+        Field(description="column of the table with the images; null: `image`, `filename` or `file_name`"),
     ] = None
     label_column: Annotated[
         str | None,
         Field(
-            description="the table's column of labels; null: `labels` or `label`, or one of 0 and 1 per class"
+            description="column of the table with the labels; null: `labels` or `label`, or a column of 0 "
+            "and 1 per class"
         ),
     ] = None
     val_labels: ValLabels = True
@@ -185,11 +207,11 @@ class FolderDataset(Section):
     def faults(self) -> Iterable[Fault]:
         yield from repeated("classes", self.classes or ())
         if self.has_masks and self.classes is None:
-            yield Fault("classes", "a list in a data set with masks, whose values it explains")
+            yield Fault("classes", "a list where there are masks, as it gives their values a meaning")
 
 
 class ShapesDataset(Section):
-    """The embedded data set: drawn on the spot from a seed, in VOC's layout."""
+    """The embedded data set: drawn from a seed, in VOC's layout."""
 
     train: ClassVar[str] = "train"
     val: ClassVar[str] = "val"
@@ -197,11 +219,11 @@ class ShapesDataset(Section):
     has_masks: ClassVar[bool] = True
     archives: ClassVar[None] = None
 
-    kind: Literal["shapes"] = Field(description="layout of the data set")
-    seed: int = Field(0, ge=0, description="seed that the images are drawn from")
-    train_images: int = Field(300, ge=1, description="number of training images")
-    val_images: int = Field(80, ge=1, description="number of validation images")
-    size: int = Field(128, ge=32, le=1024, description="mean side of an image, px")
+    kind: Annotated[Literal["shapes"], KIND]
+    seed: Annotated[int, Field(ge=0, description="seed for drawing the images")] = 0
+    train_images: Annotated[int, Field(ge=1, description="number of training images")] = 300
+    val_images: Annotated[int, Field(ge=1, description="number of validation images")] = 80
+    size: Annotated[int, Field(ge=32, le=1024, description="mean side length of an image, in pixels")] = 128
 
 
 def _table(mask_values: dict[str, str] | Path | None) -> tuple[Path, ...]:
