@@ -39,7 +39,7 @@ def test_every_stage_is_planned_by_the_needs_of_its_rule(plan: ModuleType, repos
     ]
     for line in planned:
         rule = RULES[line.rule]
-        assert re.search(rf"mem_mb=growing\({line.mb}(, \d+)?\)", rule)
+        assert re.search(rf"mem_mb=memory\({line.mb}(, \d+)?\)", rule)
         assert ("**of_training" in rule, "gpu=gpu_of" in rule) == (line.on == "gpus", line.on == "gpu")
 
 

@@ -25,7 +25,7 @@ def test_every_rule_says_what_it_needs(name: str) -> None:
     # The next try of a training goes on from its checkpoint.
     runtime = r"\d+" if name.startswith("train_") else r"growing\(\d+\)"
     assert re.search(
-        rf"^        mem_mb=growing\(\d+(, \d+)?\),\n        runtime={runtime},$", RULES[name], re.MULTILINE
+        rf"^        mem_mb=memory\(\d+(, \d+)?\),\n        runtime={runtime},$", RULES[name], re.MULTILINE
     )
 
 

@@ -62,7 +62,7 @@ def plans(run: Run, data: Data) -> list[Plan]:
     """A plan for every stage that takes a GPU or is sharded, in order."""
     memory = {}
     for path in (REPOSITORY / "rules").glob("*.smk"):
-        found = re.findall(r"^rule (\w+):.*?mem_mb=growing\((\d+)[,)]", path.read_text(), re.M | re.S)
+        found = re.findall(r"^rule (\w+):.*?mem_mb=\w+\((\d+)[,)]", path.read_text(), re.M | re.S)
         for name, mb in found:
             memory[name] = int(mb)
     planned = [STAGES[name] for name in chain(run) if STAGES[name].kind != "index"]
