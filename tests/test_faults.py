@@ -43,7 +43,7 @@ from wsss.store.retained import discard
 from wsss.training.checkpoint import Checkpoints
 
 BACKBONE = "mobilenetv3_small_050"
-VOC = {"kind": "voc", "root": "data", "train": "train"}
+VOC = {"kind": "voc", "root": "data", "train": "train", "allow_overlap": True}
 #: the run's ordinary classifier is trained in three steps
 BRIEF = {**WHOLE["oc"], "optimisation": {"epochs": 3, "batch": 2}}
 MISTAKEN: dict[str, Any] = {**WHOLE, "oc": BRIEF, "dataset": VOC}
