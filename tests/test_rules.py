@@ -54,6 +54,22 @@ def test_every_script_has_a_rule() -> None:
     assert {path.stem for path in SCRIPTS} == set(RULES) | BESIDE_RULES
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_a_script_is_one_function_of_its_rules_name(name: str) -> None:
+    """Of at most forty lines, which its last line hands over to be run."""
+    path = REPOSITORY / "workflow" / "scripts" / f"{name}.py"
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    functions = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    assert [function.name for function in functions] == [name]
+    assert functions[0].end_lineno is not None and functions[0].end_lineno - functions[0].lineno < 40
+    (call,) = [
+        node
+        for node in ast.walk(body[-1])
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "run_step"
+    ]
+    assert ast.unparse(call.args[1]) == name
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_every_script_explains_itself(script: Path) -> None:
     """Its docstring is its help, and every option says what it is."""
