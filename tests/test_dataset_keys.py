@@ -51,7 +51,7 @@ def test_val_without_labels(tmp_path: Path, kind: str) -> None:
     assert before["make_pseudo_labels"] == 2 * after["make_pseudo_labels"]
 
 
-@pytest.mark.parametrize("kind", ["voc", "coco"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_data_set_without_masks(tmp_path: Path, kind: str) -> None:
     target = run_on(tmp_path, kind)
     before = planned(tmp_path, target, f"results/{kind}/metrics/chain.csv")
@@ -66,7 +66,7 @@ def test_a_data_set_without_masks(tmp_path: Path, kind: str) -> None:
 def test_a_key_at_its_default_is_left_out(kind: str) -> None:
     """So runs of earlier versions keep their digests."""
     defaults: dict[str, Any] = {"val_labels": True, "masks_orientation": "auto", "allow_overlap": False}
-    defaults |= {"mask_values": None} | ({} if kind == "folder" else {"with_masks": True})
+    defaults |= {"mask_values": None, "with_masks": True}
     plain, told = (
         RunConfig.from_values({"dataset": {**KINDS[kind], **keys}}).dataset.differences()
         for keys in ({}, defaults)

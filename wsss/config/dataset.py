@@ -188,6 +188,7 @@ class FolderDataset(Section):
         ),
     ] = None
     val_labels: ValLabels = True
+    with_masks: WithMasks = True
     mask_values: MaskValues = None
     masks_orientation: MasksOrientation = "auto"
     allow_overlap: AllowOverlap = False
@@ -195,7 +196,7 @@ class FolderDataset(Section):
     @property
     def has_masks(self) -> bool:
         """Whether anything can be scored."""
-        return self.masks is not None
+        return self.masks is not None and self.with_masks
 
     def unread(self) -> frozenset[str]:
         return frozenset({"allow_overlap"})

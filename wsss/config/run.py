@@ -107,7 +107,7 @@ class RunConfig(Section):
             must = f"below fg_threshold, which is {labels.fg_threshold}, in a run without saliency"
             yield Fault("affinity.labels.bg_threshold", must)
         if self.segmentation.labels == "ground_truth" and not self.dataset.has_masks:
-            yield Fault("segmentation.labels", "pseudo, where the data set has no masks (dataset.masks)")
+            yield Fault("segmentation.labels", "pseudo, where the data set has no masks")
         pooled = self.priors.trains_oc_norm and self.oc.network.pools_before_batch_norm
         if pooled and self.priors.optimisation.batch == 1:
             yield Fault("priors.optimisation.batch", f"{SEVERAL}; or set priors.noc.oc_norm to fix")

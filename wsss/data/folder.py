@@ -79,10 +79,11 @@ def folder_index(
     if not chosen and rows[0].split is not None:
         splits = ", ".join(sorted({row.split or "" for row in rows}))
         faults.append(f"{data.labels}: its splits are {splits}; none is {split}: name them train and val")
-    if data.masks is not None and not data.masks.is_dir():
-        faults.append(f"{data.masks}: no such directory; it should hold the masks")
+    directory = data.masks if data.with_masks else None
+    if directory is not None and not directory.is_dir():
+        faults.append(f"{directory}: no such directory; it should hold the masks")
     records = []
-    masks = None if data.masks is None else Names(data.masks, MASK_SUFFIXES, deep=True)
+    masks = None if directory is None else Names(directory, MASK_SUFFIXES, deep=True)
     for row in chosen:
         name = _name(row.image, found)
         if name not in found:
@@ -94,8 +95,8 @@ def folder_index(
         if masks is not None and mask is None and name in masks.left_out:
             faults.append(f"{masks.left_out[name][0]}: a mask must be a PNG, whose values nothing changes")
         records.append(Record(file_id(name), found[name], mask, row.labels))
-    if data.masks is not None and records and not any(record.mask for record in records):
-        LOGGER.warning("%s: has no mask of any image of %s, such as %s.png", data.masks, split, records[0].id)
+    if directory is not None and records and not any(record.mask for record in records):
+        LOGGER.warning("%s: has no mask of any image of %s, such as %s.png", directory, split, records[0].id)
     classes = tuple(map(nfc, data.classes)) if data.classes is not None else classes_of(rows)
     return build_index(records, classes, split, digest=digest, faults=faults, checking=checking)
 

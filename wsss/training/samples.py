@@ -42,8 +42,8 @@ def labeled_images(index: Index) -> Index:
         LOGGER.info("%d of %d images of %s have no label: not used", left_out, len(index), index.split)
     if not labeled.records:
         raise UserError(
-            f"no image of split {index.split} has a label; training needs some: label images, "
-            "or choose another dataset.train"
+            f"no image of split {index.split} has an image-level label, which training needs; label some of "
+            "its images"
         )
     return labeled
 
