@@ -352,3 +352,13 @@ def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("CXX", "")
     with pytest.raises(build.BuildError, match="apt-get install g"):
         build.build(tmp_path)
+
+
+@pytest.mark.parametrize("labels", [2, 3, 4])
+def test_an_even_share_of_the_labels_is_refused(labels: int) -> None:
+    """At or below it, the unary energy prefers the other labels."""
+    image, start = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
+    for gt_prob in (1 / labels, 0.9 / labels):
+        with pytest.raises(UserError, match=rf"must be above {1 / labels:.4g} \(1/labels, of {labels}\)"):
+            refine_labels(image, start, labels, iterations=1, gt_prob=gt_prob)
+    assert not refine_labels(image, start, labels, iterations=1, gt_prob=1.01 / labels).any()

@@ -23,15 +23,15 @@ def refine_labels(
 
     image: (H, W, 3) uint8 RGB, or its field, whose filters then serve several calls. labels: (H, W) integers
     or booleans in [0, n_labels): local indices, only what the image holds, not the data set's classes (see
-    `wsss.labels`). iterations: mean-field steps; 0 returns the labels. gt_prob: in (0, 1), how far a label is
-    trusted; the other labels share the rest.
+    `wsss.labels`). iterations: mean-field steps; 0 returns the labels. gt_prob: in (1/n_labels, 1), how far a
+    label is trusted; the other labels share the rest.
     Returns a new (H, W) array of the labels' type (uint8 for booleans). With a single label there is nothing
     to decide. Raises UserError naming the argument for arrays or values that make no sense.
     """
     field, labels = _field(image), _checked_labels(labels, n_labels)
     if labels.shape != field.size:
         raise UserError(f"CRF: labels {labels.shape} on an image of {field.size}: sizes must agree")
-    _check_options(iterations, gt_prob)
+    _check_options(iterations, gt_prob, n_labels)
     if iterations == 0 or n_labels == 1:
         return labels.copy()
     marginals = label_marginals(field, labels, n_labels, iterations=iterations, gt_prob=gt_prob)
@@ -47,7 +47,7 @@ def label_marginals(
     n_labels: 2 at least. iterations 0 gives the labels' own probabilities.
     """
     field, labels = _field(image), _checked_labels(labels, n_labels)
-    _check_options(iterations, gt_prob)
+    _check_options(iterations, gt_prob, n_labels)
     if n_labels < 2:
         raise UserError(f"CRF: n_labels {n_labels}: at least 2 are needed for probabilities")
     unary = np.full((n_labels, *labels.shape), -math.log((1 - gt_prob) / (n_labels - 1)), np.float32)
@@ -156,8 +156,12 @@ def _checked_probabilities(probabilities: np.ndarray) -> np.ndarray:
     return probabilities.astype(np.float32, copy=False)
 
 
-def _check_options(iterations: int, gt_prob: float = 0.5) -> None:
+def _check_options(iterations: int, gt_prob: float = 0.5, n_labels: int = 1) -> None:
     if iterations < 0:
         raise UserError(f"CRF: iterations {iterations}: 0 or more are needed")
-    if not 0 < gt_prob < 1:
-        raise UserError(f"CRF: gt_prob {gt_prob}: a number between 0 and 1, both excluded, is needed")
+    # At an even share the CRF knows no label, and below it prefers all others: masks turn inside out.
+    least = 1 / n_labels if n_labels > 1 else 0.0
+    if not least < gt_prob < 1:
+        raise UserError(
+            f"CRF: gt_prob {gt_prob}: must be above {least:.4g} (1/labels, of {n_labels}) and below 1"
+        )
