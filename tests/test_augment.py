@@ -16,7 +16,7 @@ from wsss.errors import UserError
 
 
 def photograph(height: int = 90, width: int = 120) -> Image.Image:
-    """Smooth colours with noise, of every hue and brightness."""
+    """Smooth colors with noise, of every hue and brightness."""
     y, x = np.mgrid[:height, :width] / max(height, width)
     waves = np.stack([np.sin(7 * x + 1), np.sin(5 * y + 3 * x), np.cos(6 * y - 2 * x)], axis=-1)
     noise = np.random.default_rng(0).normal(0, 8, waves.shape)
@@ -24,7 +24,7 @@ def photograph(height: int = 90, width: int = 120) -> Image.Image:
 
 
 def levels(first: Image.Image, second: Image.Image) -> int:
-    """Largest difference in grey levels."""
+    """Largest difference in gray levels."""
     return int(np.abs(np.asarray(first).astype(int) - np.asarray(second).astype(int)).max())
 
 
@@ -82,9 +82,9 @@ def test_clahe_changes_lightness_alone() -> None:
 
 
 def test_pool_is_fixmatchs() -> None:
-    colours = {"autocontrast", "brightness", "color", "contrast", "equalize", "identity", "posterize"}
+    colors = {"autocontrast", "brightness", "color", "contrast", "equalize", "identity", "posterize"}
     affine = {"rotate", "shear_x", "shear_y", "translate_x", "translate_y"}
-    assert set(augment.POOL) == colours | affine | {"sharpness", "solarize"}
+    assert set(augment.POOL) == colors | affine | {"sharpness", "solarize"}
     assert len(augment.POOL) == 14
 
 

@@ -12,7 +12,7 @@ from wsss.errors import UserError
 from wsss.evaluation.scores import evaluate_scores
 from wsss.inference import device_network
 from wsss.inference.cam_network import CamNetwork
-from wsss.inference.cams import cam_maps, labelled
+from wsss.inference.cams import cam_maps, labeled
 from wsss.inference.score_maps import score_maps
 from wsss.machine import fanout
 from wsss.metrics import ThresholdSweep
@@ -80,7 +80,7 @@ def batched(model, index, *, batch, workers=0):
     """Maps as on a GPU: several images at once."""
     network = CamNetwork(model, torch.device("cpu"), "float32", flip=True)
     scales = (0.5, 1.0, 1.5, 2.0)
-    kept = labelled(index)
+    kept = labeled(index)
     return list(score_maps(network, CamMaps, index.records, kept, scales, batch=batch, workers=workers))
 
 

@@ -104,7 +104,7 @@ def test_masks_of_photographs_that_lie_upside_down(case: Path, capsys: pytest.Ca
 def test_images_that_open_but_do_not_decode(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, said = init(capsys, "fotos", "--labels", "labels.csv")
     assert status == 1 and not Path("config").exists()
-    assert "fotos/IMG_0009.tif: image has mode F; allowed are 8-bit images and 16-bit grey" in said
+    assert "fotos/IMG_0009.tif: image has mode F; allowed are 8-bit images and 16-bit gray" in said
     assert "fotos/IMG_0010.jpg: image does not decode (image file is truncated" in said
     data = {"kind": "folder", "images": "fotos", "labels": "labels.csv"}
     Path("config").mkdir()

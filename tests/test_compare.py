@@ -63,7 +63,7 @@ def test_the_pages_numbers_are_those_of_the_files(runs: tuple[Run, Run]) -> None
     for size, about in page.bars:
         assert size == pytest.approx(resolved(about["data-from"]), abs=0.0051)
     drawn = [about["class"] for _, about in page.bars if about["data-from"] == "toy/metrics/cams.json#/iou/a"]
-    assert drawn == ["k0", "k1"], "each run has its colour where they share a file, too"
+    assert drawn == ["k0", "k1"], "each run has its color where they share a file, too"
 
 
 def test_what_is_not_made_is_no_number(runs: tuple[Run, Run]) -> None:

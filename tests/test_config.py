@@ -148,7 +148,7 @@ FAULTS = {
         "cams: {scales: [1, 1.0]}",
         "cams.scales = [1, 1.0]: must be a list without repeated values",
     ),
-    "repeated colour": (
+    "repeated color": (
         "oc: {augmentation: {color: [clahe, clahe]}}",
         'oc.augmentation.color = ["clahe", "clahe"]: must be a list without',
     ),
@@ -390,7 +390,7 @@ def test_published_values() -> None:
 
 
 def test_published_values_of_the_last_stages() -> None:
-    """As above, and the colours, batches and epochs of the first release where the two differ."""
+    """As above, and the colors, batches and epochs of the first release where the two differ."""
     config = RunConfig(dataset=ShapesDataset(kind="shapes"))
     labels, affinity, walk = config.affinity.labels, config.affinity.training, config.affinity.walk
     assert (labels.fg_threshold, labels.bg_threshold) == (0.4, 0.1)

@@ -72,7 +72,7 @@ def test_a_mask_that_does_not_fit_is_named(root: Path) -> None:
         smaller_copies(Path("photos"), Path("masks"), 100, Path("out"))
     Image.new("I;16", (400, 300)).save("masks/trip/sideways.png")
     with pytest.raises(
-        UserError, match=r"sideways\.png: mask is an image of mode I;16; must be grey or palette"
+        UserError, match=r"sideways\.png: mask is an image of mode I;16; must be gray or palette"
     ):
         smaller_copies(Path("photos"), Path("masks"), 100, Path("out"))
 

@@ -31,7 +31,7 @@ SIZE = (12, 10)
 
 @pytest.fixture
 def image() -> np.ndarray:
-    """Two plain halves of different colour, with a little noise."""
+    """Two plain halves of different color, with a little noise."""
     rng = np.random.default_rng(0)
     halves = np.where(np.arange(SIZE[1]) < 5, 40, 200)[None, :, None]
     return (halves + rng.integers(0, 9, (*SIZE, 3))).astype(np.uint8)
@@ -48,11 +48,11 @@ def written_out(image: np.ndarray, unary: np.ndarray, kernels: Kernels, iteratio
     """Mean field with the full matrices of both kernels."""
     height, width = image.shape[:2]
     y, x = np.mgrid[:height, :width].reshape(2, -1).astype(float)
-    colour = image.reshape(-1, 3).astype(float)
+    color = image.reshape(-1, 3).astype(float)
     position = np.stack([y, x], 1)
     features = [
         (position / kernels.position_sxy, kernels.position_weight),
-        (np.hstack([position / kernels.color_sxy, colour / kernels.color_srgb]), kernels.color_weight),
+        (np.hstack([position / kernels.color_sxy, color / kernels.color_srgb]), kernels.color_weight),
     ]
     matrix = np.zeros((height * width, height * width))
     for feature, weight in features:
@@ -90,7 +90,7 @@ def test_marginals_equal_the_published_ones(shared: Path) -> None:
     np.testing.assert_allclose(marginals[:, ::8, ::8], golden[f"{name}/pseudo_label_q"], atol=1e-4)
 
 
-def test_labels_follow_the_colours(image: np.ndarray, labels: np.ndarray) -> None:
+def test_labels_follow_the_colors(image: np.ndarray, labels: np.ndarray) -> None:
     refined = refine_labels(image, labels, 2, iterations=10, gt_prob=0.7)
     np.testing.assert_array_equal(refined, np.broadcast_to(np.arange(SIZE[1]) >= 5, SIZE))
     assert refined.dtype == labels.dtype
@@ -171,7 +171,7 @@ def test_what_cannot_be_is_named(image: np.ndarray, change: dict, message: str) 
         refine_labels(**(arguments | change))
 
 
-def test_soft_scores_follow_the_colours(image: np.ndarray, labels: np.ndarray) -> None:
+def test_soft_scores_follow_the_colors(image: np.ndarray, labels: np.ndarray) -> None:
     given = np.where(labels == np.arange(2)[:, None, None], 0.7, 0.3).astype(np.float32)
     right = np.broadcast_to(np.arange(SIZE[1]) >= 5, SIZE)
     for refined in (

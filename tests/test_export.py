@@ -49,7 +49,7 @@ def photographs(batch: int, height: int, width: int) -> Tensor:
 
 @torch.inference_mode()
 def expected(network: DeepLabV3Plus, images: Tensor) -> Tensor:
-    """What the network says, its images normalised as all of inference does."""
+    """What the network says, its images normalized as all of inference does."""
     return network(torch.stack([network.normalization(image.permute(1, 2, 0).numpy()) for image in images]))
 
 
@@ -103,7 +103,7 @@ def test_onnx_exports_equal_the_network(trained: Toy, network: DeepLabV3Plus) ->
     assert [path.name for path in Path("there").iterdir()] == ["net.onnx"]
 
 
-def test_images_are_normalised_as_the_backbone_wants_them() -> None:
+def test_images_are_normalized_as_the_backbone_wants_them() -> None:
     """Of Caffe's, which takes BGR."""
     stands_in = nn.Identity()
     stands_in.normalization = normalization("resnet50_caffe")  # type: ignore[assignment]

@@ -57,7 +57,7 @@ def run(here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(sys, "argv", sys.argv)
     monkeypatch.setattr(sys, "orig_argv", sys.orig_argv)
     write_run(tmp_path, "whole", MISTAKEN)
-    make_odd_data(tmp_path / "data", ["both", "plain", "grey", "nothing"])
+    make_odd_data(tmp_path / "data", ["both", "plain", "gray", "nothing"])
     return load_run("whole")
 
 
@@ -147,7 +147,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
         "plain: data/JPEGImages/plain.jpg: image does not open",
     ),
     "an id twice in a split": (
-        lambda root: write_text(root / LISTS / "train.txt", "both\nplain\ngrey\nplain\n"),
+        lambda root: write_text(root / LISTS / "train.txt", "both\nplain\ngray\nplain\n"),
         "plain: occurs twice; every id may occur once",
     ),
     "a class that is not among those of the data set": (
@@ -212,7 +212,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_images_go_through_the_whole_chain(odd: Path, fault: Fault, name: str) -> None:
-    """1 x 1 pixel, grey, CMYK, 16 bits, an EXIF rotation, no labels."""
+    """1 x 1 pixel, gray, CMYK, 16 bits, an EXIF rotation, no labels."""
     size, labels, mode = ODD[name]
     results = odd / "results" / "whole"
     maps = contents(

@@ -40,9 +40,9 @@ def picture(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def has(pixels: np.ndarray, colour: tuple[int, int, int]) -> bool:
-    """Whether a colour occurs."""
-    return bool((pixels == colour).all(axis=-1).any())
+def has(pixels: np.ndarray, color: tuple[int, int, int]) -> bool:
+    """Whether a color occurs."""
+    return bool((pixels == color).all(axis=-1).any())
 
 
 # --- sheets ---
@@ -64,8 +64,8 @@ def test_a_sheet_has_a_place_for_everything(tmp_path: Path) -> None:
     legend = [(f"a class with a long name {i}", (0, 100 + i, 0)) for i in range(9)]
     write_sheet(tmp_path / "s.png", rows, side=40, title="t", headings=("one", "two"), legend=legend)
     pixels = picture(tmp_path / "s.png")
-    for colour in (red, blue, PAPER, INK, *(colour for _, colour in legend)):
-        assert has(pixels, colour), colour
+    for color in (red, blue, PAPER, INK, *(color for _, color in legend)):
+        assert has(pixels, color), color
     assert (pixels == red).all(axis=-1).sum() == 2 * 20 * 40
     assert (pixels == blue).all(axis=-1).sum() == 4 * 20 * 40
     for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
@@ -78,10 +78,10 @@ def cams(tmp_path: Path) -> tuple[Index, Path]:
     mask = np.zeros((60, 80), np.uint8)
     mask[:, :40], mask[:, 38:40] = 2, 255
     write_png(tmp_path / "mask.png", mask, voc_palette())
-    write_png(tmp_path / "grey.png", np.full((60, 80, 3), 128, np.uint8))
+    write_png(tmp_path / "gray.png", np.full((60, 80, 3), 128, np.uint8))
     records = (
-        Record("right", tmp_path / "grey.png", tmp_path / "mask.png", ("dog",)),
-        Record("bare", tmp_path / "grey.png", None, ()),
+        Record("right", tmp_path / "gray.png", tmp_path / "mask.png", ("dog",)),
+        Record("bare", tmp_path / "gray.png", None, ()),
     )
     score = np.zeros((1, 4, 5), np.float32)
     score[:, :, :2] = 3.0
@@ -95,16 +95,16 @@ def cams(tmp_path: Path) -> tuple[Index, Path]:
     return Index(records, ("cat", "dog"), "train", "d"), shard
 
 
-def test_a_cam_sheet_shows_mask_and_cam_in_the_classes_colour(
+def test_a_cam_sheet_shows_mask_and_cam_in_the_classes_color(
     tmp_path: Path, cams: tuple[Index, Path]
 ) -> None:
     index, shard = cams
     score_sheet(tmp_path / "sheet.png", index, [shard], METRICS)
     pixels = picture(tmp_path / "sheet.png")
     dog = tuple(voc_palette()[2].tolist())
-    over_grey = tuple(int(0.65 * part + 0.35 * 128) for part in dog)
+    over_gray = tuple(int(0.65 * part + 0.35 * 128) for part in dog)
     assert has(pixels, dog), "in the legend"
-    covered = (pixels == over_grey).all(axis=-1).sum()
+    covered = (pixels == over_gray).all(axis=-1).sum()
     height = size_within((60, 80), SIDE)[0]
     assert 0.7 * SIDE * height < covered < 1.1 * SIDE * height, "half of the mask and half of the CAM's mask"
     cat = tuple(voc_palette()[1].tolist())

@@ -214,16 +214,16 @@ def test_png_with_and_without_a_palette(tmp_path: Path) -> None:
     labels = np.array([[0, 1], [20, 255]], np.uint8)
     palette = np.arange(768, dtype=np.int64).reshape(256, 3) % 256
     write_png(tmp_path / "labels.png", labels, palette)
-    write_png(tmp_path / "grey.png", labels)
+    write_png(tmp_path / "gray.png", labels)
     write_png(tmp_path / "rgb.png", np.stack([labels] * 3, 2))
     modes = {}
-    for name in ("labels", "grey", "rgb"):
+    for name in ("labels", "gray", "rgb"):
         with Image.open(tmp_path / f"{name}.png") as image:
             modes[name] = image.mode
             if name == "labels":
                 assert np.array_equal(np.asarray(image), labels)
                 assert image.getpalette() == palette.ravel().tolist()
-    assert modes == {"labels": "P", "grey": "L", "rgb": "RGB"}
+    assert modes == {"labels": "P", "gray": "L", "rgb": "RGB"}
 
 
 # ---- models ------------------------------------------------------------------------------------------------

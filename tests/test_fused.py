@@ -11,7 +11,7 @@ from wsss.models import Classifier
 from wsss.models.fused import FusedConvolution, fused
 from wsss.models.norm import batch_norms
 
-#: normalisations with the rectifier inside and behind them, none, and attention
+#: normalizations with the rectifier inside and behind them, none, and attention
 BACKBONES = ["tf_efficientnet_lite0", "resnet18", "convnext_atto", "resnest14d"]
 
 
@@ -27,7 +27,7 @@ def look(model: nn.Module, x: Tensor) -> Tensor:
 
 
 def trained_looking(model: nn.Module) -> nn.Module:
-    """Normalisations with statistics of their own: at the start they do nothing."""
+    """Normalizations with statistics of their own: at the start they do nothing."""
     for norm in batch_norms(model):
         for values in (norm.running_mean, norm.bias):
             nn.init.normal_(values, std=0.1)  # type: ignore[arg-type]

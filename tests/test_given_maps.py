@@ -197,9 +197,9 @@ def test_all_that_does_not_fit_is_named_at_once(made: Toy) -> None:
     [
         (lambda mask: mask // 2, r"id2\.png: holds 127; a mask must be 0 or 255 \(soft maps are given with"),
         (lambda mask: mask[1:], r"id2\.png: is 48 x 63, .*data/2\.png is 48 x 64 \(width x height\)"),
-        (lambda mask: np.stack([mask] * 3, axis=2), r"id2\.png: PNG of mode RGB; must be a grey PNG"),
+        (lambda mask: np.stack([mask] * 3, axis=2), r"id2\.png: PNG of mode RGB; must be a gray PNG"),
     ],
-    ids=["soft", "size", "colour"],
+    ids=["soft", "size", "color"],
 )
 def test_saliency_that_does_not_fit_is_named(made: Toy, values: Any, said: str) -> None:
     path = Path("masks/id2.png")

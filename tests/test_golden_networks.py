@@ -29,7 +29,7 @@ def one_thread() -> None:
 
 
 def built(name: str) -> nn.Module:
-    """The network with memory for its parameters, but none of the time that initialising them takes."""
+    """The network with memory for its parameters, but none of the time that initializing them takes."""
     with torch.device("meta"):
         return BUILD[name]().eval().to_empty(device="cpu")
 

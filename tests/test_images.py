@@ -20,23 +20,23 @@ def read(path: Path) -> np.ndarray:
     return np.asarray(image)
 
 
-def test_colour_is_kept(tmp_path: Path) -> None:
+def test_color_is_kept(tmp_path: Path) -> None:
     Image.fromarray(RGB).save(tmp_path / "rgb.png")
     assert np.array_equal(read(tmp_path / "rgb.png"), RGB)
     assert image_size(tmp_path / "rgb.png") == (6, 9)
 
 
-def test_grey_is_repeated(tmp_path: Path) -> None:
-    Image.fromarray(RGB[..., 0]).save(tmp_path / "grey.png")
-    assert np.array_equal(read(tmp_path / "grey.png"), np.repeat(RGB[..., :1], 3, axis=2))
+def test_gray_is_repeated(tmp_path: Path) -> None:
+    Image.fromarray(RGB[..., 0]).save(tmp_path / "gray.png")
+    assert np.array_equal(read(tmp_path / "gray.png"), np.repeat(RGB[..., :1], 3, axis=2))
 
 
 def test_sixteen_bits_keep_their_upper_eight(tmp_path: Path) -> None:
-    grey = RGB[..., 0].astype(np.uint16)
+    gray = RGB[..., 0].astype(np.uint16)
     for suffix in ("png", "tif"):
         path = tmp_path / f"deep.{suffix}"
-        Image.fromarray(grey * 256 + 17).save(path)
-        assert np.array_equal(read(path)[..., 1], grey)
+        Image.fromarray(gray * 256 + 17).save(path)
+        assert np.array_equal(read(path)[..., 1], gray)
 
 
 def test_alpha_is_dropped(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_masks_that_show_no_class_of_a_split_without_labels(root: Path) -> None:
     with pytest.raises(UserError, match=r"the masks show no class: they hold 0, 255"):
         indexed(root, ("cell",))
     save(np.uint8(200) * (VALUES > 0), "RGB")
-    with pytest.raises(UserError, match=r"colour table; .* unless dataset.mask_values says"):
+    with pytest.raises(UserError, match=r"color table; .* unless dataset.mask_values says"):
         indexed(root, ("cell",))
     save(np.uint8(128) * (VALUES > 0))
     with pytest.raises(UserError, match=r"mask holds \[128\]; .* unless dataset.mask_values says"):

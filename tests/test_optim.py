@@ -73,7 +73,7 @@ def test_frozen_parameters_are_in_no_group() -> None:
     assert count == len(list(network.parameters())) - 2
 
 
-def test_optimisers() -> None:
+def test_optimizers() -> None:
     groups = optim.parameter_groups(ToyClassifier(), [], optimisation())
     sgd = optim.make_optimizer(groups, optimisation(optimizer="sgd"))
     assert isinstance(sgd, torch.optim.SGD)
@@ -345,7 +345,7 @@ def test_the_average_is_the_result_and_skipped_steps_do_not_count(monkeypatch: p
     assert weights == [-4]
 
 
-def test_warm_up_is_counted_in_optimiser_steps() -> None:
+def test_warm_up_is_counted_in_optimizer_steps() -> None:
     section = settings(optimisation={"ema": {"every": 2, "warmup_epochs": 1.5}, "accumulate": 3})
     average = trainer_of(Fit(), section.optimisation, 12).state.average
     assert average is not None and average.warmup == 6

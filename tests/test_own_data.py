@@ -101,7 +101,7 @@ def test_scores_that_need_masks_are_refused(made: Path) -> None:
     assert status == 1 and "a data set without masks) has no stage 'cams_metrics'" in printed, printed
 
 
-def test_nothing_can_be_learnt_from_masks_that_are_not_there(made: Path) -> None:
+def test_nothing_can_be_learned_from_masks_that_are_not_there(made: Path) -> None:
     write_run(made, "upper", {"extends": "own", "segmentation": {"labels": "ground_truth"}})
     with pytest.raises(
         UserError, match=r"segmentation.labels = .* must be pseudo, where the data set has no"
@@ -133,7 +133,7 @@ def test_a_run_is_written(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
     run = load_run("photos")
     said = capsys.readouterr().out
     assert "config/photos.yaml: 24 photographs to train on, 6 to look at; 4" in said
-    assert "mask value 1, colour #800000: " in said and "there can be no mIoU" in said
+    assert "mask value 1, color #800000: " in said and "there can be no mIoU" in said
     assert "now: snakemake --cores all results/photos/val_miou.txt" in said
     assert run.config.dataset.kind == "folder" and len(run.config.dataset.classes or ()) == 6
     assert run.config.segmentation.training.selection == "last"

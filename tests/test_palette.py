@@ -1,4 +1,4 @@
-"""The colour table and every way a mask is stored."""
+"""The color table and every way a mask is stored."""
 
 from pathlib import Path
 
@@ -23,8 +23,8 @@ def test_the_table_is_vocs() -> None:
         20: (0, 64, 128),
         255: (224, 224, 192),
     }
-    for value, colour in known.items():
-        assert tuple(palette[value]) == colour
+    for value, color in known.items():
+        assert tuple(palette[value]) == color
     assert len(np.unique(palette, axis=0)) == 256
 
 
@@ -40,7 +40,7 @@ def mask() -> np.ndarray:
     return np.random.default_rng(0).permutation(np.arange(256, dtype=np.uint8)).reshape(8, 32)
 
 
-def test_palette_grey_and_colour_hold_the_same_mask(tmp_path: Path, mask: np.ndarray) -> None:
+def test_palette_gray_and_color_hold_the_same_mask(tmp_path: Path, mask: np.ndarray) -> None:
     write_png(tmp_path / "p.png", mask, voc_palette())
     write_png(tmp_path / "l.png", mask)
     write_png(tmp_path / "rgb.png", voc_palette()[mask])
@@ -55,16 +55,16 @@ def test_the_palette_of_a_file_does_not_matter(tmp_path: Path, mask: np.ndarray)
     assert np.array_equal(read_mask(tmp_path / "odd.png"), mask)
 
 
-def test_void_colour_is_ignored(tmp_path: Path) -> None:
+def test_void_color_is_ignored(tmp_path: Path) -> None:
     write_png(tmp_path / "void.png", np.full((2, 3, 3), (224, 224, 192), np.uint8))
     assert (read_mask(tmp_path / "void.png") == IGNORE).all()
 
 
-def test_a_colour_outside_the_table_is_named(tmp_path: Path) -> None:
+def test_a_color_outside_the_table_is_named(tmp_path: Path) -> None:
     pixels = np.zeros((4, 4, 3), np.uint8)
     pixels[2, 1] = (1, 2, 3)
     write_png(tmp_path / "m.png", pixels)
-    with pytest.raises(UserError, match=r"m\.png: colour \(1, 2, 3\) at row 2, column 1"):
+    with pytest.raises(UserError, match=r"m\.png: color \(1, 2, 3\) at row 2, column 1"):
         read_mask(tmp_path / "m.png")
 
 

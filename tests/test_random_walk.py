@@ -170,7 +170,7 @@ def test_what_cannot_be_walked_is_named(change: dict, message: str) -> None:
         random_walk(**(arguments | change))
 
 
-def test_full_size_upsamples_crops_and_normalises_over_all_classes() -> None:
+def test_full_size_upsamples_crops_and_normalizes_over_all_classes() -> None:
     walk = torch.rand(2, 4, 5, generator=torch.Generator().manual_seed(0))
     found = full_size(walk, (14, 17))
     large = torch.nn.functional.interpolate(walk[None], (16, 20), mode="bilinear")[0, :, :14, :17]

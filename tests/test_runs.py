@@ -250,14 +250,14 @@ def test_affinity_labels_take_the_saliency_that_there_is(write) -> None:
 
 
 def test_the_epoch_is_chosen_where_val_has_labels(write) -> None:
-    unlabelled = "dataset: {kind: voc, root: d, val_labels: false}\n"
+    unlabeled = "dataset: {kind: voc, root: d, val_labels: false}\n"
     asked = "segmentation: {training: {selection: %s}}"
     directory = write(
         auto=BASE,
-        best=unlabelled + asked % "best",
+        best=unlabeled + asked % "best",
         last=BASE + asked % "last",
-        bare=unlabelled,
-        upper=unlabelled + "segmentation: {labels: ground_truth}",
+        bare=unlabeled,
+        upper=unlabeled + "segmentation: {labels: ground_truth}",
     )
     names = ("auto", "best", "last", "bare", "upper")
     chosen = [selects_epoch(load(directory, name).config) for name in names]

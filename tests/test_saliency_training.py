@@ -90,9 +90,9 @@ def test_a_hint_is_the_largest_cam_and_goes_where_the_image_goes(index: Index, h
     assert hint.shape == SIZES[1] and hint.dtype == np.float32
     assert hint[:, :8].min() == pytest.approx(1, abs=1e-4) and hint[:, 56:].max() == 0
     assert hints("id5").max() == 0, "an image without labels has no CAM"
-    labelled, _ = with_labels(index)
+    labeled, _ = with_labels(index)
     section = c2am_section()
-    samples = c2am_samples(section, labelled, c2am_of(section), hints)
+    samples = c2am_samples(section, labeled, c2am_of(section), hints)
     assert len(samples) == 5  # type: ignore[arg-type]
     first = samples[0, 1]
     assert first["image"].shape == (3, 64, 64) and first["hint"].shape == (1, 64, 64)
@@ -105,8 +105,8 @@ def test_a_hint_is_the_largest_cam_and_goes_where_the_image_goes(index: Index, h
 def test_c2am_h_minimizes_the_contrast_and_the_hints(index: Index, hints: CamHints) -> None:
     section = c2am_section(hints={"weight": 0.5, "label_smoothing": 0.2})
     network = c2am_of(section).eval()
-    labelled, _ = with_labels(index)
-    batch = batch_of(c2am_samples(section, labelled, network, hints), (0, 0), (0, 1), (0, 2))
+    labeled, _ = with_labels(index)
+    batch = batch_of(c2am_samples(section, labeled, network, hints), (0, 0), (0, 1), (0, 2))
     task = C2amTask(network, section, hints=True)
     (objective,) = task.objectives(batch, StepInfo(9, 10, 9))
     foreground, background, activation = network(batch["image"])
@@ -120,8 +120,8 @@ def test_c2am_h_minimizes_the_contrast_and_the_hints(index: Index, hints: CamHin
 def test_no_hint_in_a_batch_is_0_and_not_nan(index: Index, hints: CamHints) -> None:
     section = c2am_section(hints={"fg_threshold": 1.0})
     network = c2am_of(section)
-    labelled, _ = with_labels(index)
-    batch = batch_of(c2am_samples(section, labelled, network, hints), (0, 0), (0, 1))
+    labeled, _ = with_labels(index)
+    batch = batch_of(c2am_samples(section, labeled, network, hints), (0, 0), (0, 1))
     batch["hint"].zero_()
     loss = terms(C2amTask(network, section, hints=True), batch)["hints"]
     loss.backward()
@@ -179,8 +179,8 @@ def test_plain_c2am_finds_its_polarity_by_the_borders(border: float, flip: bool)
 
 def test_two_processes_contrast_the_whole_batch(tmp_path: Path, index: Index, hints: CamHints) -> None:
     section = c2am_section()
-    labelled, _ = with_labels(index)
-    samples = c2am_samples(section, labelled, c2am_of(section), hints)
+    labeled, _ = with_labels(index)
+    samples = c2am_samples(section, labeled, c2am_of(section), hints)
 
     def look(positions: list[int]) -> tuple[dict[str, Tensor], list[Tensor]]:
         # in evaluation mode: batch norm alone sees a process's own part, as published
@@ -205,7 +205,7 @@ def test_two_processes_contrast_the_whole_batch(tmp_path: Path, index: Index, hi
 def test_samples_of_poolnet_are_images_at_their_own_size(index: Index, masks: dict[str, LabelShard]) -> None:
     section = poolnet_section()
     samples = poolnet_samples(section, index, poolnet_of(section), masks)
-    assert len(samples) == len(index), "masks of images without labels are learnt from, too"
+    assert len(samples) == len(index), "masks of images without labels are learned from, too"
     for position, size in enumerate(SIZES):
         sample = samples[0, position]
         assert sample["image"].shape == (3, *size) and sample["mask"].shape == (1, *size)
@@ -293,9 +293,9 @@ def training_of(directory: Path, kind: str, index: Index, hints: CamHints, masks
         samples, task = poolnet_samples(section, index, network, masks), PoolnetTask(network, section)
     else:
         section, given = c2am_section(), hints if kind == "c2am_h" else None
-        labelled, _ = with_labels(index)
+        labeled, _ = with_labels(index)
         network = c2am_of(section)
-        samples = c2am_samples(section, labelled, network, given)
+        samples = c2am_samples(section, labeled, network, given)
         task = C2amTask(network, section, hints=given is not None)
     return Trainer(task, samples, section.optimisation, Job(directory, machine()))
 

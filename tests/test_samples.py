@@ -125,8 +125,8 @@ def test_unreadable_image_is_named_across_workers(index: Index, tmp_path: Path) 
 
 
 def test_with_labels_reports_what_it_leaves_out(index: Index) -> None:
-    unlabelled = tuple(replace(record, labels=()) for record in index.records[:3])
-    kept, left_out = with_labels(replace(index, records=unlabelled + index.records[3:]))
+    unlabeled = tuple(replace(record, labels=()) for record in index.records[:3])
+    kept, left_out = with_labels(replace(index, records=unlabeled + index.records[3:]))
     assert left_out == 3 and [record.id for record in kept] == [record.id for record in index.records[3:]]
     assert with_labels(index) == (index, 0)
 

@@ -50,7 +50,7 @@ def masks_of(toy: Toy) -> Supervision:
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_the_loss_is_the_mean_over_labelled_pixels(smoothing: float) -> None:
+def test_the_loss_is_the_mean_over_labeled_pixels(smoothing: float) -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn((2, 4, 5, 6), generator=generator)
     labels = torch.randint(0, 4, (2, 5, 6), generator=generator)
@@ -58,7 +58,7 @@ def test_the_loss_is_the_mean_over_labelled_pixels(smoothing: float) -> None:
     found = losses.segmentation_loss(logits, labels.to(torch.uint8), smoothing=smoothing)
     expected = functional.cross_entropy(logits, labels, ignore_index=255, label_smoothing=smoothing)
     assert found.item() == pytest.approx(expected.item(), rel=1e-6)
-    counts = torch.tensor([losses.labelled_pixels(part) for part in labels]).mean()
+    counts = torch.tensor([losses.labeled_pixels(part) for part in labels]).mean()
     parts = [
         losses.segmentation_loss(logits[i : i + 1], labels[i : i + 1], smoothing=smoothing, count=counts)
         for i in (0, 1)

@@ -107,7 +107,7 @@ def golden_step(shared: Path, fill: ModuleType) -> GoldenStep:
 
 
 def test_pnoc_step_is_the_published_one(golden_step: GoldenStep) -> None:
-    """Two images of 64 px condition it badly: split attention normalises over two pooled values, which turns
+    """Two images of 64 px condition it badly: split attention normalizes over two pooled values, which turns
     rounding into differences of up to 3 % (float64 has a c_loss of 0.7102). So the values can be met only
     with the order of sums that they were made with, which is that of two threads.
     """

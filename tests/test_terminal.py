@@ -81,7 +81,7 @@ def test_a_failure_names_the_job_and_its_log(screen: Screen, tmp_path: Path) -> 
     tail = [f"    | line {number}" for number in range(100 - TAIL, 100)]
     assert lines[3:] == ([] if local else tail), "a job on this machine has printed its error"
     assert COMMAND not in "".join(lines)
-    log.write_text("Building DAG\nslurmstepd-one: error: JOB 1 ON one CANCELLED DUE TO TIME LIMIT ***\nbye\n")
+    log.write_text("Building DAG\nslurmstepd-one: error: JOB 1 ON one CANCELED DUE TO TIME LIMIT ***\nbye\n")
     lines = screen.said("Error in rule", LogEvent.JOB_ERROR, rule_msg=reason, **values)
     assert len(lines) == (2 if local else 4) and (local or lines[-1].endswith("DUE TO TIME LIMIT ***"))
     group = {"job_error_info": [values, {**values, "rule_name": "other", "jobid": 9}], "aux_logs": ["no.log"]}

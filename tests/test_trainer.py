@@ -133,17 +133,17 @@ def test_a_section_is_trained_as_it_describes(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     step = step_of(make_run(Path()), "priors", "new", noc={"keep_oc": True})
     index = Index.read("index.csv")
-    unlabelled = tuple(replace(record, labels=()) for record in index.records)
-    replace(index, records=unlabelled[:4] + index.records[4:]).write("index.csv")
+    unlabeled = tuple(replace(record, labels=()) for record in index.records)
+    replace(index, records=unlabeled[:4] + index.records[4:]).write("index.csv")
     train_priors(step)
     about = read_header(Path("new.safetensors"))
     assert about.classes == index.classes and about.digest == step.digest
-    assert len(Path("new.csv").read_text().splitlines()) == 1 + 2, "two epochs of the 4 labelled images"
+    assert len(Path("new.csv").read_text().splitlines()) == 1 + 2, "two epochs of the 4 labeled images"
     before, after = (
         load_file(name)["classifier.weight"] for name in ("oc.safetensors", "new_oc.safetensors")
     )
     assert not torch.equal(before, after)
-    replace(index, records=unlabelled).write("index.csv")
+    replace(index, records=unlabeled).write("index.csv")
     with pytest.raises(UserError, match="no image of split train has a label"):
         train_priors(step_of(step.run, "priors", "n"))
     assert not Path("n.safetensors").exists()

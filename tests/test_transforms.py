@@ -1,4 +1,4 @@
-"""Geometry and normalisation of training samples, of images and of the maps that go with them."""
+"""Geometry and normalization of training samples, of images and of the maps that go with them."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from wsss.errors import UserError
 from wsss.models.weights import Normalization
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-#: normalises to RGB / 255 itself, so that pixels can be read off a result
+#: normalizes to RGB / 255 itself, so that pixels can be read off a result
 PLAIN = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
@@ -71,7 +71,7 @@ def test_cut_and_placement_are_in_bounds() -> None:
             assert 0 <= geometry.target[axis] <= 48 - geometry.extent[axis]
 
 
-def test_classification_normalises_and_pads_with_zero() -> None:
+def test_classification_normalizes_and_pads_with_zero() -> None:
     transform = ClassificationTransform(64, 32, 48, MEAN, STD)
     color = (200, 100, 50)
     array = transform(Image.new("RGB", (90, 60), color), np.random.default_rng(3))

@@ -117,7 +117,7 @@ def sbd(path: Path, mask: np.ndarray) -> None:
     savemat(path, {"GTcls": content, "other": 1}, do_compression=True)
 
 
-@pytest.mark.parametrize("form", ["palette", "mat", "colours"])
+@pytest.mark.parametrize("form", ["palette", "mat", "colors"])
 def test_masks_of_sbd_in_every_form_they_are_spread_in(root: Path, form: str) -> None:
     mask = np.zeros((40, 50), np.uint8)
     mask[5:20, 8:30] = 12

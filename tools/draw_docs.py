@@ -14,7 +14,7 @@ import numpy as np
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
-from wsss.figures.overlay import coloured, heat, legend
+from wsss.figures.overlay import colored, heat, legend
 from wsss.figures.sheet import Row, resize, resize_labels, size_within, write_sheet
 from wsss.metrics import IGNORE, ConfusionMatrix
 from wsss.store.cams import CamShard
@@ -73,7 +73,7 @@ def main() -> None:
                 [
                     image,
                     heat(image, resize(cams[name][name].full().max(axis=0), size)),
-                    *(coloured(image, np.where(labels_ == IGNORE, 0, labels_)) for labels_ in maps),
+                    *(colored(image, np.where(labels_ == IGNORE, 0, labels_)) for labels_ in maps),
                 ],
             )
         )

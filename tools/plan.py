@@ -25,8 +25,8 @@ FORWARD, TRAIN = 4.76, 14.5
 #: and the CRF of a photograph: its first step, and each further one; with 21 labels, as a multiple
 CRF, CRF_STEP, CRF_OF_21 = 0.02, 0.004, 4.0
 CRF_PIXELS, NETWORK_PIXELS = 500 * 375, 512 * 512
-#: classes of an image that have a map; bytes of a network; bytes per pixel of a PNG, of grey and of labels
-MAPS, NETWORK, GREY, LABELS = 1.5, 440e6, 0.2, 0.03
+#: classes of an image that have a map; bytes of a network; bytes per pixel of a PNG, of gray and of labels
+MAPS, NETWORK, GRAY, LABELS = 1.5, 440e6, 0.2, 0.03
 #: PoolNet's ResNet-50 as a part of ResNeSt-269
 SMALL = {"PoolNet": 1 / 4}
 
@@ -128,7 +128,7 @@ def _crf(stage: Stage, section: Any, data: Data) -> float:
 
 def _bytes(stage: Stage, section: Any, data: Data) -> float:
     if stage.shards == "LabelShard":
-        return (LABELS if stage.kind == "labels" else GREY) * data.pixels
+        return (LABELS if stage.kind == "labels" else GRAY) * data.pixels
     maps = 1 if stage.shards == "ActivationShard" else MAPS
     scales = sum(scale**2 for scale in section.scales) / 16**2 if hasattr(section, "scales") else 1 / 4**2
     return maps * 4 * scales * data.pixels

@@ -20,7 +20,7 @@ ODD: dict[str, tuple[tuple[int, int], tuple[str, ...], str]] = {
     "point": ((1, 1), ("a",), "RGB"),
     "line": ((1, 70), ("b",), "RGB"),
     "thread": ((90, 2), ("a",), "RGB"),
-    "grey": ((40, 40), ("a",), "L"),
+    "gray": ((40, 40), ("a",), "L"),
     "cmyk": ((40, 44), ("b",), "CMYK"),
     "deep": ((40, 44), ("a",), "I;16"),
     "turned": ((32, 60), ("b",), "EXIF"),

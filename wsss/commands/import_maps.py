@@ -1,7 +1,7 @@
 """Import CAMs or saliency that were computed elsewhere in place of a run's own.
 
 Takes the files of P-NOC's releases, one per image and named after it: CAMs as <id>.npy (`keys`, `cam`,
-`hr_cam`), saliency as <id>.png (grey, 255 salient). All images of the training split must have one, and all
+`hr_cam`), saliency as <id>.png (gray, 255 salient). All images of the training split must have one, and all
 or none of the validation split. Each is checked; no pickle is run. The maps are written to
 results/<run>/given/ and entered in config/<run>.yaml.
 """

@@ -191,11 +191,11 @@ def _counts(index: Index) -> Counter[str]:
 
 def _said(path: Path, splits: dict[str, Index], side: int) -> list[str]:
     train, val = splits["train"], splits["val"]
-    counts, colours = _counts(train), voc_palette()
+    counts, colors = _counts(train), voc_palette()
     lines = [f"{path}: {len(train)} photographs to train on, {len(val)} to look at; {side} px in the median"]
     for value, name in enumerate(train.classes, 1):
-        colour = "#" + bytes(colours[value].tolist()).hex()
-        lines.append(f"  mask value {value}, colour {colour}: {name} ({counts[name]} photographs)")
+        color = "#" + bytes(colors[value].tolist()).hex()
+        lines.append(f"  mask value {value}, color {color}: {name} ({counts[name]} photographs)")
     masked = {split: sum(record.mask is not None for record in index) for split, index in splits.items()}
     if not any(masked.values()):
         lines.append("  no masks: the run ends with masks of its own; there can be no mIoU, of any stage")

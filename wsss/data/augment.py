@@ -1,4 +1,4 @@
-"""Colour and strong augmentations of a training image: CLAHE, colour jitter and RandAugment.
+"""Color and strong augmentations of a training image: CLAHE, color jitter and RandAugment.
 
 All take and return an RGB PIL image of one size. Randomness comes from the generator that is passed in and
 from nowhere else, so that a sample stays a pure function of its seed.
@@ -13,7 +13,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from wsss.errors import UserError
 
-#: colour jitter of the published trainings: factors 1 ± these, and the hue's shift as a part of the circle
+#: color jitter of the published trainings: factors 1 ± these, and the hue's shift as a part of the circle
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.3, 0.3, 0.3, 0.1
 #: CLAHE's contrast limit and its grid of tiles
 CLIP_LIMIT, TILES = 2.0, (8, 8)
@@ -74,7 +74,7 @@ def rand_augment(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """RandAugment with FixMatch's pool (Sohn et al., 2020), as the published trainings use it.
 
     Two operations are drawn with replacement; each gets a strength in {1 .. 9} and happens with probability
-    0.5. A black square of 16 pixels' side at a random centre, clipped at the border, always follows.
+    0.5. A black square of 16 pixels' side at a random center, clipped at the border, always follows.
     """
     for name in rng.choice(list(POOL), OPERATIONS):
         strength = int(rng.integers(1, MAGNITUDE))

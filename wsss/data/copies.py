@@ -73,7 +73,7 @@ def _upright(mask: Path, path: Path, orientation: str) -> Image.Image:
         raise UserError(f"{mask}: mask does not open ({error})") from None
     if labels.mode not in ("L", "P", "RGB", "RGBA"):
         raise UserError(
-            f"{mask}: mask is an image of mode {labels.mode}; must be grey or palette, of 8 bits, or RGB"
+            f"{mask}: mask is an image of mode {labels.mode}; must be gray or palette, of 8 bits, or RGB"
         )
     size = (labels.height, labels.width)
     turn, _, fault = orientation_of(size, read_header(path), orientation)

@@ -46,7 +46,7 @@ class Header:
 def read_image(path: str | Path) -> Image.Image:
     """Decode an image as 8-bit RGB, turned as its EXIF orientation says.
 
-    Grey, palette, CMYK and alpha images are converted (alpha is dropped), 16-bit grey keeps its upper eight
+    Gray, palette, CMYK and alpha images are converted (alpha is dropped), 16-bit gray keeps its upper eight
     bits; of an animation it is the first frame. Raises UserError naming the file when it is missing,
     truncated or of a kind with no 8-bit meaning.
     """
@@ -131,7 +131,7 @@ def _eight_bits(image: Image.Image, path: str | Path) -> Image.Image:
         return image.convert("RGB")
     pixels = np.asarray(image)
     if pixels.dtype.kind == "f" or pixels.min() < 0 or pixels.max() > 65535:
-        raise UserError(f"{path}: image has mode {image.mode}; allowed are 8-bit images and 16-bit grey")
+        raise UserError(f"{path}: image has mode {image.mode}; allowed are 8-bit images and 16-bit gray")
     return Image.fromarray((pixels.astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
 
 

@@ -1,6 +1,6 @@
 """Mixing two training samples into one, image and image-level label alike.
 
-A sample is a normalised image, float32 (3, S, S), and its label vector, float32 (C,) in [0, 1]. Mixed labels
+A sample is a normalized image, float32 (3, S, S), and its label vector, float32 (C,) in [0, 1]. Mixed labels
 are soft. All functions return new arrays.
 """
 
@@ -45,8 +45,8 @@ def cut_or_mixup(first: Sample, second: Sample, rng: np.random.Generator) -> Sam
 
 
 def _draw_span(rng: np.random.Generator, side: int, share: float) -> tuple[int, int]:
-    centre, half = int(rng.integers(side)), int(side * share) // 2
-    return max(centre - half, 0), min(centre + half, side)
+    center, half = int(rng.integers(side)), int(side * share) // 2
+    return max(center - half, 0), min(center + half, side)
 
 
 #: what a configuration may name

@@ -1,4 +1,4 @@
-"""Label maps: the VOC colour table, and one reader for every way a mask is stored."""
+"""Label maps: the VOC color table, and one reader for every way a mask is stored."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from wsss.errors import UserError
 
 
 def voc_palette() -> np.ndarray:
-    """The PASCAL VOC colour table: uint8 (256, 3), RGB, row v is the colour of mask value v.
+    """The PASCAL VOC color table: uint8 (256, 3), RGB, row v is the color of mask value v.
 
     The bits of v are dealt in turn to red, green and blue, and fill each channel from its highest bit down
     (VOC development kit). No two rows are equal; row 255, void, is (224, 224, 192).
@@ -26,8 +26,8 @@ def read_mask(path: str | Path) -> np.ndarray:
     """Read a mask as uint8 (H, W) of class values: 0 background, 1..C classes, 255 ignore.
 
     Mode P and L hold the values themselves, mode 1 (one bit) holds 0 and 1. RGB (as converted SBD masks come)
-    is decoded through the VOC colour table, so void colour becomes 255. A .mat file is SBD's own form.
-    Raises UserError naming the file when it does not decode, has another mode, or shows a colour that the
+    is decoded through the VOC color table, so void color becomes 255. A .mat file is SBD's own form.
+    Raises UserError naming the file when it does not decode, has another mode, or shows a color that the
     table lacks.
     """
     if Path(path).suffix == MAT:
@@ -41,12 +41,12 @@ def read_mask(path: str | Path) -> np.ndarray:
     if mode in ("P", "L", "1"):
         return pixels.astype(np.uint8, copy=False)
     if mode in ("RGB", "RGBA"):
-        return _decode_colours(pixels[..., :3], path)
-    raise UserError(f"{path}: mask has mode {mode}; allowed are P (palette), L (8-bit grey) and RGB")
+        return _decode_colors(pixels[..., :3], path)
+    raise UserError(f"{path}: mask has mode {mode}; allowed are P (palette), L (8-bit gray) and RGB")
 
 
-def _decode_colours(pixels: np.ndarray, path: str | Path) -> np.ndarray:
-    """RGB (H, W, 3) -> values (H, W) by the VOC colour table."""
+def _decode_colors(pixels: np.ndarray, path: str | Path) -> np.ndarray:
+    """RGB (H, W, 3) -> values (H, W) by the VOC color table."""
     weights = np.array([1 << 16, 1 << 8, 1])
     codes = pixels.astype(np.int64) @ weights
     table = voc_palette().astype(np.int64) @ weights
@@ -55,9 +55,9 @@ def _decode_colours(pixels: np.ndarray, path: str | Path) -> np.ndarray:
     unknown = table[order][place] != codes
     if unknown.any():
         row, column = np.argwhere(unknown)[0]
-        colour = tuple(int(value) for value in pixels[row, column])
+        color = tuple(int(value) for value in pixels[row, column])
         raise UserError(
-            f"{path}: colour {colour} at row {row}, column {column} is not in the VOC colour table; "
-            "an RGB mask may hold only its 256 colours, unless dataset.mask_values says what others mean"
+            f"{path}: color {color} at row {row}, column {column} is not in the VOC color table; "
+            "an RGB mask may hold only its 256 colors, unless dataset.mask_values says what others mean"
         )
     return order[place].astype(np.uint8)

@@ -1,8 +1,8 @@
 """From an image (and the map that belongs to it) to the arrays a network is trained on.
 
 Every training shares one geometry: resize, flip, cut a square, place it on a canvas. It is drawn once per
-sample and applied to the image and to its map alike, so the two cannot drift apart. Colours change between
-the resizing and the cut, as in the published code; normalisation is per pixel, hence done on the cut alone.
+sample and applied to the image and to its map alike, so the two cannot drift apart. Colors change between
+the resizing and the cut, as in the published code; normalization is per pixel, hence done on the cut alone.
 """
 
 from collections.abc import Callable
@@ -88,7 +88,7 @@ def _draw_cut(rng: np.random.Generator, side: int, crop: int) -> tuple[int, int,
 
 @dataclass(frozen=True)
 class TrainingTransform:
-    """What the trainings' transforms share: bounds of the long side, crop, normalisation, augmentations.
+    """What the trainings' transforms share: bounds of the long side, crop, normalization, augmentations.
 
     crop: side of the result in pixels. mean, std: of RGB / 255, and order: of the result's channels, as the
     pretrained weights ask. augment: names of wsss.data.augment.AUGMENTATIONS. Raises UserError for an unknown
@@ -118,7 +118,7 @@ class TrainingTransform:
         return draw_geometry(rng, image.size, min_size=self.min_size, max_size=self.max_size, crop=self.crop)
 
     def image(self, image: Image.Image, geometry: Geometry, rng: np.random.Generator) -> np.ndarray:
-        """The network's input: float32 (3, crop, crop), normalised; 0 (the mean colour) around."""
+        """The network's input: float32 (3, crop, crop), normalized; 0 (the mean color) around."""
         resized = augment(geometry.resize(image, self.resampling), self.augment, rng)
         canvas = np.zeros((3, self.crop, self.crop), np.float32)
         window = geometry.window(canvas)
@@ -178,10 +178,10 @@ class SaliencyTransform(TrainingTransform):
 class NativeTransform:
     """Training of PoolNet: image and saliency at the image's own size, half of them mirrored.
 
-    normalise: makes the network's input (3, H, W) of an RGB image (H, W, 3) of uint8.
+    normalize: makes the network's input (3, H, W) of an RGB image (H, W, 3) of uint8.
     """
 
-    normalise: Callable[[np.ndarray], Tensor]
+    normalize: Callable[[np.ndarray], Tensor]
 
     def __call__(
         self, image: Image.Image, saliency: np.ndarray, rng: np.random.Generator
@@ -190,4 +190,4 @@ class NativeTransform:
         pixels, target = np.asarray(image), saliency[None].astype(np.float32) / 255
         if rng.random() < 0.5:
             pixels, target = pixels[:, ::-1], target[..., ::-1]
-        return self.normalise(pixels).numpy(), np.ascontiguousarray(target)
+        return self.normalize(pixels).numpy(), np.ascontiguousarray(target)

@@ -132,23 +132,23 @@ def voc_records(root: str | Path, split: str, classes: Sequence[str]) -> tuple[l
     there are: those are of other tasks, and do not name all that is to be seen.
     """
     root = Path(root)
-    unlabelled_test = split == TEST and tuple(classes) == VOC_CLASSES
+    unlabeled_test = split == TEST and tuple(classes) == VOC_CLASSES
     images = Names(root / "JPEGImages", suffixes())
     annotations = Names(root / "Annotations", frozenset({".xml"}))
     masks = [Names(root / directory, frozenset(MASK_SUFFIXES)) for directory in MASK_DIRECTORIES]
     records: list[Record] = []
     faults: list[str] = []
-    unlabelled: list[str] = []
+    unlabeled: list[str] = []
     found: list[Annotated] = []
     for name in map(nfc, voc_ids(root, split)):
         image, fault = _image(images, name)
         if fault:
             faults.append(f"{name}: {fault}")
             continue
-        annotation = None if unlabelled_test else annotations.get(name)
+        annotation = None if unlabeled_test else annotations.get(name)
         labels: tuple[str, ...] = ()
         if annotation is None:
-            unlabelled.append(name)
+            unlabeled.append(name)
         else:
             try:
                 found.append(read_annotation(annotation, classes, _sizes(image)))
@@ -157,9 +157,9 @@ def voc_records(root: str | Path, split: str, classes: Sequence[str]) -> tuple[l
                 faults.append(f"{name}: {error}")
         mask = next((path for names in masks if (path := _first(names, name, MASK_SUFFIXES))), None)
         records.append(Record(name, image, mask, labels))
-    if len(unlabelled) < len(records):
+    if len(unlabeled) < len(records):
         faults += [
-            f"{name}: no {root / 'Annotations' / name}.xml, while others have one" for name in unlabelled
+            f"{name}: no {root / 'Annotations' / name}.xml, while others have one" for name in unlabeled
         ]
     _tell(split, found)
     return records, faults

@@ -1,6 +1,6 @@
 """A run's segmentation network as one file that runs without this package: torch.export's, or ONNX.
 
-What is exported takes photographs as they are decoded and normalises them itself, so that nobody has to know
+What is exported takes photographs as they are decoded and normalizes them itself, so that nobody has to know
 how this backbone wants its images. Test-time augmentation and the CRF are not part of it.
 """
 
@@ -24,7 +24,7 @@ INPUT, OUTPUT = "images", "logits"
 
 
 class Deployed(nn.Module):
-    """A segmentation network with its normalisation: uint8 (B, 3, H, W), RGB -> logits (B, C, H, W)."""
+    """A segmentation network with its normalization: uint8 (B, 3, H, W), RGB -> logits (B, C, H, W)."""
 
     def __init__(self, network: Segmenter) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def export(network: Segmenter, kind: str, path: Path, *, about: dict[str, str]) 
 
 
 def exported(network: Segmenter) -> ExportedProgram:
-    """The network and its normalisation as a graph, for any batch and size."""
+    """The network and its normalization as a graph, for any batch and size."""
     example = torch.zeros(2, 3, 96, 128, dtype=torch.uint8)
     sides = {2: Dim("height", min=LEAST_SIDE), 3: Dim("width", min=LEAST_SIDE)}
     return torch.export.export(

@@ -18,7 +18,7 @@ from wsss.config import MasksConfig
 from wsss.data.index import Index, Record
 from wsss.data.palette import voc_palette
 from wsss.data.photos import Photo, enlarged, within
-from wsss.figures.overlay import coloured
+from wsss.figures.overlay import colored
 from wsss.inference.masks import SegmentationNetwork, masks_of, segmented
 from wsss.progress import Progress
 from wsss.store.files import atomic, write_json, write_png
@@ -100,7 +100,7 @@ def _write(photo: Photo, mask: np.ndarray, classes: Sequence[str], out: Path) ->
     files = {"mask": out / "masks" / f"{photo.name}.png", "overlay": out / "overlays" / f"{photo.name}.jpg"}
     write_png(files["mask"], mask, voc_palette())
     with atomic(files["overlay"]) as temporary:
-        Image.fromarray(coloured(np.asarray(image), mask)).save(temporary, quality=90)
+        Image.fromarray(colored(np.asarray(image), mask)).save(temporary, quality=90)
     counts = np.bincount(mask.ravel(), minlength=len(classes) + 1)
     return {
         "photograph": os.fspath(photo.path),

@@ -58,8 +58,8 @@ def _faults(path: Path, record: Record) -> list[str]:
     height, width = image_size(record.image)
     if values.shape != (height, width):
         faults.append(f"{path}: {values.shape[1]} x {values.shape[0]}, but its image is {width} x {height}")
-    colours = 3 * (len(VOC_CLASSES) + 1)
-    if (palette or [])[:colours] != voc_palette().ravel().tolist()[:colours]:
+    colors = 3 * (len(VOC_CLASSES) + 1)
+    if (palette or [])[:colors] != voc_palette().ravel().tolist()[:colors]:
         faults.append(f"{path}: its palette is not VOC's")
     if int(values.max()) > len(VOC_CLASSES):
         faults.append(f"{path}: value {values.max()}, but 0 to {len(VOC_CLASSES)} are allowed")

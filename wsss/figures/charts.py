@@ -1,6 +1,6 @@
-"""Line charts as SVG: drawn here, so that they need no script and print; coloured by the page's style.
+"""Line charts as SVG: drawn here, so that they need no script and print; colored by the page's style.
 
-Lines differ in dashes as well as in colour. Each carries its values, which the page shows under the pointer.
+Lines differ in dashes as well as in color. Each carries its values, which the page shows under the pointer.
 Here is where things go; `templates/chart.html` is what they look like.
 """
 

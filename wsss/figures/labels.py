@@ -9,7 +9,7 @@ import numpy as np
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
-from wsss.figures.overlay import coloured, hatched, legend
+from wsss.figures.overlay import colored, hatched, legend
 from wsss.figures.sheet import Row, resize, resize_labels, size_within, write_sheet
 from wsss.metrics import IGNORE
 from wsss.store.label_maps import LabelShard
@@ -67,6 +67,6 @@ def _row(record: Record, labels: np.ndarray) -> Row:
 
 
 def _laid_over(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The classes of a label map in their colours, over a grey image; what is open or ignored is hatched."""
+    """The classes of a label map in their colors, over a gray image; what is open or ignored is hatched."""
     open_ = labels == IGNORE
-    return hatched(coloured(image, np.where(open_, 0, labels)), open_)
+    return hatched(colored(image, np.where(open_, 0, labels)), open_)

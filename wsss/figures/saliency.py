@@ -9,7 +9,7 @@ import numpy as np
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
-from wsss.figures.overlay import coloured, heat, legend
+from wsss.figures.overlay import colored, heat, legend
 from wsss.figures.sheet import Row, resize, resize_labels, size_within, write_sheet
 from wsss.inference.saliency_maps import SaliencyShard, open_saliency, saliency_of
 from wsss.runs.stages import SALIENCY, STAGES
@@ -59,6 +59,6 @@ def _row(record: Record, shards: Sequence[SaliencyShard]) -> Row:
     image = resize(photograph, size)
     mask = np.zeros(photograph.shape[:2], np.uint8) if record.mask is None else read_mask(record.mask)
     maps = [heat(image, resize(saliency_of(shard, record.id), size)) for shard in shards]
-    pictures = [image, coloured(image, resize_labels(mask, size)), *maps]
+    pictures = [image, colored(image, resize_labels(mask, size)), *maps]
     without = "" if record.mask else " (no mask)"
     return Row(f"{record.id}: {', '.join(record.labels) or 'no label'}{without}", pictures)

@@ -10,7 +10,7 @@ from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
 from wsss.evaluation.scores import CAMS, ScoreKind
-from wsss.figures.overlay import coloured, heat, legend
+from wsss.figures.overlay import colored, heat, legend
 from wsss.figures.sheet import Row, resize, resize_labels, size_within, write_sheet
 from wsss.store.cams import CamMaps
 from wsss.store.walks import WalkMaps
@@ -61,9 +61,9 @@ def _row(record: Record, maps: CamMaps | WalkMaps, threshold: float) -> Row:
     mask = np.zeros(maps.size, np.uint8) if record.mask is None else read_mask(record.mask)
     pictures = [
         image,
-        coloured(image, resize_labels(mask, size)),
+        colored(image, resize_labels(mask, size)),
         heat(image, resize(scores.max(axis=0, initial=0), size)),
-        coloured(image, resize_labels(predicted, size)),
+        colored(image, resize_labels(predicted, size)),
     ]
     without = "" if record.mask else " (no mask)"
     return Row(f"{record.id}: {', '.join(record.labels) or 'no label'}{without}", pictures)

@@ -10,12 +10,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wsss.store.files import write_png
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 #: space between pictures, between rows side by side, and around the sheet, px
 GAP, GUTTER, MARGIN = 4, 28, 16
-PAPER: Colour = (255, 255, 255)
-INK: Colour = (40, 40, 40)
+PAPER: Color = (255, 255, 255)
+INK: Color = (40, 40, 40)
 TITLE, TEXT = ImageFont.load_default(20), ImageFont.load_default(13)
 #: heights of a line of text, px
 TITLE_LINE, TEXT_LINE = 30, 20
@@ -53,12 +53,12 @@ def write_sheet(
     side: int,
     title: str,
     headings: Sequence[str],
-    legend: Sequence[tuple[str, Colour]],
+    legend: Sequence[tuple[str, Color]],
     per_line: int = 2,
 ) -> None:
     """Write rows of pictures as one PNG.
 
-    side: longest side of a picture. headings: one per picture of a row. legend: names and their colours.
+    side: longest side of a picture. headings: one per picture of a row. legend: names and their colors.
     per_line: rows side by side.
     """
     lines = [rows[start : start + per_line] for start in range(0, len(rows), per_line)]
@@ -70,9 +70,9 @@ def write_sheet(
     sheet = Image.new("RGB", (width, top + sum(heights) + MARGIN), PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, MARGIN), title, INK, TITLE)
-    for x, y, name, colour in entries:
+    for x, y, name, color in entries:
         x, y = x + MARGIN, y + MARGIN + TITLE_LINE
-        pen.rectangle((x, y + 2, x + 12, y + 14), colour, INK)
+        pen.rectangle((x, y + 2, x + 12, y + 14), color, INK)
         pen.text((x + 18, y), name, INK, TEXT)
     for place in range(min(per_line, len(rows))):
         for column, heading in enumerate(headings):
@@ -89,16 +89,14 @@ def write_sheet(
     write_png(path, np.asarray(sheet))
 
 
-def _placed(
-    legend: Sequence[tuple[str, Colour]], width: int
-) -> tuple[list[tuple[int, int, str, Colour]], int]:
-    """Left, top, name and colour of each entry in lines of this width, and the height of all lines."""
+def _placed(legend: Sequence[tuple[str, Color]], width: int) -> tuple[list[tuple[int, int, str, Color]], int]:
+    """Left, top, name and color of each entry in lines of this width, and the height of all lines."""
     placed, x, y = [], 0, 0
-    for name, colour in legend:
+    for name, color in legend:
         needed = round(TEXT.getlength(name)) + 36
         if x and x + needed > width:
             x, y = 0, y + TEXT_LINE
-        placed.append((x, y, name, colour))
+        placed.append((x, y, name, color))
         x += needed
     return placed, y + 2 * TEXT_LINE
 

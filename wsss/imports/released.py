@@ -2,7 +2,7 @@
 
 CAMs are a pickled dict in a .npy file: `keys`, 0 and then the mask value of each map, ascending; `cam`, of a
 fourth of the image's resolution, a torch tensor; `hr_cam`, of all of it. Each class is divided by its
-maximum. Saliency is a grey PNG of 8 bits, 255 salient.
+maximum. Saliency is a gray PNG of 8 bits, 255 salient.
 """
 
 import io
@@ -53,14 +53,14 @@ def released_saliency(path: Path | None, record: Record, *, masks: bool) -> np.n
     """The saliency of one image, uint8 (H, W).
 
     path: None where there is no file, of an image without labels, which shows no object. masks: it must be 0
-    or 255. Raises UserError naming the file when it is no grey PNG of 8 bits, or not of the image's size.
+    or 255. Raises UserError naming the file when it is no gray PNG of 8 bits, or not of the image's size.
     """
     if path is None:
         return np.zeros(image_size(record.image), np.uint8)
     try:
         with Image.open(path) as image:
             if image.format != "PNG" or image.mode != "L":
-                raise UserError(f"{path}: {image.format} of mode {image.mode}; must be a grey PNG of 8 bits")
+                raise UserError(f"{path}: {image.format} of mode {image.mode}; must be a gray PNG of 8 bits")
             saliency = np.array(image)
     except (OSError, SyntaxError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None

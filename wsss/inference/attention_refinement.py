@@ -32,9 +32,9 @@ def box_mask(cam: np.ndarray, *, threshold: float = 0.4) -> np.ndarray:
     none. A map of zeros has no box.
     """
     height, width = cam.shape[1:]
-    grey = (255 * cam).astype(np.uint8)
+    gray = (255 * cam).astype(np.uint8)
     boxes = np.zeros(cam.shape, bool)
-    for channel, box in zip(grey, boxes, strict=True):
+    for channel, box in zip(gray, boxes, strict=True):
         components, _ = ndimage.label(channel > int(threshold * channel.max()), np.ones((3, 3)))
         for rows, columns in ndimage.find_objects(components):
             box[rows.start : min(rows.stop, height - 1), columns.start : min(columns.stop, width - 1)] = True

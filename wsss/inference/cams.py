@@ -31,7 +31,7 @@ def cam_maps(
     workers: int = 0,
     progress: bool = True,
 ) -> Iterator[CamMaps]:
-    """The CAMs of the labelled classes of each image of a shard, in the index's order.
+    """The CAMs of the labeled classes of each image of a shard, in the index's order.
 
     An image without labels has K = 0. network: makes maps of the model (a `Classifier`, by default), and says
     what a map is, and what `flip` and `precision` are.
@@ -46,17 +46,17 @@ def cam_maps(
     if len(index) and not any(record.labels for record in index):
         raise UserError(
             f"split {index.split}: none of its {len(index)} images has image-level labels. CAMs keep the "
-            "labelled classes only, so they need such labels; choose a split that has them, and where it is "
+            "labeled classes only, so they need such labels; choose a split that has them, and where it is "
             "the validation split, set dataset.val_labels to false"
         )
     part = index.shard(*shard)
     source = network(model, torch.device(device), precision, flip)
     batch, workers = source.loading(batch, workers)
-    maps = score_maps(source, CamMaps, part.records, labelled(index), scales, batch=batch, workers=workers)
+    maps = score_maps(source, CamMaps, part.records, labeled(index), scales, batch=batch, workers=workers)
     return track(maps, label=shard_label("CAMs", index, shard), total=len(part), enabled=progress)
 
 
-def labelled(index: Index) -> Callable[[Record], list[int]]:
+def labeled(index: Index) -> Callable[[Record], list[int]]:
     """Gives the channels of an image's labels, ascending."""
     channel = {name: position for position, name in enumerate(index.classes)}
     return lambda record: sorted(channel[name] for name in record.labels)

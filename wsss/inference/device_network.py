@@ -1,4 +1,4 @@
-"""A network as inference uses it: normalisation, precision and a GPU's memory are taken care of."""
+"""A network as inference uses it: normalization, precision and a GPU's memory are taken care of."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +51,7 @@ class DeviceNetwork:
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 (B, h, w, 3), RGB -> float32 (B, 3, h, w), normalized for the model, on the device."""
-        return _normalise(images.to(self.device, non_blocking=True), self.model.normalization)
+        return _normalize(images.to(self.device, non_blocking=True), self.model.normalization)
 
     def maps(self, x: Tensor, what: str) -> Tensor:
         """Float32 maps of a normalized batch, in as few parts as the GPU's memory allows.
@@ -98,7 +98,7 @@ class DeviceNetwork:
         return maps.float()
 
 
-def _normalise(images: Tensor, normalization: Normalization) -> Tensor:
+def _normalize(images: Tensor, normalization: Normalization) -> Tensor:
     mean = torch.tensor(normalization.mean, device=images.device)
     std = torch.tensor(normalization.std, device=images.device)
     scaled = (images.float() / 255 - mean) / std

@@ -1,7 +1,7 @@
 """Spreading CAMs along the affinities: a random walk that edges hold back.
 
-The published result is x·T^256, where T holds the affinities between all pixels, normalised by column, and
-is squared eight times as a dense matrix. But only 68 neighbours of a pixel have an affinity with it, so T is
+The published result is x·T^256, where T holds the affinities between all pixels, normalized by column, and
+is squared eight times as a dense matrix. But only 68 neighbors of a pixel have an affinity with it, so T is
 a stencil: 34 maps of affinities, one per direction, each used both ways because affinities are mutual. And T
 is similar to a symmetric matrix with eigenvalues in [-1, 1], where a power is a short Chebyshev series: z^n
 is the sum over k of P(|S_n| = k)·T_k(z), S_n being the sum of n fair steps of ±1. So 70 products stand for
@@ -33,8 +33,8 @@ def random_walk(cams: Array, edge: Array, *, beta: float = 10, steps: int = 256,
     cams: (K, h, w), K >= 0; edge: (h, w) in [0, 1], 1 = a boundary (after the sigmoid). A batch is
     (B, K, h, w) with (B, h, w); smaller images are padded on the right and bottom with cams 0 and edge 1,
     which changes nothing. beta: exponent that sharpens the affinities; steps: number of steps, 2^8 as
-    published; radius: pixels nearer than this are neighbours.
-    Returns cams·(1 - edge)·T^steps in float32, same shape, kind and device as `cams`, not normalised
+    published; radius: pixels nearer than this are neighbors.
+    Returns cams·(1 - edge)·T^steps in float32, same shape, kind and device as `cams`, not normalized
     (`wsss.store.walks.WalkMaps.full` does that); every step averages, so nothing lies outside the range it
     began with. CAMs that are zero stay zero. Raises UserError for shapes, values or options that cannot be
     walked.

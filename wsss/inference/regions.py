@@ -93,7 +93,7 @@ def vote_sams(
 def region_scores(cam: np.ndarray, masks: np.ndarray, *, power: float = 1) -> np.ndarray:
     """Scores (R, K + 1) of regions, background first, float32; the arguments are those of `vote_sams`.
 
-    A class's score is the mean of its positive CAM over the region, min-max normalised over the image's
+    A class's score is the mean of its positive CAM over the region, min-max normalized over the image's
     regions; the background's is (1 - the highest of them)^power. An empty region's mean is 0.
     """
     cam, masks = np.asarray(cam), np.asarray(masks)

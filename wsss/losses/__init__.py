@@ -15,7 +15,7 @@ from wsss.losses.erasing import erase_hard, erase_soft, evidence_of, maps_of_cla
 from wsss.losses.puzzle import merge, reconstruction_loss, tile
 from wsss.losses.saliency import saliency_loss
 from wsss.losses.schedules import ramp
-from wsss.losses.segmentation import labelled_pixels, segmentation_loss
+from wsss.losses.segmentation import labeled_pixels, segmentation_loss
 
 __all__ = [
     "Direction",
@@ -29,7 +29,7 @@ __all__ = [
     "erase_soft",
     "evidence_of",
     "hint_loss",
-    "labelled_pixels",
+    "labeled_pixels",
     "maps_of_class",
     "merge",
     "normalize_cam",

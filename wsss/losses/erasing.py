@@ -27,7 +27,7 @@ def evidence_of(maps: Tensor, size: tuple[int, int]) -> Tensor:
 def erase_soft(images: Tensor, evidence: Tensor, peak: Tensor | None = None) -> Tensor:
     """Fade out what the evidence shows: `x · (1 - evidence / peak)`.
 
-    images: (B, 3, H, W) normalised (0 is the mean colour); evidence: (B, 1, H, W) ≥ 0, see `evidence_of`.
+    images: (B, 3, H, W) normalized (0 is the mean color); evidence: (B, 1, H, W) ≥ 0, see `evidence_of`.
     peak: what counts as full evidence; by default the largest value of the whole batch, as in OC-CSE.
     `evidence.amax((1, 2, 3), True)` takes each image's own. Gradients reach evidence and peak.
     """

@@ -17,10 +17,10 @@ def segmentation_loss(
     total = functional.cross_entropy(
         logits.float(), labels.long(), ignore_index=ignore, label_smoothing=smoothing, reduction="sum"
     )
-    pixels = labelled_pixels(labels, ignore=ignore) if count is None else count
+    pixels = labeled_pixels(labels, ignore=ignore) if count is None else count
     return total / pixels.clamp(min=1)
 
 
-def labelled_pixels(labels: Tensor, *, ignore: int = 255) -> Tensor:
+def labeled_pixels(labels: Tensor, *, ignore: int = 255) -> Tensor:
     """How many pixels of a batch (B, H, W) have a label: a float scalar."""
     return (labels != ignore).sum().float()

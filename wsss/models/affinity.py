@@ -16,10 +16,10 @@ _GROUPS = 4
 
 
 class AffinityNet(Network):
-    """Boundary detector on a frozen backbone with fixed batch normalisation.
+    """Boundary detector on a frozen backbone with fixed batch normalization.
 
     backbone, weights, output_stride: as in `Backbone` and `load_backbone_weights`; the published system takes
-    ImageNet's weights here, not those of P-NOC. The branches begin as PyTorch initialises them.
+    ImageNet's weights here, not those of P-NOC. The branches begin as PyTorch initializes them.
     """
 
     def __init__(self, backbone: str, *, output_stride: int = 16, weights: str | None = None) -> None:
@@ -31,7 +31,7 @@ class AffinityNet(Network):
         self.edge = nn.Conv2d(_WIDTH * len(self.branches), 1, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Edge logits (B, 1, H/4, W/4), sizes rounded up, of a normalised image batch (B, 3, H, W)."""
+        """Edge logits (B, 1, H/4, W/4), sizes rounded up, of a normalized image batch (B, 3, H, W)."""
         with torch.no_grad():
             taps = self.backbone(x)
         height, width = taps[1].shape[-2:]

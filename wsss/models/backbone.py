@@ -40,7 +40,7 @@ class Backbone(Freezable):
     output_stride: 8, 16 or 32; stride of the last stage (see `resnet.py` for ResNeSt and ResNet, which are
         as the published system has them, and `vit.py` for vision transformers; the others are as timm makes
         them).
-    norm: "normal" trains batch normalisation; "fix" keeps it on its running statistics, with weight and bias
+    norm: "normal" trains batch normalization; "fix" keeps it on its running statistics, with weight and bias
         frozen, also under `train()`.
     freeze: what does not learn and stays in evaluation mode: "none", "stem", "stages" (the stem and all
         stages but the last), "all".
@@ -88,7 +88,7 @@ class Backbone(Freezable):
         self.freeze(self._frozen(freeze))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Features of a normalised image batch (B, 3, H, W): stem and four stages, (B, channels[i], h, w)."""
+        """Features of a normalized image batch (B, 3, H, W): stem and four stages, (B, channels[i], h, w)."""
         return feature_maps(self.net, x.contiguous(memory_format=self.layout), self._stem_tap)
 
     def _frozen(self, freeze: FreezeLevel) -> list[nn.Module]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wsss.models.backbone import Backbone, FreezeLevel
-from wsss.models.initialise import initialise_head
+from wsss.models.initialize import initialize_head
 from wsss.models.network import Network
 from wsss.models.norm import NormMode
 
@@ -31,10 +31,10 @@ class C2AM(Network):
             nn.Conv2d(channels, 1, kernel_size=3, padding=1, bias=False),
             nn.BatchNorm2d(1),
         )
-        initialise_head(self.activation)
+        initialize_head(self.activation)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of a normalised image batch (B, 3, H, W): foreground (B, D), background (B, D), activation.
+        """Of a normalized image batch (B, 3, H, W): foreground (B, D), background (B, D), activation.
 
         The activation (B, 1, h, w) is a raw map: its sigmoid P is the weight of the foreground, 1 - P that of
         the background. Representations are means over all pixels of the weighted features, not weighted

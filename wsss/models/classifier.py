@@ -7,7 +7,7 @@ the CAM (Zhou et al. 2016). Ordinary classifier, generator and adversary of P-NO
 from torch import Tensor, nn
 
 from wsss.models.backbone import Backbone, FreezeLevel
-from wsss.models.initialise import initialise_head
+from wsss.models.initialize import initialize_head
 from wsss.models.network import Network
 from wsss.models.norm import NormMode
 
@@ -34,10 +34,10 @@ class Classifier(Network):
         )
         super().__init__(trunk, weights)
         self.classifier = nn.Conv2d(self.backbone.channels[-1], num_classes, kernel_size=1, bias=False)
-        initialise_head(self.classifier)
+        initialize_head(self.classifier)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, C) of a normalised image batch (B, 3, H, W)."""
+        """Logits (B, C) of a normalized image batch (B, 3, H, W)."""
         features = self.backbone(x)[-1].mean(dim=(2, 3), keepdim=True)
         return self.classifier(features).flatten(1)
 

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 
 from wsss.errors import UserError
 from wsss.models.backbone import Backbone, FreezeLevel
-from wsss.models.initialise import initialise_head
+from wsss.models.initialize import initialize_head
 from wsss.models.norm import NormMode
 from wsss.models.segmenter import Segmenter
 
@@ -23,7 +23,7 @@ _RATES = (1, 6, 12, 18)  # of output stride 16, and kept for others as the publi
 class DeepLabV3Plus(Segmenter):
     """Atrous spatial pyramid pooling on the last stage, refined with the first.
 
-    num_classes: background included. norm: the head's normalisation, in groups of channels (4 groups) or over
+    num_classes: background included. norm: the head's normalization, in groups of channels (4 groups) or over
     the batch. backbone_norm, output_stride, weights and freeze are those of `Backbone` (its `norm` is called
     backbone_norm here) and `load_backbone_weights`.
     """
@@ -46,11 +46,11 @@ class DeepLabV3Plus(Segmenter):
         super().__init__(trunk, weights)
         self.aspp = ASPP(self.backbone.channels[-1], make_norm)
         self.decoder = Decoder(self.backbone.channels[1], num_classes, make_norm)
-        initialise_head(self.aspp)
-        initialise_head(self.decoder)
+        initialize_head(self.aspp)
+        initialize_head(self.decoder)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, C, H, W) of a normalised image batch (B, 3, H, W)."""
+        """Logits (B, C, H, W) of a normalized image batch (B, 3, H, W)."""
         _, first, *_, last = self.backbone(x)
         return _resize(self.decoder(first, self.aspp(last)), x)
 

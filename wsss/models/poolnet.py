@@ -22,7 +22,7 @@ class PoolNet(Network):
     """Saliency network.
 
     backbone: by default the published one, Caffe's ResNet-50, whose weights are loaded from a file; any other
-    will do. Its batch normalisation is fixed, as the images come one by one.
+    will do. Its batch normalization is fixed, as the images come one by one.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class PoolNet(Network):
         self.score = nn.Conv2d(outward[-1], 1, kernel_size=1)
         for name, module in self.named_children():
             if name != "backbone":
-                _initialise(module, self.backbone.layout)
+                _initialize(module, self.backbone.layout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Saliency logits (B, 1, H, W) of a normalised image batch (B, 3, H, W)."""
+        """Saliency logits (B, 1, H, W) of a normalized image batch (B, 3, H, W)."""
         taps = self.backbone(x)
         pyramid = self.pyramid(taps[-1])
         guidance = [
@@ -117,7 +117,7 @@ def _resize(x: Tensor, like: Tensor) -> Tensor:
     return interpolate(x, like.shape[-2:], mode="bilinear", align_corners=True)
 
 
-def _initialise(head: nn.Module, layout: torch.memory_format) -> None:
+def _initialize(head: nn.Module, layout: torch.memory_format) -> None:
     """Convolutions from N(0, 0.01²), as published; in memory as the backbone's features come."""
     for part in head.modules():
         if isinstance(part, nn.Conv2d):

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from wsss.models.backbone import Backbone
-from wsss.models.initialise import initialise_head
+from wsss.models.initialize import initialize_head
 from wsss.models.network import Network
 
 
@@ -28,7 +28,7 @@ class LinearSegmenter(Segmenter):
         )
         super().__init__(trunk, weights)
         self.classifier = nn.Sequential(nn.Dropout(0.1), nn.Conv2d(trunk.channels[-1], num_classes, 1))
-        initialise_head(self.classifier)
+        initialize_head(self.classifier)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, C, H, W) of a normalized image batch (B, 3, H, W), resized bilinearly."""

@@ -1,4 +1,4 @@
-"""Where the pretrained weights of a backbone come from, and how its input is normalised.
+"""Where the pretrained weights of a backbone come from, and how its input is normalized.
 
 The one module of `models` that reads files: weights are chosen by name in a run's configuration.
 """
@@ -52,7 +52,7 @@ class Normalization:
 
 
 def normalization(backbone: str) -> Normalization:
-    """The normalisation that pretrained weights of this backbone were trained with.
+    """The normalization that pretrained weights of this backbone were trained with.
 
     A function of the name alone, so that a network built without weights, to load a trained model into,
     sees its images as in training. EfficientNet-Lite: (value - 127) / 128 as released with its weights, where

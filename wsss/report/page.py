@@ -19,11 +19,11 @@ from wsss.report.templating import fill
 
 @dataclass(frozen=True)
 class Shade:
-    """A colour of the legend. value: of the mask; -1 for what is no class."""
+    """A color of the legend. value: of the mask; -1 for what is no class."""
 
     value: int
     name: str
-    colour: str
+    color: str
 
 
 def render(results: Results, index: Index, gallery: Sequence[Row]) -> str:
@@ -62,7 +62,7 @@ def render(results: Results, index: Index, gallery: Sequence[Row]) -> str:
             "columns": list(dict.fromkeys(picture.stage for row in gallery for picture in row.pictures)),
             "legend": shades(index),
             "errors": errors(),
-            "colours": {shade.value: shade.colour for shade in shades(index)},
+            "colors": {shade.value: shade.color for shade in shades(index)},
             "said": provenance.comments_of(run),
             "settings": provenance.settings_of(run),
             "seeds": provenance.seeds_of(run),
@@ -74,7 +74,7 @@ def render(results: Results, index: Index, gallery: Sequence[Row]) -> str:
 
 
 def shades(index: Index) -> list[Shade]:
-    """The classes in the data set's colours, with their values, and what is ignored."""
+    """The classes in the data set's colors, with their values, and what is ignored."""
     named = [(value + 1, name) for value, name in enumerate(index.classes)] + [(IGNORE, "open or ignored")]
     palette = voc_palette()
     return [Shade(0, "background", "transparent"), *(Shade(v, name, _hex(palette[v])) for v, name in named)]
@@ -82,8 +82,8 @@ def shades(index: Index) -> list[Shade]:
 
 def errors() -> list[Shade]:
     """The kinds of error."""
-    return [Shade(value, name, _hex(colour)) for name, (value, colour) in ERRORS.items()]
+    return [Shade(value, name, _hex(color)) for name, (value, color) in ERRORS.items()]
 
 
-def _hex(colour: Sequence[int]) -> str:
-    return "#" + "".join(f"{int(part):02x}" for part in colour)
+def _hex(color: Sequence[int]) -> str:
+    return "#" + "".join(f"{int(part):02x}" for part in color)

@@ -1,4 +1,4 @@
-"""Pictures small enough to be embedded: a photograph once, and over it maps in a few transparent colours.
+"""Pictures small enough to be embedded: a photograph once, and over it maps in a few transparent colors.
 
 What lies over a photograph is a palette PNG of a kilobyte or two, which stays sharp when it is enlarged.
 """
@@ -18,7 +18,7 @@ from wsss.metrics import IGNORE
 SIDE, SCORE_SIDE = 400, 144
 #: steps that a score is told in, and how much of a photograph a class covers, of 255
 LEVELS, COVER = 48, 178
-#: what an error is, in the palette of an error map, and its colour; 0 is right
+#: what an error is, in the palette of an error map, and its color; 0 is right
 ERRORS = {
     "missed": (1, (0, 114, 178)),
     "too much": (2, (213, 94, 0)),
@@ -36,7 +36,7 @@ def photograph(image: np.ndarray) -> str:
 
 
 def labels(values: np.ndarray) -> str:
-    """A label map (H, W) in the data set's colours, the background clear, what is ignored hatched."""
+    """A label map (H, W) in the data set's colors, the background clear, what is ignored hatched."""
     small = resize_labels(values, _size(values.shape))
     shown = np.where((small == IGNORE) & ~_stripes(small.shape, 1), 0, small)
     alpha = np.full(256, COVER, np.uint8)
@@ -45,20 +45,20 @@ def labels(values: np.ndarray) -> str:
 
 
 def score(values: np.ndarray) -> str:
-    """A score map (H, W) in [0, 1] in colours of heat; the lower, the clearer."""
+    """A score map (H, W) in [0, 1] in colors of heat; the lower, the clearer."""
     return _paletted(_levels(values, LEVELS), heat_colors(LEVELS), np.linspace(40, 225, LEVELS))
 
 
 def scores_of_classes(values: np.ndarray, keys: np.ndarray) -> str:
-    """Score maps (K, H, W): the winning class's colour, strong where its score is high. keys: of classes."""
+    """Score maps (K, H, W): the winning class's color, strong where its score is high. keys: of classes."""
     each = min(LEVELS, 256 // max(1, len(values)))
     if not len(values):
         return _paletted(np.zeros(_size(values.shape[1:]), np.uint8), voc_palette(), np.zeros(256))
     winner = values.argmax(0).astype(np.uint8)
     best = _levels(values.max(0), each)
     shown = resize_labels(winner, (best.shape[0], best.shape[1])) * np.uint8(each) + best
-    colours = voc_palette()[keys[1:]].repeat(each, axis=0)
-    return _paletted(shown, colours, np.tile(np.linspace(0, 235, each), len(values)))
+    colors = voc_palette()[keys[1:]].repeat(each, axis=0)
+    return _paletted(shown, colors, np.tile(np.linspace(0, 235, each), len(values)))
 
 
 def errors(prediction: np.ndarray, mask: np.ndarray) -> tuple[str, dict[str, float]]:
@@ -73,12 +73,12 @@ def errors(prediction: np.ndarray, mask: np.ndarray) -> tuple[str, dict[str, flo
     small = resize_labels(kinds, _size(mask.shape))
     down, up = _stripes(small.shape, 1), _stripes(small.shape, -1)
     strong = np.select([small == 1, small == 2, small == 3], [down, up, down | up], _stripes(small.shape, 1))
-    colours, alpha = np.zeros((256, 3), np.uint8), np.zeros(256)
-    for value, colour in ERRORS.values():
-        colours[[value, value + 8]] = colour
+    colors, alpha = np.zeros((256, 3), np.uint8), np.zeros(256)
+    for value, color in ERRORS.values():
+        colors[[value, value + 8]] = color
         alpha[[value, value + 8]] = 235, 120
     alpha[ERRORS["ignored"][0] + 8] = 0
-    return _paletted(np.where(strong | (small == 0), small, small + 8), colours, alpha), shares
+    return _paletted(np.where(strong | (small == 0), small, small + 8), colors, alpha), shares
 
 
 def _size(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -94,9 +94,9 @@ def _levels(values: np.ndarray, count: int) -> np.ndarray:
     return (small.clip(0, 1) * (count - 1)).round().astype(np.uint8)
 
 
-def _paletted(values: np.ndarray, colours: np.ndarray, alpha: np.ndarray) -> str:
+def _paletted(values: np.ndarray, colors: np.ndarray, alpha: np.ndarray) -> str:
     image = Image.fromarray(values.astype(np.uint8))
-    image.putpalette(colours.astype(np.uint8).tobytes())
+    image.putpalette(colors.astype(np.uint8).tobytes())
     return _uri(image, "PNG", transparency=alpha.astype(np.uint8).tobytes(), optimize=True)
 
 

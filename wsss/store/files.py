@@ -163,7 +163,7 @@ def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
 def write_png(path: str | Path, array: np.ndarray, palette: np.ndarray | None = None) -> None:
     """Write a PNG, atomically.
 
-    array: uint8, (H, W) grey or label map, or (H, W, 3) RGB. palette: uint8 (256, 3); the image is then
+    array: uint8, (H, W) gray or label map, or (H, W, 3) RGB. palette: uint8 (256, 3); the image is then
     mode P, as label maps are.
     """
     image = Image.fromarray(array)

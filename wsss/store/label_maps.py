@@ -26,7 +26,7 @@ def write_label_shard(
 ) -> None:
     """Write the maps of all `images`, (id, uint8 (H, W)), in order; `directory` appears when all are there.
 
-    digest: of the configuration that made them. palette: uint8 (256, 3), of label maps; None for grey ones.
+    digest: of the configuration that made them. palette: uint8 (256, 3), of label maps; None for gray ones.
     What stood at `directory` is replaced. Raises ValueError when an image comes twice or is no such map.
     """
     ids: dict[str, None] = {}

@@ -27,7 +27,7 @@ class ScoreMaps:
     """The maps of one image; base of the types that say which maps they are.
 
     size: (H, W) of the image. keys: int64 (K + 1,), 0 for background and then the mask value of each map,
-    ascending. scales: for each test scale, float32 (K, h, w), not negative, not normalised. An image without
+    ascending. scales: for each test scale, float32 (K, h, w), not negative, not normalized. An image without
     labels has K = 0. merged: by stride, maps whose scales were merged elsewhere, float32 (K, ceil(H /
     stride), ceil(W / stride)) in 0..1; they take precedence over `scales`.
     """

@@ -5,9 +5,9 @@ import numpy as np
 from wsss.data.shapes.draws import Draws
 from wsss.data.shapes.fields import Frame, Point, ellipse, limb, polygon, union
 from wsss.data.shapes.parts import Figure, Part, pile
-from wsss.data.shapes.textures import Colour, cells, mix, noise, smooth, vary
+from wsss.data.shapes.textures import Color, cells, mix, noise, smooth, vary
 
-COATS: tuple[Colour, ...] = (
+COATS: tuple[Color, ...] = (
     (0.66, 0.36, 0.16),
     (0.46, 0.33, 0.22),
     (0.48, 0.46, 0.44),
@@ -83,10 +83,10 @@ def _nape(f: Frame, coat: np.ndarray, head: Point) -> list[Part]:
 
 def _coat(draws: Draws, f: Frame, weights: tuple[float, ...]) -> np.ndarray:
     """Fur: hairs along the body, a paler belly, and on some animals a saddle, patches or spots."""
-    colour = vary(draws, draws.pick(COATS, weights), 0.05)
-    red, green, blue = colour
+    color = vary(draws, draws.pick(COATS, weights), 0.05)
+    red, green, blue = color
     hairs = noise(draws, f.u * 6 + 20, f.v * 22 + 20, 2)
-    coat = np.asarray(colour) * (0.7 + 0.6 * hairs)[..., None]
+    coat = np.asarray(color) * (0.7 + 0.6 * hairs)[..., None]
     belly = smooth(f.v + 0.1 * noise(draws, f.u * 5 + 9, f.v * 5 + 9, 2), 0.12, 0.32)
     coat = mix(coat, (red * 0.4 + 0.55, green * 0.4 + 0.53, blue * 0.4 + 0.48), belly * draws.between(0, 0.8))
     dark = (red * 0.45, green * 0.42, blue * 0.4)

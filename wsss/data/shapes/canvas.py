@@ -17,10 +17,10 @@ class Window:
     columns: slice
 
     @classmethod
-    def around(cls, shape: tuple[int, int], centre: Point, reach: float) -> "Window":
-        """The pixels of an image (H, W) within `reach` of `centre` (x, y) both ways, at least one."""
-        left, right = _range(centre[0], reach, shape[1])
-        top, bottom = _range(centre[1], reach, shape[0])
+    def around(cls, shape: tuple[int, int], center: Point, reach: float) -> "Window":
+        """The pixels of an image (H, W) within `reach` of `center` (x, y) both ways, at least one."""
+        left, right = _range(center[0], reach, shape[1])
+        top, bottom = _range(center[1], reach, shape[0])
         return cls(slice(top, bottom), slice(left, right))
 
     @property
@@ -33,9 +33,9 @@ class Window:
         return point[0] - self.columns.start, point[1] - self.rows.start
 
 
-def _range(centre: float, reach: float, side: int) -> tuple[int, int]:
-    first = min(max(int(centre - reach), 0), side - 1)
-    return first, max(min(int(centre + reach) + 1, side), first + 1)
+def _range(center: float, reach: float, side: int) -> tuple[int, int]:
+    first = min(max(int(center - reach), 0), side - 1)
+    return first, max(min(int(center + reach) + 1, side), first + 1)
 
 
 class Canvas:
@@ -54,9 +54,9 @@ class Canvas:
         seen = np.bincount(self.owner.ravel(), minlength=len(self.names) + 1)
         return all(seen[n] - hidden[n] >= least * whole for n, whole in enumerate(self._whole, 1))
 
-    def shade(self, centre: Point, scale: float) -> None:
+    def shade(self, center: Point, scale: float) -> None:
         """Darken the ground under an object."""
-        f = frame(self.owner.shape, (centre[0], centre[1] + 0.56 * scale), scale)
+        f = frame(self.owner.shape, (center[0], center[1] + 0.56 * scale), scale)
         distance = f.u * f.u + 12 * f.v * f.v
         self.pixels = self.pixels * (1 - 0.25 * smooth(distance, 1.0, 0.1))[..., None]
 
@@ -64,7 +64,7 @@ class Canvas:
         """Paint a figure over what is there; with a name it is an object, without it only hides some."""
         solid = figure.cover > 0.5
         part = self.pixels[window.rows, window.columns]
-        self.pixels[window.rows, window.columns] = mix(part, figure.colour, figure.cover)
+        self.pixels[window.rows, window.columns] = mix(part, figure.color, figure.cover)
         number = 0
         if name is not None:
             self.names.append(name)

@@ -29,7 +29,7 @@ class Frame:
 
 def frame(
     shape: tuple[int, int],
-    centre: Point,
+    center: Point,
     scale: float,
     *,
     tilt: float = 0,
@@ -38,12 +38,12 @@ def frame(
 ) -> Frame:
     """A frame on an image of `shape` (H, W).
 
-    centre: (x, y) in pixels. tilt: tan of half the angle, so that the rotation is rational. squeeze: < 1
+    center: (x, y) in pixels. tilt: tan of half the angle, so that the rotation is rational. squeeze: < 1
     foreshortens the object's length.
     """
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float64)
-    x = (x + 0.5 - centre[0]) / scale
-    y = (y + 0.5 - centre[1]) / scale
+    x = (x + 0.5 - center[0]) / scale
+    y = (y + 0.5 - center[1]) / scale
     cosine = (1 - tilt * tilt) / (1 + tilt * tilt)
     sine = 2 * tilt / (1 + tilt * tilt)
     u = (x * cosine + y * sine) / squeeze
@@ -55,16 +55,16 @@ def length(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return np.sqrt(u * u + v * v)
 
 
-def disc(f: Frame, centre: Point, radius: float) -> np.ndarray:
+def disc(f: Frame, center: Point, radius: float) -> np.ndarray:
     """A disc."""
-    return length(f.u - centre[0], f.v - centre[1]) - radius
+    return length(f.u - center[0], f.v - center[1]) - radius
 
 
-def ellipse(f: Frame, centre: Point, radii: Point, tilt: float = 0) -> np.ndarray:
+def ellipse(f: Frame, center: Point, radii: Point, tilt: float = 0) -> np.ndarray:
     """An ellipse, turned by `tilt` (tan of half the angle); the distance is approximate off its edge."""
     cosine = (1 - tilt * tilt) / (1 + tilt * tilt)
     sine = 2 * tilt / (1 + tilt * tilt)
-    u, v = f.u - centre[0], f.v - centre[1]
+    u, v = f.u - center[0], f.v - center[1]
     u, v = (u * cosine + v * sine) / radii[0], (v * cosine - u * sine) / radii[1]
     once = length(u, v)
     twice = length(u / radii[0], v / radii[1]) + 1e-9
@@ -79,10 +79,10 @@ def limb(f: Frame, start: Point, end: Point, thick: float, thin: float) -> np.nd
     return length(u - du * along, v - dv * along) - (thick + (thin - thick) * along)
 
 
-def box(f: Frame, centre: Point, half: Point, rounding: float = 0) -> np.ndarray:
+def box(f: Frame, center: Point, half: Point, rounding: float = 0) -> np.ndarray:
     """A box with rounded corners; half: half its width and height."""
-    u = np.abs(f.u - centre[0]) - half[0] + rounding
-    v = np.abs(f.v - centre[1]) - half[1] + rounding
+    u = np.abs(f.u - center[0]) - half[0] + rounding
+    v = np.abs(f.v - center[1]) - half[1] + rounding
     outside = length(np.maximum(u, 0), np.maximum(v, 0))
     return outside + np.minimum(np.maximum(u, v), 0) - rounding
 

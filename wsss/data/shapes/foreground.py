@@ -18,26 +18,26 @@ KINDS = {
 
 
 def occluder(draws: Draws, kind: str, f: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Something that hides what is behind it, about one unit high: colours (H, W, 3), coverage (H, W)."""
+    """Something that hides what is behind it, about one unit high: colors (H, W, 3), coverage (H, W)."""
     if kind == "rock":
-        colour, field = rock(draws, f)
-        return colour, cover(field, f.scale)
+        color, field = rock(draws, f)
+        return color, cover(field, f.scale)
     if kind == "tuft":
         return _tuft(draws, f)
     return _trunk(draws, f, kind == "post")
 
 
 def _tuft(draws: Draws, f: Frame) -> tuple[np.ndarray, np.ndarray]:
-    colour = np.zeros((*f.u.shape, 3))
+    color = np.zeros((*f.u.shape, 3))
     total = np.zeros(f.u.shape)
     green = draws.pick([(0.34, 0.50, 0.16), (0.52, 0.52, 0.26), (0.26, 0.42, 0.20)])
     for _ in range(draws.whole(14, 22)):
         root = (draws.between(-0.5, 0.5), 0.7)
         tip = (root[0] * 1.6 + draws.between(-0.35, 0.35), draws.between(-0.8, 0.2))
         share = cover(limb(f, root, tip, 0.07, 0.012), f.scale)
-        colour = mix(colour, vary(draws, green, 0.1), share)
+        color = mix(color, vary(draws, green, 0.1), share)
         total = share + total * (1 - share)
-    return colour / np.maximum(total, 1e-9)[..., None], total
+    return color / np.maximum(total, 1e-9)[..., None], total
 
 
 def _trunk(draws: Draws, f: Frame, post: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -48,5 +48,5 @@ def _trunk(draws: Draws, f: Frame, post: bool) -> tuple[np.ndarray, np.ndarray]:
     bark = noise(draws, f.u * (3 if post else 14) + 60, f.v * 3 + 60, 3)
     sway = 0 if post else (noise(draws, f.u * 0, f.v + 60, 2) - 0.5) * 0.1
     field = np.maximum(box(Frame(f.u + sway, f.v, f.scale), (0, -3.3), (half, 4.0)), f.v - 0.7)
-    colour = np.asarray(vary(draws, base, 0.06)) * (0.5 + bark)[..., None]
-    return np.clip(colour * light(field, f.scale, half, (-0.6, -0.2))[..., None], 0, 1), cover(field, f.scale)
+    color = np.asarray(vary(draws, base, 0.06)) * (0.5 + bark)[..., None]
+    return np.clip(color * light(field, f.scale, half, (-0.6, -0.2))[..., None], 0, 1), cover(field, f.scale)

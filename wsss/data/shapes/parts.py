@@ -1,42 +1,42 @@
-"""An object is a pile of parts: forms with a colour and a bulge, laid one over the other."""
+"""An object is a pile of parts: forms with a color and a bulge, laid one over the other."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from wsss.data.shapes.fields import Frame, Point, cover, light
-from wsss.data.shapes.textures import Colour
+from wsss.data.shapes.textures import Color
 
 
 @dataclass(frozen=True)
 class Part:
-    """One form. colour: one, or one for each pixel (H, W, 3). roundness: see fields.light; 0 is flat."""
+    """One form. color: one, or one for each pixel (H, W, 3). roundness: see fields.light; 0 is flat."""
 
     field: np.ndarray
-    colour: Colour | np.ndarray
+    color: Color | np.ndarray
     roundness: float = 0
 
 
 @dataclass(frozen=True)
 class Figure:
-    """An object as drawn, alone: colours (H, W, 3) and coverage (H, W) in [0, 1]."""
+    """An object as drawn, alone: colors (H, W, 3) and coverage (H, W) in [0, 1]."""
 
-    colour: np.ndarray
+    color: np.ndarray
     cover: np.ndarray
 
 
 def pile(f: Frame, parts: list[Part], sun: Point) -> Figure:
     """Lay the parts over each other, the first at the bottom, and let the sun shine on them."""
     shape = f.u.shape
-    colour = np.zeros((*shape, 3))
+    color = np.zeros((*shape, 3))
     total = np.zeros(shape)
     for part in parts:
         share = cover(part.field, f.scale)
-        paint = np.broadcast_to(np.asarray(part.colour), (*shape, 3))
+        paint = np.broadcast_to(np.asarray(part.color), (*shape, 3))
         if part.roundness > 0:
             paint = paint * light(part.field, f.scale, part.roundness, sun)[..., None]
         total = share + total * (1 - share)
-        # colour of what is covered, not premultiplied: the edge must not darken against an empty ground
+        # color of what is covered, not premultiplied: the edge must not darken against an empty ground
         weight = np.where(total > 0, share / np.maximum(total, 1e-9), 0)[..., None]
-        colour = colour * (1 - weight) + paint * weight
-    return Figure(np.clip(colour, 0, 1), total)
+        color = color * (1 - weight) + paint * weight
+    return Figure(np.clip(color, 0, 1), total)

@@ -14,7 +14,7 @@ from wsss.data.shapes.staging import CLASSES, cast, draw, landscape, stand
 from wsss.metrics import IGNORE
 
 REACH = 1.5
-"""No figure reaches farther than this from its centre, in units."""
+"""No figure reaches farther than this from its center, in units."""
 
 LEAST_INSIDE = 0.5
 """An object of which less than this share is in the picture is left out."""
@@ -51,12 +51,12 @@ def picture(seed: int, split: int, number: int, size: int) -> Picture:
     # nearer objects, which stand lower, are painted later
     poses.sort(key=lambda pose: pose.foot)
     for pose in poses:
-        window = Window.around(shape, pose.centre, REACH * pose.scale)
-        figure = draw(draws, pose, window.local(pose.centre), window.shape, land.sun)
+        window = Window.around(shape, pose.center, REACH * pose.scale)
+        figure = draw(draws, pose, window.local(pose.center), window.shape, land.sun)
         fits = (figure.cover > 0.5).sum() > LEAST_INSIDE * pose.area
         last_hope = pose is poses[-1] and not canvas.names
         if last_hope or (fits and canvas.leaves(window, figure.cover, LEAST_VISIBLE)):
-            canvas.shade(pose.centre, pose.scale)
+            canvas.shade(pose.center, pose.scale)
             canvas.add(window, figure, pose.name)
     _foreground(draws, land, canvas)
     return _develop(draws, canvas)
@@ -68,18 +68,18 @@ def _foreground(draws: Draws, land: Scene, canvas: Canvas) -> None:
     for _ in range(draws.pick([0, 1, 2], [5, 3, 2])):
         kind = draws.pick(KINDS[land.kind])
         scale = draws.between(0.14, 0.26) * height
-        centre = (draws.between(0, width), draws.between(0.75, 0.98) * height - 0.5 * scale)
+        center = (draws.between(0, width), draws.between(0.75, 0.98) * height - 0.5 * scale)
         window = Window.around(
-            (height, width), centre, 9 * scale if kind in ("trunk", "post") else 1.5 * scale
+            (height, width), center, 9 * scale if kind in ("trunk", "post") else 1.5 * scale
         )
-        f = frame(window.shape, window.local(centre), scale)
-        colour, share = occluder(draws, kind, f)
+        f = frame(window.shape, window.local(center), scale)
+        color, share = occluder(draws, kind, f)
         if canvas.leaves(window, share, LEAST_VISIBLE):
-            canvas.add(window, Figure(colour, share), None)
+            canvas.add(window, Figure(color, share), None)
 
 
 def _develop(draws: Draws, canvas: Canvas) -> Picture:
-    """Exposure, a colour cast and the sensor's noise; then the mask with its void border."""
+    """Exposure, a color cast and the sensor's noise; then the mask with its void border."""
     shape = canvas.owner.shape
     exposure = draws.between(0.82, 1.1)
     cast = np.array([exposure * draws.between(0.93, 1.07) for _ in range(3)])

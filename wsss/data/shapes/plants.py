@@ -5,9 +5,9 @@ import numpy as np
 from wsss.data.shapes.draws import Draws
 from wsss.data.shapes.fields import Frame, Point, disc, ellipse, limb, union
 from wsss.data.shapes.parts import Figure, Part, pile
-from wsss.data.shapes.textures import Colour, cells, foliage, mix, noise, smooth, vary
+from wsss.data.shapes.textures import Color, cells, foliage, mix, noise, smooth, vary
 
-GREENS: tuple[Colour, ...] = ((0.36, 0.52, 0.16), (0.28, 0.46, 0.26), (0.42, 0.50, 0.36), (0.50, 0.54, 0.20))
+GREENS: tuple[Color, ...] = ((0.36, 0.52, 0.16), (0.28, 0.46, 0.26), (0.42, 0.50, 0.36), (0.50, 0.54, 0.20))
 SUNFLOWER_GREENS = (5, 0.5, 0.5, 5)
 THISTLE_GREENS = (0.5, 5, 5, 0.5)
 _TWELFTHS = ((1.0, 0.0), (0.8660254037844386, 0.5), (0.5, 0.8660254037844386))

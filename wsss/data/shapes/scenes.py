@@ -6,7 +6,7 @@ import numpy as np
 
 from wsss.data.shapes.draws import Draws
 from wsss.data.shapes.fields import Frame, cover, disc, frame, light, union
-from wsss.data.shapes.textures import Colour, cells, mix, noise, smooth, vary, wave
+from wsss.data.shapes.textures import Color, cells, mix, noise, smooth, vary, wave
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def _hills(draws: Draws, x: np.ndarray, y: np.ndarray, horizon: float) -> np.nda
     sky = _sky(draws, x, y, horizon)
     crest = horizon - horizon * draws.between(0.1, 0.6) * noise(draws, x / 35, y * 0, 3)
     woods = noise(draws, x / 5, y / 5, 3)
-    colour = vary(draws, (0.30, 0.40, 0.33), 0.08)
-    hills = mix(colour, (0.62, 0.70, 0.72), np.clip(0.2 + 0.5 * woods, 0, 1))
+    color = vary(draws, (0.30, 0.40, 0.33), 0.08)
+    hills = mix(color, (0.62, 0.70, 0.72), np.clip(0.2 + 0.5 * woods, 0, 1))
     return mix(sky, hills, smooth(y - crest, -1, 1))
 
 
@@ -69,11 +69,11 @@ def _woods(draws: Draws, x: np.ndarray, y: np.ndarray, horizon: float) -> np.nda
     leaves = noise(draws, x / 9, y / 9, 4)
     wall = mix((0.05, 0.10, 0.05), vary(draws, (0.45, 0.58, 0.25), 0.08), smooth(leaves, 0.25, 0.85))
     sway = 2 * noise(draws, x / 30, y / 20, 2)
-    for spacing, colour in ((11.0, (0.16, 0.14, 0.10)), (23.0, (0.30, 0.24, 0.18))):
+    for spacing, color in ((11.0, (0.16, 0.14, 0.10)), (23.0, (0.30, 0.24, 0.18))):
         place = (x + sway + draws.between(0, spacing)) / spacing
         trunk = smooth(wave(place), 0.72, 0.85) * smooth(noise(draws, np.floor(place), y * 0, 1), 0.35, 0.4)
         bark = noise(draws, x / 1.5, y / 6, 2)
-        wall = mix(wall, mix(colour, (0.45, 0.38, 0.30), bark * 0.6), trunk)
+        wall = mix(wall, mix(color, (0.45, 0.38, 0.30), bark * 0.6), trunk)
     return wall
 
 
@@ -83,9 +83,9 @@ def _wall(draws: Draws, x: np.ndarray, y: np.ndarray, horizon: float) -> np.ndar
     row = np.floor(y / tall)
     place = x / wide + row / 2
     tone = noise(draws, np.floor(place) * 3.1, row * 2.3, 1)
-    colour = draws.pick([(0.58, 0.30, 0.22), (0.66, 0.50, 0.38), (0.60, 0.60, 0.58), (0.72, 0.66, 0.52)])
-    colour = vary(draws, colour, 0.07)
-    red, green, blue = colour
+    color = draws.pick([(0.58, 0.30, 0.22), (0.66, 0.50, 0.38), (0.60, 0.60, 0.58), (0.72, 0.66, 0.52)])
+    color = vary(draws, color, 0.07)
+    red, green, blue = color
     wall = mix((red * 0.7, green * 0.7, blue * 0.7), (red * 1.15, green * 1.15, blue * 1.15), tone)
     gap = np.maximum(
         smooth(np.abs(place - np.floor(place) - 0.5), 0.5 - 0.9 / wide, 0.5 - 0.4 / wide),
@@ -130,8 +130,8 @@ def _litter(draws: Draws, across: np.ndarray, along: np.ndarray) -> np.ndarray:
 def _paving(draws: Draws, across: np.ndarray, along: np.ndarray) -> np.ndarray:
     speckle = noise(draws, across * 5, along * 5, 2)
     stain = noise(draws, across / 3, along / 3, 3)
-    colour = vary(draws, draws.pick([(0.36, 0.36, 0.38), (0.55, 0.53, 0.50)]), 0.05)
-    ground = np.asarray(colour) * (0.7 + 0.35 * stain + 0.35 * speckle)[..., None]
+    color = vary(draws, draws.pick([(0.36, 0.36, 0.38), (0.55, 0.53, 0.50)]), 0.05)
+    ground = np.asarray(color) * (0.7 + 0.35 * stain + 0.35 * speckle)[..., None]
     if draws.chance(0.5):
         row = np.floor(along / 2)
         place = across / 3 + row / 2
@@ -188,21 +188,21 @@ def _rocks(draws: Draws, pixels: np.ndarray, horizon: float) -> np.ndarray:
         x = draws.between(0, pixels.shape[1])
         y = draws.between(horizon + 3, pixels.shape[0])
         f = frame(pixels.shape[:2], (x, y), draws.between(4, 11))
-        colour, field = rock(draws, f)
-        pixels = mix(pixels, colour, cover(field, f.scale))
+        color, field = rock(draws, f)
+        pixels = mix(pixels, color, cover(field, f.scale))
     return pixels
 
 
 def rock(draws: Draws, f: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """A boulder about one unit in radius: colours (H, W, 3) and field."""
+    """A boulder about one unit in radius: colors (H, W, 3) and field."""
     rough = noise(draws, f.u * 2 + 9, f.v * 2 + 9, 3)
     field = union(
         disc(f, (0, 0.1), 0.75), disc(f, (draws.between(-0.6, 0.6), 0.3), draws.between(0.4, 0.7)), soft=0.4
     )
     field = np.maximum(field + (rough - 0.5) * 0.4, f.v - 0.7)
-    base: Colour = vary(draws, draws.pick([(0.50, 0.50, 0.48), (0.55, 0.48, 0.40), (0.36, 0.38, 0.40)]), 0.05)
+    base: Color = vary(draws, draws.pick([(0.50, 0.50, 0.48), (0.55, 0.48, 0.40), (0.36, 0.38, 0.40)]), 0.05)
     tone = noise(draws, f.u * 5 + 3, f.v * 5 + 3, 3)
-    colour = (
+    color = (
         np.asarray(base) * (0.6 + 0.8 * tone)[..., None] * light(field, f.scale, 0.6, (-0.3, -0.7))[..., None]
     )
-    return np.clip(colour, 0, 1), field
+    return np.clip(color, 0, 1), field

@@ -60,10 +60,10 @@ BUILDS = {
 
 @dataclass(frozen=True)
 class Pose:
-    """Where an object stands. centre: (x, y) in pixels; scale: pixels per unit; see fields.frame."""
+    """Where an object stands. center: (x, y) in pixels; scale: pixels per unit; see fields.frame."""
 
     name: str
-    centre: Point
+    center: Point
     scale: float
     mirrored: bool
     squeeze: float
@@ -77,7 +77,7 @@ class Pose:
     @property
     def foot(self) -> float:
         """The row it stands on."""
-        return self.centre[1] + 0.55 * self.scale
+        return self.center[1] + 0.55 * self.scale
 
 
 def cast(draws: Draws, first: str) -> list[str]:
@@ -119,7 +119,7 @@ def stand(draws: Draws, land: Scene, name: str, slot: int, count: int) -> Pose:
     return Pose(name, (x, y), scale, mirrored, squeeze, lean)
 
 
-def draw(draws: Draws, pose: Pose, centre: Point, shape: tuple[int, int], sun: Point) -> Figure:
-    """The object, alone, on a window of `shape` (H, W) in which its centre is at `centre` (x, y)."""
-    f = frame(shape, centre, pose.scale, tilt=pose.lean, mirrored=pose.mirrored, squeeze=pose.squeeze)
+def draw(draws: Draws, pose: Pose, center: Point, shape: tuple[int, int], sun: Point) -> Figure:
+    """The object, alone, on a window of `shape` (H, W) in which its center is at `center` (x, y)."""
+    f = frame(shape, center, pose.scale, tilt=pose.lean, mirrored=pose.mirrored, squeeze=pose.squeeze)
     return FIGURES[pose.name](draws, f, sun, draws.chance(HIDDEN))

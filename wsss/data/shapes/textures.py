@@ -1,10 +1,10 @@
-"""Procedural textures: noise of several octaves, cells, ramps of colour."""
+"""Procedural textures: noise of several octaves, cells, ramps of color."""
 
 import numpy as np
 
 from wsss.data.shapes.draws import Draws
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 _SIDE = 32
 
@@ -72,16 +72,16 @@ def wave(x: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def mix(low: Colour | np.ndarray, high: Colour | np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Colours (H, W, 3) between two, by a share (H, W) in [0, 1]."""
+def mix(low: Color | np.ndarray, high: Color | np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Colors (H, W, 3) between two, by a share (H, W) in [0, 1]."""
     share = share[..., None]
     return np.asarray(low) * (1 - share) + np.asarray(high) * share
 
 
-def vary(draws: Draws, colour: Colour, by: float) -> Colour:
-    """The colour made lighter or darker and shifted in hue, each by at most `by`."""
+def vary(draws: Draws, color: Color, by: float) -> Color:
+    """The color made lighter or darker and shifted in hue, each by at most `by`."""
     bright = draws.between(-by, by)
-    red, green, blue = (min(max(c + bright + draws.between(-by, by) / 2, 0.02), 0.98) for c in colour)
+    red, green, blue = (min(max(c + bright + draws.between(-by, by) / 2, 0.02), 0.98) for c in color)
     return red, green, blue
 
 

@@ -5,9 +5,9 @@ import numpy as np
 from wsss.data.shapes.draws import Draws
 from wsss.data.shapes.fields import Frame, Point, box, disc, limb
 from wsss.data.shapes.parts import Figure, Part, pile
-from wsss.data.shapes.textures import Colour, mix, noise, smooth, vary
+from wsss.data.shapes.textures import Color, mix, noise, smooth, vary
 
-PAINTS: tuple[Colour, ...] = (
+PAINTS: tuple[Color, ...] = (
     (0.72, 0.14, 0.12),
     (0.16, 0.32, 0.62),
     (0.18, 0.45, 0.28),
@@ -17,7 +17,7 @@ PAINTS: tuple[Colour, ...] = (
 )
 BUS_PAINTS = (6, 5, 0.3, 0.6, 2.5, 0.3)
 TRAM_PAINTS = (0.3, 0.5, 6, 2.5, 0.6, 4)
-DARK: Colour = (0.09, 0.09, 0.10)
+DARK: Color = (0.09, 0.09, 0.10)
 SPOKES = ((1.0, 0.0), (0.5, 0.8660254037844386), (-0.5, 0.8660254037844386))
 
 
@@ -73,7 +73,7 @@ def _skirt(f: Frame, half: Point) -> Part:
 def _body(
     draws: Draws, f: Frame, paints: tuple[float, ...], half: Point, *, two_tone: float, window: float
 ) -> list[Part]:
-    """A rounded box in one or two colours, with a row of windows, doors, dirt and reflections."""
+    """A rounded box in one or two colors, with a row of windows, doors, dirt and reflections."""
     paint = vary(draws, draws.pick(PAINTS, paints), 0.06)
     dirt = noise(draws, f.u * 3 + 20, f.v * 5 + 20, 4)
     shine = smooth(np.abs(f.v + half[1] * 0.55), 0.16, 0.0) * 0.12

@@ -22,7 +22,7 @@ class SegmentationTask(Task):
     def objectives(self, batch: Batch, info: StepInfo) -> Iterator[Objective]:
         """One objective; its mean is over the pixels of the whole batch, of all processes."""
         labels = batch["label_map"]
-        count = distributed.mean(losses.labelled_pixels(labels))
+        count = distributed.mean(losses.labeled_pixels(labels))
         logits = self.network(batch["image"])
         objective = Objective("segmentation")
         loss = losses.segmentation_loss(logits, labels, smoothing=self.smoothing, count=count)

@@ -3,7 +3,7 @@
 from torch import nn
 
 
-def initialise_head(head: nn.Module) -> None:
+def initialize_head(head: nn.Module) -> None:
     """Kaiming-normal convolutions (fan-in; He et al. 2015), norms at weight 1, all biases 0, in place."""
     for part in head.modules():
         if isinstance(part, nn.Conv2d):
