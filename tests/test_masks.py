@@ -80,7 +80,7 @@ def test_logits_that_are_not_finite_are_named(toy: Toy) -> None:
     broken = DeepLabV3Plus(BACKBONE, 4)
     with torch.no_grad():
         next(broken.decoder.parameters()).fill_(float("nan"))
-    with pytest.raises(UserError, match=r"images id0: a logit is not finite in float32; try another"):
+    with pytest.raises(UserError, match=r"images id0: a logit is not finite in float32; use another"):
         list(segmented(network(broken), toy.index, SCALES, batch=1, workers=0))
 
 
