@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from wsss.config import RunConfig, TrainingConfig
-from wsss.config.shared import trainings
+from wsss.config import TrainingConfig
 from wsss.data.index import Index, Record
 from wsss.data.palette import voc_palette
 from wsss.models import Classifier
 from wsss.runs import step as step_module
+from wsss.runs.networks import trainings_of
 from wsss.runs.run import Run, load_run
 from wsss.runs.stages import STAGES
 from wsss.store.cams import CamMaps
@@ -34,28 +34,29 @@ from wsss.store.maps import write_shard
 from wsss.store.networks import Header, save_model
 
 SIZE, CROP, CLASSES = (48, 40), 32, ("a", "b")
-#: networks of the same kind as those of the shipped runs
+#: small networks, by the beginning of the names of those of their kind in the shipped runs
 SMALL = {
-    **dict.fromkeys(("resnest269e", "resnest101e", "resnest50d"), "resnest14d"),
-    "resnet50": "resnet18",
+    "resnest": "resnest14d",
+    "resnet": "resnet18",
     "tf_efficientnet_lite0": "tf_efficientnet_lite0",
+    "vit_": "vit_tiny_patch16_224",
 }
 
 
 def write_tiny(directory: Path, name: str, run: Run, processes: int) -> Run:
     """Write and load the run `name`, which is `run` at tiny sizes, on a CPU with so many processes."""
     values: dict[str, Any] = {"extends": run.name, "machine": machine(processes)}
-    for path, _ in trainings(RunConfig):
+    for path in (STAGES[stage].section.split(".") for stage in trainings_of(run)):
         section: TrainingConfig = attrgetter(".".join(path))(run.config)
         tiny: dict[str, Any] = {
-            "network": {"backbone": SMALL[section.network.backbone], "weights": "none"},
+            "network": {"backbone": small_of(section.network.backbone), "weights": "none"},
             "optimisation": {"epochs": 1, "accumulate": 1, "precision": "float32"},
         }
-        if path == ("saliency", "c2am"):
+        if path == ["saliency", "c2am"]:
             tiny["augmentation"] = {"size": CROP, "crop": CROP}
         elif hasattr(section, "augmentation"):
             tiny["augmentation"] = {"crop": CROP, "min_side": CROP, "max_side": 48}
-        if path == ("affinity", "training"):
+        if path == ["affinity", "training"]:
             tiny["radius"] = 3
         node = values
         for part in path[:-1]:
@@ -63,6 +64,11 @@ def write_tiny(directory: Path, name: str, run: Run, processes: int) -> Run:
         node[path[-1]] = tiny
     write_text(directory / f"{name}.yaml", json.dumps(values))
     return load_run(name, directory)
+
+
+def small_of(backbone: str) -> str:
+    """A small network of the same kind."""
+    return next(small for kind, small in SMALL.items() if backbone.startswith(kind))
 
 
 def machine(processes: int) -> dict[str, Any]:
