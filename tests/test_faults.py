@@ -180,9 +180,10 @@ def test_an_index_of_spoilt_data_is_not_made(call: Call, tmp_path: Path, fault: 
 
 
 def test_a_cut_image_stops_a_training_by_name(call: Call, tmp_path: Path, fault: Fault) -> None:
-    """Its header is whole: the index, which decodes no images, takes it. Mended, it is trained on."""
+    """It was whole when the index decoded it. Repaired, it is trained on."""
     assert index(call)[0] == 0 and train_oc(call)[0] == 0
     undisturbed = made_once(tmp_path, "oc.safetensors")
+    assert snakemake(tmp_path, "--cores", "1", "results/whole/index/train.csv")[0] == 0
     image = tmp_path / "data" / "JPEGImages" / "plain.jpg"
     whole = image.read_bytes()
     _cut(image, len(whole) - 200)
