@@ -9,6 +9,11 @@ import runpy
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
+
+from wsss.machine import devices
+
+claim, claimed = devices.claim, list[bool]()
 
 
 def status_of(command: str) -> int:
@@ -16,6 +21,7 @@ def status_of(command: str) -> int:
     python, option, module, *arguments = shlex.split(command)
     assert (python, option) == ("python", "-m"), command
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    claimed.clear()
     sys.argv, sys.orig_argv = [module, *arguments], [sys.executable, option, module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=False)
@@ -25,8 +31,14 @@ def status_of(command: str) -> int:
 
 
 def refuse_early_query() -> None:
-    """Fail unless `claim` has set the variable already."""
-    assert "CUDA_VISIBLE_DEVICES" in os.environ, "CUDA is asked for devices before a claim"
+    """Fail unless this command has claimed devices already; where there are none, that sets no variable."""
+    assert claimed or "CUDA_VISIBLE_DEVICES" in os.environ, "CUDA is asked for devices before a claim"
+
+
+def noted_claim(*arguments: Any, **options: Any) -> int:
+    """`wsss.machine.devices.claim`, which is noted."""
+    claimed.append(True)
+    return claim(*arguments, **options)
 
 
 if __name__ == "__main__":
@@ -34,6 +46,7 @@ if __name__ == "__main__":
 
     sys.path.pop(0)  # this directory, whose workflow.py hides the package of that name
     watch_queries(refuse_early_query)
+    devices.claim = noted_claim
     for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines():
         print(line, flush=True)
         if status := status_of(line):
