@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,9 @@ import pytest
 from support.chain import Toy
 from support.fault_table import fault, rows_of, table
 from support.loose_module import module_of
+
+# A shell that starts the tests in the background has them ignore SIGINT, which some of them send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

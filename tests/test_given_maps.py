@@ -108,7 +108,7 @@ def test_what_follows_is_as_of_the_maps_themselves(made: Toy) -> None:
     files = {"cams": [cams], "c2am": [], "crf": [saliency], "poolnet": []}
     evaluate_saliency(made.step("saliency_metrics", **files, out=Path("s.json"), curve=Path("s.csv")))
     assert read_json("s.json")["kinds"] == ["crf"], "nothing is made for its scores alone"
-    assert {state.stage: state.note for state in states_of(other)}["cams"] == "given"
+    assert {state.stage: state.note for state in states_of(other)}["cams"] == "imported"
 
 
 def test_a_run_with_given_maps_begins_behind_them(made: Toy) -> None:
@@ -195,7 +195,7 @@ def test_all_that_does_not_fit_is_named_at_once(made: Toy) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (lambda mask: mask // 2, r"id2\.png: holds 127; a mask must be 0 or 255 \(soft maps are given with"),
+        (lambda mask: mask // 2, r"id2\.png: holds 127; a mask must be 0 or 255 \(import soft maps with"),
         (lambda mask: mask[1:], r"id2\.png: is 48 x 63, .*data/2\.png is 48 x 64 \(width x height\)"),
         (lambda mask: np.stack([mask] * 3, axis=2), r"id2\.png: PNG of mode RGB; must be a gray PNG"),
     ],

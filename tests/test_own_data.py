@@ -109,7 +109,7 @@ def test_nothing_can_be_learned_from_masks_that_are_not_there(made: Path) -> Non
         load_run("upper", made / "config")
     write_run(made, "upper", {"extends": "own", "dataset": {"masks": "masks"}})
     with pytest.raises(
-        UserError, match=r"dataset.classes = null, its default: must be a list in a data set with"
+        UserError, match=r"dataset.classes = null, its default: must be a list where there are masks"
     ):
         load_run("upper", made / "config")
 

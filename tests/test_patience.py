@@ -49,7 +49,12 @@ def test_the_plugins_queries_are_replaced() -> None:
     """By names that its module really has."""
     plugin = pytest.importorskip("snakemake_executor_plugin_slurm")
     assert asyncio.iscoroutinefunction(plugin.query_job_status) and callable(plugin.get_min_job_age)
-    copy = SimpleNamespace(query_job_status=plugin.query_job_status, get_min_job_age=lambda: None)
+    copy = SimpleNamespace(
+        query_job_status=plugin.query_job_status,
+        get_min_job_age=lambda: None,
+        get_account=plugin.get_account,
+        validate_account=plugin.validate_account,
+    )
     retry_unanswered_queries(copy)  # type: ignore[arg-type]
     assert copy.query_job_status is not plugin.query_job_status and copy.get_min_job_age() == float("inf")
 

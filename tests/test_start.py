@@ -15,7 +15,7 @@ WITHOUT_TORCH = (
     "workflow.scripts.draw_labels",
     "wsss.crf",
     "wsss.labels",
-    "wsss.doctor",
+    "wsss.commands.doctor",
 )
 
 

@@ -144,7 +144,7 @@ def test_a_section_is_trained_as_it_describes(tmp_path: Path, monkeypatch: pytes
     )
     assert not torch.equal(before, after)
     replace(index, records=unlabeled).write("index.csv")
-    with pytest.raises(UserError, match="no image of split train has a label"):
+    with pytest.raises(UserError, match="no image of split train has an image-level label"):
         train_priors(step_of(step.run, "priors", "n"))
     assert not Path("n.safetensors").exists()
 

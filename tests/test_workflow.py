@@ -502,12 +502,12 @@ def test_shards_spread_over_the_gpus_and_a_training_takes_what_it_asks_for(
     )
     assert status == 0, printed
     logs = [log_of(copy, f"make_cams.train.{shard:03d}") for shard in range(4)]
-    taken = [re.findall(r"computes on GPU (\S+) of the 2 here", log) for log in logs]
+    taken = [re.findall(r"computes on GPU (\S+) \(of 2\)", log) for log in logs]
     assert sorted({gpu for (gpu,) in taken}) == ["0", "1"]
     write_run(copy, "tiny", {**config, "priors": {**TINY["priors"], "puzzle": {"weight": 2.0}}})
     status, printed = snakemake(copy, "--cores", "2", "results/tiny/models/priors.safetensors", env=gpus)
     assert status == 0, printed
-    assert "computes on GPU 0,1 of the 2 here" in log_of(copy, "train_priors")
+    assert "computes on GPU 0,1 (of 2)" in log_of(copy, "train_priors")
 
 
 # --- data sets in VOC's layout ---
