@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +26,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """See tests/support/fault_table.py."""
     what = "run the tests of faults only, and write what they saw as a table"
     parser.addoption("--faults", type=Path, metavar="FILE", help=what)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without tests on a real Slurm, Slurm's commands must not keep each start of Snakemake waiting.
+
+    Snakemake's plugin asks `scontrol` for its settings, which takes ten seconds where there is no controller.
+    """
+    if config.option.markexpr != "slurm" and (slurm := shutil.which("scontrol")):
+        folder = Path(tempfile.mkdtemp(prefix="no-slurm-"))
+        (folder / Path(slurm).name).symlink_to(shutil.which("false") or "/bin/false")
+        os.environ["PATH"] = os.pathsep.join([str(folder), os.environ["PATH"]])
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
