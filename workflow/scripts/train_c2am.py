@@ -17,12 +17,12 @@ from wsss.training.tasks import C2amTask
 def train_c2am(step: Step) -> None:
     """Write the network and the log of its training."""
     files, section = step.arguments, step.section
-    images = labeled_images(step.read_index(files.index))
+    images = labeled_images(step.read_index(files.index), step.run.config.dataset.negatives)
     hints = None
     if step.run.config.saliency.uses_hints:
         hints = CamHints(open_shards(step, "cams", CamShard, files.cams, images))
     network, header = new_network(C2AM, section, images.classes, step.digest)
-    task = C2amTask(network, section, hints=hints is not None)
+    task = C2amTask(network, section, hints=hints is not None, negatives=images.negatives)
     trained = fit(step, task, c2am_samples(section, images, network, hints), section.optimisation)
     if task.flip:
         LOGGER.info("%s: negated, as the activation is the background at the borders", step.name)

@@ -12,7 +12,7 @@ from wsss.training.tasks import Vanilla, vanilla_settings
 def train_oc(step: Step) -> None:
     """Write the classifier and the log of its training."""
     files, section = step.arguments, step.section
-    images = labeled_images(step.read_index(files.index))
+    images = labeled_images(step.read_index(files.index), step.run.config.dataset.negatives)
     network, header = new_network(Classifier, section, images.classes, step.digest)
     task = Vanilla(network, vanilla_settings(section))
     samples = classifier_samples(section, images, network)

@@ -16,7 +16,7 @@ from wsss.training.tasks import PRIOR_TASKS
 def train_priors(step: Step) -> None:
     """Write the generator and the log of its training and, for `noc.keep_oc`, the OC trained with it."""
     files, section = step.arguments, step.section
-    images = labeled_images(step.read_index(files.index))
+    images = labeled_images(step.read_index(files.index), step.run.config.dataset.negatives)
     oc, oc_header = open_oc(step, files.oc, images) if files.oc else (None, None)
     network, header = new_network(Classifier, section, images.classes, step.digest)
     task = PRIOR_TASKS[section.method](network, section, oc)

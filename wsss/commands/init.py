@@ -196,6 +196,8 @@ def _said(path: Path, splits: dict[str, Index], side: int) -> list[str]:
     for value, name in enumerate(train.classes, 1):
         color = "#" + bytes(colors[value].tolist()).hex()
         lines.append(f"  mask value {value}, color {color}: {name} ({counts[name]} photographs)")
+    if empty := len(train.negatives):
+        lines.append(f"  {empty} photographs to train on show none of these: they are used as negatives")
     masked = {split: sum(record.mask is not None for record in index) for split, index in splits.items()}
     if not any(masked.values()):
         lines.append("  no masks: the run ends with masks of its own; there can be no mIoU, of any stage")

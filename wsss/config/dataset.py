@@ -1,8 +1,8 @@
 """Where the images come from. Another kind of data set is a model here, with its `kind` in `DatasetConfig`.
 
 Every kind has `train` and `val`, the names of its splits; `val_labels`, whether `val` has image-level labels;
-`has_masks`, whether there is anything to score against; `archives`, what can be downloaded; and `sources`,
-the files that the index of a split is made from.
+`negatives`, what training images without any class are for; `has_masks`, whether there is anything to score
+against; `archives`, what can be downloaded; and `sources`, the files that the index of a split is made from.
 """
 
 from collections.abc import Iterable
@@ -47,6 +47,13 @@ MasksOrientation = Annotated[
         "`stored`"
     ),
 ]
+Negatives = Annotated[
+    Literal["use", "drop"],
+    Field(
+        description="training images that show none of the classes: `use` trains OC, priors and C2AM with "
+        "them as negatives; `drop` leaves them out there"
+    ),
+]
 AllowOverlap = Annotated[
     bool,
     Field(description="accept images that are both in `train` and in `val`, which makes scores too high"),
@@ -70,6 +77,7 @@ class VocDataset(Section):
     with_masks: WithMasks = True
     mask_values: MaskValues = None
     masks_orientation: MasksOrientation = "auto"
+    negatives: Negatives = "drop"
     allow_overlap: AllowOverlap = False
     archives: Archives = None
 
@@ -112,6 +120,7 @@ class CocoDataset(Section):
     with_masks: WithMasks = True
     mask_values: MaskValues = None
     masks_orientation: MasksOrientation = "auto"
+    negatives: Negatives = "drop"
     allow_overlap: AllowOverlap = False
     archives: Archives = None
 
@@ -191,6 +200,7 @@ class FolderDataset(Section):
     with_masks: WithMasks = True
     mask_values: MaskValues = None
     masks_orientation: MasksOrientation = "auto"
+    negatives: Negatives = "use"
     allow_overlap: AllowOverlap = False
 
     @property
@@ -218,6 +228,7 @@ class ShapesDataset(Section):
     val: ClassVar[str] = "val"
     val_labels: ClassVar[bool] = True
     has_masks: ClassVar[bool] = True
+    negatives: ClassVar[Literal["drop"]] = "drop"
     archives: ClassVar[None] = None
 
     kind: Annotated[Literal["shapes"], KIND]

@@ -54,6 +54,11 @@ class Index:
         """The images that have a mask."""
         return [record for record in self.records if record.mask is not None]
 
+    @property
+    def negatives(self) -> frozenset[str]:
+        """Ids of the images that show none of the classes."""
+        return frozenset(record.id for record in self.records if not record.labels)
+
     def labels(self) -> np.ndarray:
         """Image-level labels, multi-hot float32 (N, C)."""
         channel = {name: c for c, name in enumerate(self.classes)}

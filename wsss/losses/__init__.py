@@ -8,7 +8,7 @@ from wsss.losses.affinity import (
     pair_affinities,
     pair_labels,
 )
-from wsss.losses.c2am import c2am_loss, hint_loss, resize_hints, sim_max, sim_min
+from wsss.losses.c2am import c2am_loss, empty_loss, hint_loss, resize_hints, sim_max, sim_min
 from wsss.losses.cams import entropy_loss, normalize_cam
 from wsss.losses.classification import classification_loss, smooth_labels
 from wsss.losses.erasing import erase_hard, erase_soft, evidence_of, maps_of_class
@@ -24,6 +24,7 @@ __all__ = [
     "c2am_loss",
     "classification_loss",
     "directions",
+    "empty_loss",
     "entropy_loss",
     "erase_hard",
     "erase_soft",

@@ -19,8 +19,10 @@ def sim_max(features: Tensor, alpha: float = 0.25) -> Tensor:
     features: (B, D), foreground or background features of the whole batch (ranks are within it, so gather it
     from all processes first). alpha: how fast the weight exp(-alpha·rank) falls with the rank of a partner,
     most similar first. Published ranks begin at -1 with the feature itself, which has no gradient. Mean over
-    all pairs, a scalar >= 0.
+    all pairs, a scalar >= 0; 0 without features.
     """
+    if not len(features):
+        return features.float().sum()
     similarity = _similarities(features, features)
     position = similarity.detach().argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     weight = torch.exp(-alpha * (position - 1))
@@ -30,8 +32,10 @@ def sim_max(features: Tensor, alpha: float = 0.25) -> Tensor:
 def sim_min(background: Tensor, foreground: Tensor) -> Tensor:
     """Push every background feature away from every foreground feature (C2AM, negative loss).
 
-    background: (B, D); foreground: (B, D). Mean over all pairs, a scalar >= 0.
+    background: (B, D); foreground: (B', D). Mean over all pairs, a scalar >= 0; 0 without features.
     """
+    if not len(foreground):
+        return foreground.float().sum()
     return -(1 - _similarities(background, foreground)).log().mean()
 
 
@@ -67,6 +71,17 @@ def hint_loss(activation: Tensor, hints: Tensor, *, fg_threshold: float, label_s
     target = torch.full_like(activation, 1 - label_smoothing / 2)
     each = functional.binary_cross_entropy_with_logits(activation, target, reduction="none")
     return (each * sure).sum() / sure.sum().clamp(min=1)
+
+
+def empty_loss(activation: Tensor, empty: Tensor) -> Tensor:
+    """Tell the saliency map that images without an object are background everywhere.
+
+    activation: (B, 1, h, w) logits; empty: (B,) bool. Binary cross-entropy with target 0, averaged over the
+    pixels of these images; 0, with a gradient of zeros, when there are none.
+    """
+    each = functional.softplus(activation.float()).mean(dim=(1, 2, 3))
+    weight = empty.to(each.dtype)
+    return (each * weight).sum() / weight.sum().clamp(min=1)
 
 
 def _similarities(left: Tensor, right: Tensor) -> Tensor:

@@ -26,7 +26,8 @@ class ErasureChoice:
     def __call__(self, labels: Tensor, draws: Tensor) -> Tensor:
         """Choose: labels (B, C) in [0, 1], draws (B,) in [0, 1) → channels (B,) int64 on labels' device.
 
-        A class is present above 0.5; where mixing left none above, the largest label is.
+        A class is present above 0.5; where mixing left none above, the largest label is. Of an image without
+        any class, one of all classes is drawn, and not counted.
         """
         whole = distributed.gathered(labels).float().cpu().numpy()
         numbers = distributed.gathered(draws).cpu().numpy()
@@ -59,6 +60,8 @@ class ErasureChoice:
         self.chosen, self.difficulty = np.array(state["chosen"]), np.array(state["difficulty"])
 
     def _choose(self, label: np.ndarray, number: float) -> int:
+        if not label.any():
+            return int(number * len(label))
         present = label > 0.5 if (label > 0.5).any() else label == label.max()
         if self.settings.choice == "least_chosen":
             channel = int(np.where(present, self.chosen, np.inf).argmin())

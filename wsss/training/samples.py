@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -13,6 +14,7 @@ from wsss.config import (
     PoolnetConfig,
     SegmentationTrainingConfig,
 )
+from wsss.data.balance import balanced
 from wsss.data.index import Index
 from wsss.data.pairs import PairedImages, StoredMaps
 from wsss.data.palette import read_mask
@@ -32,20 +34,22 @@ from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
 
 
-def labeled_images(index: Index) -> Index:
-    """The images of a split that have a label; the others are left out, and counted in the log.
+def labeled_images(index: Index, negatives: Literal["use", "drop"] = "drop") -> Index:
+    """The images of a split that have a label and, with `use`, those that show none of the classes.
 
-    Raises UserError when there are none.
+    What is left out, or used as negatives, is counted in the log. Raises UserError when none has a label.
     """
-    labeled, left_out = with_labels(index)
-    if left_out:
-        LOGGER.info("%d of %d images of %s have no label: not used", left_out, len(index), index.split)
+    labeled, others = with_labels(index)
     if not labeled.records:
         raise UserError(
             f"no image of split {index.split} has an image-level label, which training needs; label some of "
             "its images"
         )
-    return labeled
+    used = negatives == "use"
+    if others:
+        told = "show none of the classes: used as negatives" if used else "have no label: not used"
+        LOGGER.info("%d of %d images of %s %s", others, len(index), index.split, told)
+    return index if used else labeled
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,11 @@ class CamHints:
         return hint
 
 
-def classifier_samples(section: ClassifierConfig, index: Index, network: Classifier) -> TrainingImages:
-    """Images with image-level labels: resized, mirrored, cropped, their colors changed, mixed if asked."""
+def classifier_samples(section: ClassifierConfig, index: Index, network: Classifier) -> Dataset:
+    """Images with image-level labels: resized, mirrored, cropped, their colors changed, mixed if asked.
+
+    Of images without a label an epoch has at most as many as of others.
+    """
     keys, normalization = section.augmentation, network.normalization
     transform = ClassificationTransform(
         keys.crop,
@@ -109,19 +116,20 @@ def classifier_samples(section: ClassifierConfig, index: Index, network: Classif
     )
     mix = None if keys.mix == "none" else keys.mix
     seed = section.optimisation.seed
-    return TrainingImages(index, transform, seed=seed, mix=mix, mix_probability=keys.mix_probability)
+    images = TrainingImages(index, transform, seed=seed, mix=mix, mix_probability=keys.mix_probability)
+    return balanced(images, index, seed)
 
 
 def c2am_samples(section: C2amConfig, index: Index, network: C2AM, hints: CamHints | None) -> Dataset:
-    """Square images, cropped and mirrored, and their hints with them."""
+    """Square images, cropped and mirrored, and their hints with them; balanced as of a classifier."""
     keys, normalization, seed = section.augmentation, network.normalization, section.optimisation.seed
     sides = keys.crop, keys.size, keys.size
     mean, std, order = normalization.mean, normalization.std, normalization.order
     if hints is None:
         transform = ClassificationTransform(*sides, mean, std, resampling=Resampling.BILINEAR, order=order)
-        return TrainingImages(index, transform, seed=seed)
+        return balanced(TrainingImages(index, transform, seed=seed), index, seed)
     paired = SaliencyTransform(*sides, mean, std, order=order)
-    return PairedImages(index, hints, paired, name="hint", seed=seed)
+    return balanced(PairedImages(index, hints, paired, name="hint", seed=seed), index, seed)
 
 
 def poolnet_samples(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from wsss import losses
@@ -16,14 +17,23 @@ class C2amTask(Task):
     """Foreground features attract each other, as do background ones, and the two repel; hints set polarity.
 
     network: with an activation whose sigmoid is the foreground's weight. settings: the section
-    `saliency.c2am`. hints: whether samples have hints of the CAMs. Without, the losses are symmetric in
-    foreground and background: see `flip`.
+    `saliency.c2am`. hints: whether samples have hints of the CAMs. negatives: ids of images without an
+    object: these are background everywhere, and have no foreground features. Without hints and negatives, the
+    losses are symmetric in foreground and background: see `flip`.
     """
 
     result = "c2am"
 
-    def __init__(self, network: C2AM, settings: C2amConfig, *, hints: bool) -> None:
+    def __init__(
+        self,
+        network: C2AM,
+        settings: C2amConfig,
+        *,
+        hints: bool,
+        negatives: frozenset[str] = frozenset(),
+    ) -> None:
         self.network, self.settings, self.hints = network, settings, hints
+        self.negatives = negatives
         norm = settings.optimisation.max_grad_norm
         self.trainables = {"c2am": Trainable(network, network.head_modules(), max_grad_norm=norm)}
         #: sum over the last epoch's steps of the border's mean foreground weight, and their number
@@ -34,7 +44,7 @@ class C2amTask(Task):
         """Whether the trained activation is the background, which is assumed at the images' borders.
 
         So it is where the border's foreground weight is above one half on average over the last epoch;
-        upstream checks one batch, of the first epoch. Never with hints.
+        upstream checks one batch, of the first epoch. Never with hints or negatives.
         """
         return self.border_steps > 0 and self.border / self.border_steps > 0.5
 
@@ -43,12 +53,17 @@ class C2amTask(Task):
         foreground, background, activation = map(distributed.whole_batch, self.network(batch["image"]))
         alpha = self.settings.rank_alpha
         objective = Objective("c2am")
+        if self.negatives:
+            here = [image in self.negatives for image in batch["id"]]
+            empty = distributed.gathered(torch.tensor(here, device=activation.device))
+            objective.add("negatives", losses.empty_loss(activation, empty))
+            foreground = foreground[~empty]
         objective.add("foreground", losses.sim_max(foreground, alpha))
         objective.add("background", losses.sim_max(background, alpha))
         objective.add("contrast", losses.sim_min(background, foreground))
         if self.hints:
             self._add_hints(objective, activation, batch["hint"])
-        elif info.step >= info.steps - info.steps // self.settings.optimisation.epochs:
+        elif not self.negatives and info.step >= info.steps - info.steps // self.settings.optimisation.epochs:
             self.border += border_mean(activation.detach().float().sigmoid())
             self.border_steps += 1
         yield objective
