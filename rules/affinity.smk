@@ -18,8 +18,7 @@ rule make_affinity_labels:
         mem_mb=memory(1500, 1600),
         runtime=growing(240),
     params:
-        config=config_of("affinity_labels"),
-        digest=digest_of("affinity_labels"),
+        **settings_of("affinity_labels"),
     message:
         "{wildcards.run}: make the affinity labels of {wildcards.split}, shard {wildcards.shard}"
     shell:
@@ -45,8 +44,7 @@ rule train_affinity:
         mem_mb=memory(16000),
         runtime=1440,
     params:
-        config=config_of("affinity"),
-        digest=digest_of("affinity"),
+        **settings_of("affinity"),
     message:
         "{wildcards.run}: train AffinityNet on the affinity labels"
     shell:
@@ -73,8 +71,7 @@ rule walk_cams:
         runtime=growing(240),
         gpu=gpu_of,
     params:
-        config=config_of("walks"),
-        digest=digest_of("walks"),
+        **settings_of("walks"),
     message:
         "{wildcards.run}: refine the CAMs of {wildcards.split} by random walk, shard {wildcards.shard}"
     shell:
@@ -99,8 +96,7 @@ rule evaluate_walks:
         mem_mb=memory(4000),
         runtime=growing(120),
     params:
-        config=config_of("walks_metrics"),
-        digest=digest_of("walks_metrics"),
+        **settings_of("walks_metrics"),
     message:
         "{wildcards.run}: evaluate the walked CAMs"
     shell:

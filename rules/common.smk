@@ -131,6 +131,11 @@ def digest_of(stage: str):
     return lambda wildcards: run_named(wildcards.run).digest(stage.format(**wildcards))
 
 
+def settings_of(stage: str) -> dict:
+    """The params of a rule: what makes it run again."""
+    return {"config": config_of(stage), "digest": digest_of(stage)}
+
+
 def split_of(wildcards, split: str = "") -> str:
     """The name of a split: "train" or "val" of the run's data set, or the value of the wildcard."""
     data = run_named(wildcards.run).config.dataset

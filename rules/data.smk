@@ -12,8 +12,7 @@ rule fetch_data:
         mem_mb=memory(1000),
         runtime=growing(2880),
     params:
-        config=config_of("index"),
-        digest=digest_of("index"),
+        **settings_of("index"),
     message:
         "{wildcards.run}: download its data set"
     shell:
@@ -32,8 +31,7 @@ rule make_shapes:
         mem_mb=memory(1000),
         runtime=growing(10),
     params:
-        config=config_of("index"),
-        digest=digest_of("index"),
+        **settings_of("index"),
     message:
         "{wildcards.run}: draw the embedded data set"
     shell:
@@ -54,8 +52,7 @@ rule paint_masks:
         mem_mb=memory(4000),
         runtime=growing(240),
     params:
-        config=config_of("index"),
-        digest=digest_of("index"),
+        **settings_of("index"),
     message:
         "{wildcards.run}: paint the masks of {wildcards.split} from its annotations"
     shell:
@@ -78,8 +75,7 @@ rule index_images:
         mem_mb=memory(4000),
         runtime=growing(60),
     params:
-        config=config_of("index"),
-        digest=digest_of("index"),
+        **settings_of("index"),
     message:
         "{wildcards.run}: check and list the images of {wildcards.split}"
     shell:

@@ -17,8 +17,7 @@ rule train_oc:
         mem_mb=memory(16000),
         runtime=1440,
     params:
-        config=config_of("oc"),
-        digest=digest_of("oc"),
+        **settings_of("oc"),
     message:
         "{wildcards.run}: train the ordinary classifier"
     shell:
@@ -44,8 +43,7 @@ rule train_priors:
         mem_mb=memory(32000),
         runtime=2880,
     params:
-        config=config_of("priors"),
-        digest=digest_of("priors"),
+        **settings_of("priors"),
     message:
         "{wildcards.run}: train the CAM generator"
     shell:
@@ -69,8 +67,7 @@ rule encode_text:
         mem_mb=memory(4000),
         runtime=growing(30),
     params:
-        config=config_of("text"),
-        digest=digest_of("text"),
+        **settings_of("text"),
     message:
         "{wildcards.run}: encode the class names"
     shell:
@@ -95,8 +92,7 @@ rule make_cams:
         runtime=growing(240),
         gpu=gpu_of,
     params:
-        config=config_of("cams"),
-        digest=digest_of("cams"),
+        **settings_of("cams"),
     message:
         "{wildcards.run}: compute the CAMs of {wildcards.split}, shard {wildcards.shard}"
     shell:
@@ -121,8 +117,7 @@ rule evaluate_cams:
         mem_mb=memory(4000),
         runtime=growing(120),
     params:
-        config=config_of("cams_metrics"),
-        digest=digest_of("cams_metrics"),
+        **settings_of("cams_metrics"),
     message:
         "{wildcards.run}: evaluate the CAMs"
     shell:

@@ -19,8 +19,7 @@ rule draw_training:
         mem_mb=memory(2000),
         runtime=growing(10),
     params:
-        config=config_of("{training}"),
-        digest=digest_of("{training}"),
+        **settings_of("{training}"),
     message:
         "{wildcards.run}: plot the training of {wildcards.training}"
     shell:
@@ -55,8 +54,7 @@ rule draw_cams:
         mem_mb=memory(2000),
         runtime=growing(30),
     params:
-        config=config_of("cams_metrics"),
-        digest=digest_of("cams_metrics"),
+        **settings_of("cams_metrics"),
     message:
         "{wildcards.run}: draw images, masks and CAMs"
     shell:
@@ -91,8 +89,7 @@ rule draw_saliency:
         mem_mb=memory(2000),
         runtime=growing(30),
     params:
-        config=config_of("saliency_metrics"),
-        digest=digest_of("saliency_metrics"),
+        **settings_of("saliency_metrics"),
     message:
         "{wildcards.run}: draw images, masks and saliency"
     shell:
@@ -127,8 +124,7 @@ rule draw_walks:
         mem_mb=memory(2000),
         runtime=growing(30),
     params:
-        config=config_of("walks_metrics"),
-        digest=digest_of("walks_metrics"),
+        **settings_of("walks_metrics"),
     message:
         "{wildcards.run}: draw images, masks and walked CAMs"
     shell:
@@ -157,8 +153,7 @@ rule draw_labels:
         mem_mb=memory(2000),
         runtime=growing(30),
     params:
-        config=config_of("{labels}"),
-        digest=digest_of("{labels}"),
+        **settings_of("{labels}"),
     message:
         "{wildcards.run}: draw images, masks and the {wildcards.labels} of {wildcards.split}"
     shell:
@@ -180,8 +175,7 @@ rule report_chain:
         mem_mb=memory(1000),
         runtime=growing(10),
     params:
-        config=config_of("masks"),
-        digest=digest_of("masks"),
+        **settings_of("masks"),
     message:
         "{wildcards.run}: tabulate score, time and memory of each stage"
     shell:
@@ -213,8 +207,7 @@ rule report:
         mem_mb=memory(2000),
         runtime=growing(30),
     params:
-        config=config_of("masks"),
-        digest=digest_of("masks"),
+        **settings_of("masks"),
     message:
         "{wildcards.run}: write the report page"
     shell:

@@ -18,8 +18,7 @@ rule train_c2am:
         mem_mb=memory(32000),
         runtime=1440,
     params:
-        config=config_of("c2am"),
-        digest=digest_of("c2am"),
+        **settings_of("c2am"),
     message:
         "{wildcards.run}: train C2AM, which separates objects from background"
     shell:
@@ -45,8 +44,7 @@ rule make_c2am_maps:
         runtime=growing(240),
         gpu=gpu_of,
     params:
-        config=config_of("c2am_maps"),
-        digest=digest_of("c2am_maps"),
+        **settings_of("c2am_maps"),
     message:
         "{wildcards.run}: compute the C2AM maps of {wildcards.split}, shard {wildcards.shard}"
     shell:
@@ -71,8 +69,7 @@ rule refine_saliency:
         mem_mb=memory(1500, 700),
         runtime=growing(240),
     params:
-        config=config_of("saliency_crf"),
-        digest=digest_of("saliency_crf"),
+        **settings_of("saliency_crf"),
     message:
         "{wildcards.run}: refine the saliency of {wildcards.split}, shard {wildcards.shard}"
     shell:
@@ -98,8 +95,7 @@ rule train_poolnet:
         mem_mb=memory(16000, 5500),
         runtime=1440,
     params:
-        config=config_of("poolnet"),
-        digest=digest_of("poolnet"),
+        **settings_of("poolnet"),
     message:
         "{wildcards.run}: train PoolNet on the refined saliency"
     shell:
@@ -124,8 +120,7 @@ rule make_saliency:
         runtime=growing(120),
         gpu=gpu_of,
     params:
-        config=config_of("saliency"),
-        digest=digest_of("saliency"),
+        **settings_of("saliency"),
     message:
         "{wildcards.run}: predict the saliency of {wildcards.split}, shard {wildcards.shard}"
     shell:
@@ -151,8 +146,7 @@ rule evaluate_saliency:
         mem_mb=memory(4000),
         runtime=growing(120),
     params:
-        config=config_of("saliency_metrics"),
-        digest=digest_of("saliency_metrics"),
+        **settings_of("saliency_metrics"),
     message:
         "{wildcards.run}: evaluate the saliency"
     shell:

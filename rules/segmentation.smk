@@ -15,8 +15,7 @@ rule make_regions:
         mem_mb=memory(1500),
         runtime=growing(120),
     params:
-        config=config_of("regions"),
-        digest=digest_of("regions"),
+        **settings_of("regions"),
     message:
         "{wildcards.run}: make the regions of {wildcards.split}, shard {wildcards.shard}"
     shell:
@@ -41,8 +40,7 @@ rule make_pseudo_labels:
         mem_mb=memory(1500, 1600),
         runtime=growing(240),
     params:
-        config=config_of("pseudo_labels"),
-        digest=digest_of("pseudo_labels"),
+        **settings_of("pseudo_labels"),
     message:
         "{wildcards.run}: make the pseudo labels of {wildcards.split}, shard {wildcards.shard}"
     shell:
@@ -70,8 +68,7 @@ rule train_segmentation:
         mem_mb=memory(32000),
         runtime=2880,
     params:
-        config=config_of("segmentation"),
-        digest=digest_of("segmentation"),
+        **settings_of("segmentation"),
     message:
         "{wildcards.run}: train the segmentation network"
     shell:
@@ -98,8 +95,7 @@ rule make_masks:
         runtime=growing(240),
         gpu=gpu_of,
     params:
-        config=config_of("masks"),
-        digest=digest_of("masks"),
+        **settings_of("masks"),
     message:
         "{wildcards.run}: predict the masks of {wildcards.split}, shard {wildcards.shard}"
     shell:
@@ -122,8 +118,7 @@ rule pack_masks:
         mem_mb=memory(1500),
         runtime=growing(30),
     params:
-        config=config_of("masks"),
-        digest=digest_of("masks"),
+        **settings_of("masks"),
     message:
         "{wildcards.run}: pack the masks of {wildcards.split} for the evaluation server"
     shell:
@@ -145,8 +140,7 @@ rule evaluate_labels:
         mem_mb=memory(1500),
         runtime=growing(60),
     params:
-        config=config_of("{labels}"),
-        digest=digest_of("{labels}"),
+        **settings_of("{labels}"),
     message:
         "{wildcards.run}: evaluate the {wildcards.labels} of {wildcards.split}"
     shell:
@@ -168,8 +162,7 @@ rule report_miou:
         mem_mb=memory(1000),
         runtime=growing(10),
     params:
-        config=config_of("masks"),
-        digest=digest_of("masks"),
+        **settings_of("masks"),
     message:
         "{wildcards.run}: write the mIoU of its masks"
     shell:

@@ -50,10 +50,8 @@ def test_the_first_line_is_the_miou_and_each_class_has_one(tmp_path: Path) -> No
     assert text == "65.73\n91.46 background\n40.00 cat\nnan dog\n"
 
 
-def test_every_stage_that_makes_something_has_a_rule(repository: Path) -> None:
+def test_published_figures_are_of_stages_that_make_something() -> None:
     made = {name for name, stage in STAGES.items() if stage.kind != "scores"}
-    text = "".join(path.read_text() for path in (repository / "rules").glob("*.smk"))
-    assert all(f"rule {stage.rule}:\n" in text for stage in STAGES.values())
     assert all(set(figures) <= made for figures in FIGURES.values())
 
 

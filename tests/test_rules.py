@@ -1,57 +1,79 @@
 """What every rule has, and what profiles and commands promise. Nothing is run but linters."""
 
 import ast
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from support.rules import RULES
+from support.repository import REPOSITORY
+from support.rules import memory_of, rules
 
 from wsss.runs.stages import STAGES
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((REPOSITORY / "workflow" / "scripts").glob("[!_]*.py"))
 #: scripts that no rule runs: before all rules, and after
 BESIDE_RULES = {"check_networks", "check_weights", "tabulate_benchmarks"}
+RULES = sorted({path.stem for path in SCRIPTS} - BESIDE_RULES)
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_says_what_it_needs(name: str) -> None:
-    directives = set(re.findall(r"^    (\w+):", RULES[name], re.MULTILINE))
-    assert directives >= {"output", "log", "benchmark", "message", "resources", "params", "shell"}
+    rule = rules()[name]
+    assert all((rule.output, rule.log, rule.benchmark, rule.message))
+    assert memory_of(rule, attempt=2) == 2 * memory_of(rule) > 0
     # The next try of a training goes on from its checkpoint.
-    runtime = r"\d+" if name.startswith("train_") else r"growing\(\d+\)"
-    assert re.search(
-        rf"^        mem_mb=memory\(\d+(, \d+)?\),\n        runtime={runtime},$", RULES[name], re.MULTILINE
-    )
+    assert rule.resources["runtime"].is_evaluable() != name.startswith("train_")
+
+
+class Wildcards(dict[str, str]):
+    """As Snakemake passes them: by attribute, and as keywords."""
+
+    __getattr__ = dict.__getitem__
+
+
+class NamedRun:
+    """A run whose sections and digests are the names of their stages."""
+
+    name = "any"
+
+    def owner(self, stage: str) -> "NamedRun":
+        return self
+
+    def given(self, stage: str) -> None:
+        return None
+
+    def section(self, stage: str) -> str:
+        return stage
+
+    digest = section
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_a_rule_depends_on_its_stage_and_on_nothing_else(name: str) -> None:
+def test_a_rule_depends_on_its_stage_and_on_nothing_else(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its section and its digest: whatever else stood there would make it run again."""
-    block = re.search(r"^    params:\n((?:        .*\n)+)", RULES[name], re.MULTILINE)
-    assert block
-    params = dict(line.strip().rstrip(",").split("=") for line in block[1].splitlines())
+    params = dict(rules()[name].params.items())
     assert set(params) == {"config", "digest"}
-    assert params["config"].removeprefix("config_of") == params["digest"].removeprefix("digest_of")
-    stage = params["config"][len('config_of("') : -2]
-    assert stage in STAGES or stage in ("{training}", "{labels}")
+    wildcards = Wildcards(run="any", training="oc", labels="masks")
+    for param in params.values():
+        monkeypatch.setitem(param.__globals__, "run_named", lambda _: NamedRun())
+    stage = params["config"](wildcards)
+    assert stage == params["digest"](wildcards) and stage in STAGES
+    if made := [known for known, entry in STAGES.items() if entry.rule == name]:
+        assert [stage] == made
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_runs_the_script_of_its_name(name: str) -> None:
-    command = "".join(re.findall(r'^        "(.*)"$', RULES[name].partition("shell:")[2], re.MULTILINE))
-    assert command.startswith(
+    assert rules()[name].shellcmd.startswith(
         f"python -m workflow.scripts.{name} --run {{wildcards.run}} --config {{params.config:q}}"
         " --threads {threads} --log {log} "
     )
 
 
 def test_every_script_has_a_rule() -> None:
-    assert {path.stem for path in SCRIPTS} == set(RULES) | BESIDE_RULES
+    assert sorted(rules()) == RULES
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -103,7 +125,7 @@ def test_the_slurm_profile_needs_no_database_and_packs_shards() -> None:
     assert all(resources == {"slurm_partition": "gpu"} for resources in profile["set-resources"].values())
     assert set(profile["groups"].values()) == set(profile["group-components"])
     assert profile["slurm-status-command"] == "squeue", "there may be no accounting database"
-    assert not [name for name, text in RULES.items() if "retries" in text]
+    assert not [name for name, rule in rules().items() if rule.ruleinfo.retries]
 
 
 @pytest.mark.parametrize(

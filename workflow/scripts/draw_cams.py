@@ -1,7 +1,5 @@
 """Draw the CAMs: a sheet of images, masks and CAMs, and the scores over the background threshold."""
 
-from pathlib import Path
-
 from wsss.figures.plots import threshold_curve
 from wsss.figures.scores import score_sheet
 from wsss.runs.step import Step, parser, run_step
@@ -16,9 +14,5 @@ def draw_cams(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index")
-    arguments.add_argument("--cams", required=True, type=Path, nargs="+", help="all shards of the split")
-    arguments.add_argument("--metrics", required=True, type=Path, help="metrics of the CAMs, JSON")
-    arguments.add_argument("--out", required=True, type=Path, help="the sheet, PNG")
-    arguments.add_argument("--curve", required=True, type=Path, help="the curve, PNG")
+    arguments = parser(__doc__, "index", "cams+", "metrics", "out", "curve")
     run_step("cams_metrics", draw_cams, arguments.parse_args())

@@ -1,7 +1,5 @@
 """Draw label maps (affinity labels, pseudo labels or masks) beside images and masks."""
 
-from pathlib import Path
-
 from wsss.figures.labels import label_sheet
 from wsss.runs.stages import STAGES
 from wsss.runs.step import Step, parser, run_step
@@ -15,10 +13,7 @@ def draw_labels(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index")
+    arguments = parser(__doc__, "index", "maps+", "metrics", "out")
     arguments.add_argument("--labels", required=True, help="affinity_labels, pseudo_labels or masks")
-    arguments.add_argument("--maps", required=True, type=Path, nargs="+", help="all shards of the split")
-    arguments.add_argument("--metrics", required=True, type=Path, help="metrics of the label maps, JSON")
-    arguments.add_argument("--out", required=True, type=Path, help="the sheet, PNG")
     words = arguments.parse_args()
     run_step(words.labels, draw_labels, words)

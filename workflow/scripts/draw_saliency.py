@@ -1,7 +1,5 @@
 """Draw the saliency: a sheet of images, masks and maps, and the scores over the threshold."""
 
-from pathlib import Path
-
 from wsss.figures.plots import saliency_curve
 from wsss.figures.saliency import saliency_sheet
 from wsss.runs.stages import SALIENCY
@@ -18,11 +16,5 @@ def draw_saliency(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index")
-    for kind in SALIENCY:
-        meaning = "all shards of these maps, if they are scored"
-        arguments.add_argument(f"--{kind}", required=True, type=Path, nargs="*", help=meaning)
-    arguments.add_argument("--metrics", required=True, type=Path, help="metrics of the saliency, JSON")
-    arguments.add_argument("--out", required=True, type=Path, help="the sheet, PNG")
-    arguments.add_argument("--curve", required=True, type=Path, help="the curve, PNG")
+    arguments = parser(__doc__, "index", *(f"{kind}*" for kind in SALIENCY), "metrics", "out", "curve")
     run_step("saliency_metrics", draw_saliency, arguments.parse_args())

@@ -1,7 +1,5 @@
 """Draw the log of a training: losses, learning rates, speed, over epochs."""
 
-from pathlib import Path
-
 from wsss.figures.plots import training_curve
 from wsss.runs.step import Step, parser, run_step
 
@@ -13,9 +11,7 @@ def draw_training(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
+    arguments = parser(__doc__, "metrics", "out")
     arguments.add_argument("--training", required=True, help="its stage, such as oc")
-    arguments.add_argument("--metrics", required=True, type=Path, help="log of the training, CSV")
-    arguments.add_argument("--out", required=True, type=Path, help="the picture, PNG")
     words = arguments.parse_args()
     run_step(words.training, draw_training, words)

@@ -1,7 +1,5 @@
 """Draw the walked CAMs: a sheet of images, masks and walks, and the scores over the background threshold."""
 
-from pathlib import Path
-
 from wsss.evaluation.scores import WALKS
 from wsss.figures.plots import threshold_curve
 from wsss.figures.scores import score_sheet
@@ -17,9 +15,5 @@ def draw_walks(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index")
-    arguments.add_argument("--walks", required=True, type=Path, nargs="+", help="all shards of the split")
-    arguments.add_argument("--metrics", required=True, type=Path, help="metrics of the walks, JSON")
-    arguments.add_argument("--out", required=True, type=Path, help="the sheet, PNG")
-    arguments.add_argument("--curve", required=True, type=Path, help="the curve, PNG")
+    arguments = parser(__doc__, "index", "walks+", "metrics", "out", "curve")
     run_step("walks_metrics", draw_walks, arguments.parse_args())

@@ -1,7 +1,5 @@
 """Score the CAMs of a split against its masks, at every background threshold."""
 
-from pathlib import Path
-
 from wsss.evaluation.scores import CAMS, evaluate_scores
 from wsss.inference.shards import evaluation_options
 from wsss.progress import LOGGER
@@ -25,8 +23,5 @@ def evaluate_cams(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index")
-    arguments.add_argument("--cams", required=True, type=Path, nargs="+", help="all shards of the split")
-    arguments.add_argument("--out", required=True, type=Path, help="metrics, JSON")
-    arguments.add_argument("--curve", required=True, type=Path, help="metrics at every threshold, CSV")
+    arguments = parser(__doc__, "index", "cams+", "out", "curve")
     run_step("cams_metrics", evaluate_cams, arguments.parse_args())

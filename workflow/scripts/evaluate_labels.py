@@ -1,7 +1,5 @@
 """Score the label maps of a split (affinity labels, pseudo labels or masks) against its masks."""
 
-from pathlib import Path
-
 from wsss.evaluation.labels import score_labels, unscored
 from wsss.inference.shards import open_shards
 from wsss.progress import LOGGER
@@ -25,9 +23,7 @@ def evaluate_labels(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index")
+    arguments = parser(__doc__, "index", "maps+", "out")
     arguments.add_argument("--labels", required=True, help="affinity_labels, pseudo_labels or masks")
-    arguments.add_argument("--maps", required=True, type=Path, nargs="+", help="all shards of the split")
-    arguments.add_argument("--out", required=True, type=Path, help="metrics, JSON")
     words = arguments.parse_args()
     run_step(words.labels, evaluate_labels, words)

@@ -1,7 +1,5 @@
 """Score the saliency of a split against its masks: the C2AM maps, the CRF's masks, PoolNet's maps."""
 
-from pathlib import Path
-
 from wsss.evaluation.saliency import score_saliency
 from wsss.inference.shards import evaluation_options, open_shards
 from wsss.progress import LOGGER
@@ -30,9 +28,5 @@ def evaluate_saliency(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index")
-    for maps in ("cams", *SALIENCY):
-        arguments.add_argument(f"--{maps}", required=True, type=Path, nargs="*", help="all shards")
-    arguments.add_argument("--out", required=True, type=Path, help="metrics, JSON")
-    arguments.add_argument("--curve", required=True, type=Path, help="mIoU at every threshold, CSV")
+    arguments = parser(__doc__, "index", "cams*", *(f"{kind}*" for kind in SALIENCY), "out", "curve")
     run_step("saliency_metrics", evaluate_saliency, arguments.parse_args())

@@ -1,7 +1,5 @@
 """Score the walked CAMs of a split against its masks, at every background threshold."""
 
-from pathlib import Path
-
 from wsss.evaluation.scores import WALKS, evaluate_scores
 from wsss.inference.shards import evaluation_options
 from wsss.progress import LOGGER
@@ -25,8 +23,5 @@ def evaluate_walks(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index")
-    arguments.add_argument("--walks", required=True, type=Path, nargs="+", help="all shards of the split")
-    arguments.add_argument("--out", required=True, type=Path, help="metrics, JSON")
-    arguments.add_argument("--curve", required=True, type=Path, help="metrics at every threshold, CSV")
+    arguments = parser(__doc__, "index", "walks+", "out", "curve")
     run_step("walks_metrics", evaluate_walks, arguments.parse_args())

@@ -1,7 +1,5 @@
 """Download and unpack the archives of a data set, if nothing lies at its root yet."""
 
-from pathlib import Path
-
 from wsss.data.archives import fetch_archives
 from wsss.errors import UserError
 from wsss.runs.step import Step, parser, run_step
@@ -22,6 +20,5 @@ def fetch_data(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--out", required=True, type=Path, help="list of what was downloaded, JSON")
+    arguments = parser(__doc__, "out")
     run_step("index", fetch_data, arguments.parse_args())

@@ -1,7 +1,5 @@
 """Read and check every image of a split once, and list them with masks and image-level labels."""
 
-from pathlib import Path
-
 from wsss.data.datasets import index_of
 from wsss.data.splits import require_separate
 from wsss.progress import LOGGER
@@ -33,7 +31,5 @@ def index_images(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--split", required=True, help="name of the split")
-    arguments.add_argument("--out", required=True, type=Path, help="the index, CSV; a JSON is made beside it")
+    arguments = parser(__doc__, "split", "out")
     run_step("index", index_images, arguments.parse_args())

@@ -1,7 +1,5 @@
 """Make the affinity labels of one shard of a split from its CAMs and its saliency."""
 
-from pathlib import Path
-
 from wsss.data.palette import voc_palette
 from wsss.inference.label_making import affinity_labels
 from wsss.inference.shards import limit_opencv_threads, open_final_saliency, open_shards
@@ -23,8 +21,5 @@ def make_affinity_labels(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "shard")
-    arguments.add_argument("--cams", required=True, type=Path, help="the shard's CAMs")
-    arguments.add_argument("--saliency", type=Path, nargs="?", help="the shard's saliency, if the run has it")
-    arguments.add_argument("--out", required=True, type=Path, help="directory of the shard's labels")
+    arguments = parser(__doc__, "index", "shard", "cams", "saliency?", "out")
     run_step("affinity_labels", make_affinity_labels, arguments.parse_args())

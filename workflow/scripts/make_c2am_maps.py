@@ -1,7 +1,5 @@
 """Make the C2AM maps of one shard of a split: C2AM with test-time augmentation."""
 
-from pathlib import Path
-
 from wsss.inference.saliency import c2am_maps
 from wsss.inference.shards import inference_options, open_network
 from wsss.models import C2AM
@@ -28,7 +26,5 @@ def make_c2am_maps(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "shard")
-    arguments.add_argument("--model", required=True, type=Path, help="C2AM")
-    arguments.add_argument("--out", required=True, type=Path, help="the shard's C2AM maps")
+    arguments = parser(__doc__, "index", "shard", "model", "out")
     run_step("c2am_maps", make_c2am_maps, arguments.parse_args(), devices=1)

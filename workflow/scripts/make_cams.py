@@ -1,7 +1,5 @@
 """Make the CAMs of one shard of a split: the generator with test-time augmentation."""
 
-from pathlib import Path
-
 from wsss.inference.cams import cam_maps
 from wsss.inference.prior import open_prior
 from wsss.inference.shards import inference_options, require_classes
@@ -29,7 +27,5 @@ def make_cams(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "shard")
-    arguments.add_argument("--model", required=True, type=Path, help="the generator")
-    arguments.add_argument("--out", required=True, type=Path, help="the shard's CAMs")
+    arguments = parser(__doc__, "index", "shard", "model", "out")
     run_step("cams", make_cams, arguments.parse_args(), devices=1)

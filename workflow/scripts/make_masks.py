@@ -1,7 +1,5 @@
 """Make the masks of one shard of a split: the segmentation network with test-time augmentation, and a CRF."""
 
-from pathlib import Path
-
 from wsss.data.palette import voc_palette
 from wsss.inference.masks import SegmentationNetwork, masks_of, segmented
 from wsss.inference.shards import loading_options, open_network, require_classes, track_shard
@@ -27,7 +25,5 @@ def make_masks(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "shard")
-    arguments.add_argument("--model", required=True, type=Path, help="the segmentation network")
-    arguments.add_argument("--out", required=True, type=Path, help="directory of the shard's masks")
+    arguments = parser(__doc__, "index", "shard", "model", "out")
     run_step("masks", make_masks, arguments.parse_args(), devices=1)

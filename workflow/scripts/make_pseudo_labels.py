@@ -1,7 +1,5 @@
 """Make the pseudo labels of one shard of a split from its walked CAMs, with the dense CRF or regions."""
 
-from pathlib import Path
-
 from wsss.data.palette import voc_palette
 from wsss.inference.label_making import pseudo_labels
 from wsss.inference.shards import limit_opencv_threads, open_shards
@@ -27,8 +25,5 @@ def make_pseudo_labels(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "shard")
-    arguments.add_argument("--walks", required=True, type=Path, help="the shard's walked CAMs")
-    arguments.add_argument("--regions", type=Path, nargs="?", help="the shard's regions, which vote")
-    arguments.add_argument("--out", required=True, type=Path, help="directory of the shard's labels")
+    arguments = parser(__doc__, "index", "shard", "walks", "regions?", "out")
     run_step("pseudo_labels", make_pseudo_labels, arguments.parse_args())

@@ -1,7 +1,5 @@
 """Make the saliency maps of one shard of a split: PoolNet with test-time augmentation."""
 
-from pathlib import Path
-
 from wsss.inference.saliency import poolnet_maps
 from wsss.inference.shards import inference_options, open_network
 from wsss.models import PoolNet
@@ -27,7 +25,5 @@ def make_saliency(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "shard")
-    arguments.add_argument("--model", required=True, type=Path, help="PoolNet")
-    arguments.add_argument("--out", required=True, type=Path, help="directory of the shard's maps")
+    arguments = parser(__doc__, "index", "shard", "model", "out")
     run_step("saliency", make_saliency, arguments.parse_args(), devices=1)

@@ -1,7 +1,5 @@
 """Draw the embedded data set from its seed, in VOC's layout."""
 
-from pathlib import Path
-
 from wsss.data.shapes import write_shapes
 from wsss.runs.step import Step, parser, run_step
 from wsss.store.files import atomic_directory, write_json
@@ -16,6 +14,5 @@ def make_shapes(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--out", required=True, type=Path, help="root of the data set")
+    arguments = parser(__doc__, "out")
     run_step("index", make_shapes, arguments.parse_args())

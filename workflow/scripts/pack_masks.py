@@ -1,7 +1,5 @@
 """Pack the masks of a split for the evaluation server of PASCAL VOC."""
 
-from pathlib import Path
-
 from wsss.exports.server_archive import write_archive
 from wsss.inference.shards import open_shards
 from wsss.runs.step import Step, parser, run_step
@@ -17,7 +15,5 @@ def pack_masks(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index")
-    arguments.add_argument("--masks", required=True, type=Path, nargs="+", help="all shards of the split")
-    arguments.add_argument("--out", required=True, type=Path, help="the archive, tar")
+    arguments = parser(__doc__, "index", "masks+", "out")
     run_step("masks", pack_masks, arguments.parse_args())

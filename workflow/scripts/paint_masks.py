@@ -1,7 +1,5 @@
 """Paint the masks of a split of COCO, one class per pixel, from its annotations."""
 
-from pathlib import Path
-
 from wsss.data.coco import read_annotations
 from wsss.data.coco_masks import is_paintable, painted
 from wsss.data.palette import voc_palette
@@ -20,7 +18,5 @@ def paint_masks(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--split", required=True, help="name of the split")
-    arguments.add_argument("--out", required=True, type=Path, help="directory of the masks")
+    arguments = parser(__doc__, "split", "out")
     run_step("index", paint_masks, arguments.parse_args())

@@ -1,7 +1,5 @@
 """Refine the C2AM maps of one shard of a split to saliency masks, with the dense CRF."""
 
-from pathlib import Path
-
 from wsss.inference.saliency_masks import saliency_masks
 from wsss.inference.shards import limit_opencv_threads, open_shards
 from wsss.runs.step import Step, parser, run_step
@@ -20,7 +18,5 @@ def refine_saliency(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "shard")
-    arguments.add_argument("--maps", required=True, type=Path, help="the shard's C2AM maps")
-    arguments.add_argument("--out", required=True, type=Path, help="directory of the shard's masks")
+    arguments = parser(__doc__, "index", "shard", "maps", "out")
     run_step("saliency_crf", refine_saliency, arguments.parse_args())

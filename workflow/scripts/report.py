@@ -1,7 +1,5 @@
 """Write a run's report: its scores, curves, pictures and settings on one page."""
 
-from pathlib import Path
-
 from wsss.figures.numbers import Source
 from wsss.inference.shards import open_shards
 from wsss.report.gallery import gallery_rows, open_maps
@@ -28,11 +26,6 @@ def report(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index")
-    for name in ("maps", "masks", "metrics", "trainings"):
-        meaning = f"all {name} of the run that the page shows"
-        arguments.add_argument(f"--{name}", required=True, type=Path, nargs="*", help=meaning)
-    arguments.add_argument("--chain", required=True, type=Path, help="one line per stage, CSV")
-    arguments.add_argument("--out", required=True, type=Path, help="the page, HTML")
-    arguments.add_argument("--images", required=True, type=Path, help="scores of single images, JSON")
+    several = ("maps*", "masks*", "metrics*", "trainings*")
+    arguments = parser(__doc__, "index", *several, "chain", "out", "images")
     run_step("masks", report, arguments.parse_args())

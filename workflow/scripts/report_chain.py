@@ -1,7 +1,5 @@
 """Tabulate what each stage of a run reaches and costs, one line per stage."""
 
-from pathlib import Path
-
 from wsss.report.chain import write_chain
 from wsss.runs.step import Step, parser, run_step
 
@@ -12,9 +10,5 @@ def report_chain(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument(
-        "--metrics", required=True, type=Path, nargs="+", help="metrics of all scored stages, JSON"
-    )
-    arguments.add_argument("--out", required=True, type=Path, help="the table, CSV")
+    arguments = parser(__doc__, "metrics+", "out")
     run_step("masks", report_chain, arguments.parse_args())

@@ -1,7 +1,5 @@
 """Write the mIoU of a run's masks on the validation split, and the IoU of each class, as text."""
 
-from pathlib import Path
-
 from wsss.report.chain import write_miou
 from wsss.runs.step import Step, parser, run_step
 
@@ -13,7 +11,5 @@ def report_miou(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__)
-    arguments.add_argument("--metrics", required=True, type=Path, help="metrics of the masks, JSON")
-    arguments.add_argument("--out", required=True, type=Path, help="the mIoU, text")
+    arguments = parser(__doc__, "metrics", "out")
     run_step("masks", report_miou, arguments.parse_args())

@@ -1,7 +1,5 @@
 """Train AffinityNet, which predicts the class boundaries that random walks of CAMs stop at."""
 
-from pathlib import Path
-
 from wsss.inference.shards import open_shards
 from wsss.models import AffinityNet
 from wsss.runs.step import Step, parser, run_step
@@ -24,6 +22,5 @@ def train_affinity(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "out", "metrics")
-    arguments.add_argument("--labels", required=True, type=Path, nargs="+", help="all affinity label shards")
+    arguments = parser(__doc__, "index", "labels+", "out", "metrics")
     run_step("affinity", train_affinity, arguments.parse_args(), devices="gpus")

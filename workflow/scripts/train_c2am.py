@@ -1,7 +1,6 @@
 """Train C2AM, which tells objects from background by contrast, with hints of the CAMs or without."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from wsss.inference.shards import open_shards
 from wsss.models import C2AM
@@ -30,6 +29,5 @@ def train_c2am(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "out", "metrics")
-    arguments.add_argument("--cams", required=True, type=Path, nargs="*", help="all CAM shards, for hints")
+    arguments = parser(__doc__, "index", "cams*", "out", "metrics")
     run_step("c2am", train_c2am, arguments.parse_args(), devices="gpus")

@@ -1,7 +1,5 @@
 """Train PoolNet on the masks of the dense CRF."""
 
-from pathlib import Path
-
 from wsss.inference.shards import open_shards
 from wsss.models import PoolNet
 from wsss.runs.step import Step, parser, run_step
@@ -24,6 +22,5 @@ def train_poolnet(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "out", "metrics")
-    arguments.add_argument("--masks", required=True, type=Path, nargs="+", help="all shards of the masks")
+    arguments = parser(__doc__, "index", "masks+", "out", "metrics")
     run_step("poolnet", train_poolnet, arguments.parse_args(), devices="gpus")

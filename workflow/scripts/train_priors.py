@@ -1,7 +1,6 @@
 """Train the generator, whose class activation maps (CAMs) are the priors of all later stages."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from wsss.inference.shards import open_oc
 from wsss.models import Classifier
@@ -30,6 +29,5 @@ def train_priors(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "out", "metrics")
-    arguments.add_argument("--oc", type=Path, nargs="?", help="the ordinary classifier, for methods with one")
+    arguments = parser(__doc__, "index", "oc?", "out", "metrics")
     run_step("priors", train_priors, arguments.parse_args(), devices="gpus")

@@ -1,7 +1,5 @@
 """Train the segmentation network on pseudo labels or, for the upper bound, on the data set's masks."""
 
-from pathlib import Path
-
 from wsss.inference.shards import open_pseudo_labels
 from wsss.runs.step import Step, parser, run_step
 from wsss.training.fit import fit, save_training
@@ -28,8 +26,5 @@ def train_segmentation(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "out", "metrics")
-    arguments.add_argument("--labels", type=Path, nargs="*", default=[], help="its pseudo labels")
-    arguments.add_argument("--val-index", type=Path, nargs="?", help="index of the split to select epochs by")
-    arguments.add_argument("--val-labels", type=Path, nargs="*", default=[], help="of that split")
+    arguments = parser(__doc__, "index", "labels*", "val-index?", "val-labels*", "out", "metrics")
     run_step("segmentation", train_segmentation, arguments.parse_args(), devices="gpus")

@@ -1,7 +1,5 @@
 """Spread the CAMs of one shard of a split by a random walk between the edges that AffinityNet predicts."""
 
-from pathlib import Path
-
 from wsss.inference.shards import (
     limit_opencv_threads,
     loading_options,
@@ -31,8 +29,5 @@ def walk_cams(step: Step) -> None:
 
 
 if __name__ == "__main__":
-    arguments = parser(__doc__, "index", "shard")
-    arguments.add_argument("--cams", required=True, type=Path, help="the shard's CAMs")
-    arguments.add_argument("--model", required=True, type=Path, help="AffinityNet")
-    arguments.add_argument("--out", required=True, type=Path, help="the shard's walked CAMs")
+    arguments = parser(__doc__, "index", "shard", "cams", "model", "out")
     run_step("walks", walk_cams, arguments.parse_args(), devices=1)

@@ -20,6 +20,7 @@ from wsss.machine.launch import in_processes, launched_by, launched_here, launch
 from wsss.machine.nodes import this_node
 from wsss.machine.shares import Shares
 from wsss.progress import LOGGER, log_end, log_to
+from wsss.runs.arguments import parser as parser
 from wsss.runs.jobs import Record, cpu
 from wsss.runs.run import Run, load_run
 from wsss.runs.stages import STAGES
@@ -122,30 +123,6 @@ class Step:
                 f"{path}: made from another configuration (digest {digest}; run {self.run.name} asks for "
                 f"{asked}). Make it again: snakemake --cores all --force {path}"
             )
-
-
-#: arguments that many scripts share
-SHARED: dict[str, tuple[Callable[[str], Any], str]] = {
-    "index": (Path, "index of the split"),
-    "out": (Path, "the trained model"),
-    "metrics": (Path, "log of the training, CSV"),
-    "shard": (int, "number of the shard, from 0"),
-}
-
-
-def parser(description: str | None, *shared: str) -> argparse.ArgumentParser:
-    """The arguments of all scripts, and those of `SHARED` that are named; a script adds its own."""
-    made = argparse.ArgumentParser(description=description, allow_abbrev=False)
-    for name in shared:
-        kind, meaning = SHARED[name]
-        made.add_argument(f"--{name}", required=True, type=kind, help=meaning)
-    made.add_argument("--run", required=True, help="name of the run: config/<run>.yaml")
-    made.add_argument("--config", required=True, help="the stage's section, as JSON without the defaults")
-    made.add_argument(
-        "--threads", type=int, help="CPU threads, by default the configuration's machine.threads"
-    )
-    made.add_argument("--log", type=Path, help="also write messages and progress to this file")
-    return made
 
 
 def run_step(
