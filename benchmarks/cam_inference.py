@@ -33,14 +33,18 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
+from wsss.config import CamsConfig
 from wsss.data.index import Index, Record
-from wsss.inference.cams import SCALES, cam_maps
+from wsss.inference.cam_network import CamNetwork
+from wsss.inference.cams import cam_maps
 from wsss.models import Classifier
 from wsss.store.cams import CamShard
 from wsss.store.maps import write_shard
 
 CLASSES = tuple(f"class{c}" for c in range(20))
 TOLERANCE = 1e-4
+SCALES = CamsConfig().scales
+CPU = torch.device("cpu")
 
 
 def directory_index(directory: Path, limit: int | None) -> Index:
@@ -91,7 +95,7 @@ def product(
         torch.set_num_threads(1)
         model = network(arguments)
         barrier.wait()
-        maps = cam_maps(model, index, shard=shard, progress=False)
+        maps = cam_maps(CamNetwork(model, CPU, "float32", flip=True), index.shard(*shard), SCALES)
         write_shard(directory / f"{shard[0]:02d}.safetensors", maps, digest="")
         barrier.wait()
     except BaseException:

@@ -78,7 +78,8 @@ def test_cams_of_an_index_come_refined_and_in_the_usual_form(model: Classifier, 
     write_png(path, photograph(40, 70)[0].numpy())
     records = (Record("a", path, None, ("cat", "cow")), Record("b", path, None, ()))
     index = Index(records, ("cat", "dog", "cow"), "train", "d")
-    found, empty = cam_maps(model, index, network=AttentionCamNetwork, scales=(1.0, 2.0), progress=False)
+    network = AttentionCamNetwork(model, CPU, "float32", flip=True)
+    found, empty = cam_maps(network, index, (1.0, 2.0))
     assert found.keys.tolist() == [0, 1, 3]
     assert [maps.shape for maps in found.scales.values()] == [(2, 3, 5), (2, 5, 9)]
     assert found.full().shape == (2, 40, 70)

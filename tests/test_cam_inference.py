@@ -12,8 +12,7 @@ from wsss.errors import UserError
 from wsss.evaluation.scores import evaluate_scores
 from wsss.inference import device_network
 from wsss.inference.cam_network import CamNetwork
-from wsss.inference.cams import cam_maps, labeled
-from wsss.inference.score_maps import score_maps
+from wsss.inference.cams import cam_maps, require_labels
 from wsss.machine import fanout
 from wsss.metrics import ThresholdSweep
 from wsss.models import Classifier, load_published
@@ -58,7 +57,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def maps(model, index):
-    return list(cam_maps(model, index, progress=False))
+    return cams_of(model, index)
 
 
 @pytest.fixture
@@ -76,12 +75,17 @@ def unfused(monkeypatch):
     monkeypatch.setattr(device_network, "fused", lambda model, look: model)
 
 
+def cams_of(model, index, *, scales=(0.5, 1.0, 1.5, 2.0), flip=True, precision="float32", **options):
+    """Maps on a CPU."""
+    network = CamNetwork(model, torch.device("cpu"), precision, flip)
+    return list(cam_maps(network, index, scales, **options))
+
+
 def batched(model, index, *, batch, workers=0):
     """Maps as on a GPU: several images at once."""
     network = CamNetwork(model, torch.device("cpu"), "float32", flip=True)
-    scales = (0.5, 1.0, 1.5, 2.0)
-    kept = labeled(index)
-    return list(score_maps(network, CamMaps, index.records, kept, scales, batch=batch, workers=workers))
+    network.loading = lambda *asked: asked
+    return list(cam_maps(network, index, (0.5, 1.0, 1.5, 2.0), batch=batch, workers=workers))
 
 
 def assert_equal_maps(found, expected, tolerance=1e-5):
@@ -128,32 +132,32 @@ def test_batches_and_workers_change_no_map(model, index, maps, batch, workers):
 def test_a_cpu_sees_one_image_at_a_time(index, unfused):
     small = network(SmallMemory)
     small.seen = []
-    list(cam_maps(small, index, batch=4, workers=2, progress=False))
+    cams_of(small, index, batch=4, workers=2)
     assert small.seen == [2] * (6 * 4)
 
 
 def test_shards_share_out_the_images(model, index, maps):
     for i in range(4):
-        found = list(cam_maps(model, index, shard=(i, 4), progress=False))
+        found = cams_of(model, index.shard(i, 4))
         assert_equal_maps(found, maps[i::4])
-    assert list(cam_maps(model, index, shard=(7, 8), progress=False)) == []
+    assert cams_of(model, index.shard(7, 8)) == []
 
 
 def test_a_shard_may_hold_only_images_without_labels(model, index, maps):
-    assert_equal_maps(list(cam_maps(model, index, shard=(2, 6), progress=False)), maps[2:3])
+    assert_equal_maps(cams_of(model, index.shard(2, 6)), maps[2:3])
 
 
 def test_mirrored_images_give_mirrored_maps(model, index, maps, tmp_path):
     mirrored = tmp_path / "mirrored.png"
     write_png(mirrored, np.asarray(Image.open(index.records[1].image))[:, ::-1])
     record = Record("id1", mirrored, None, LABELS[1])
-    (found,) = cam_maps(model, Index((record,), CLASSES, "x", ""), scales=(1.0, 2.0), progress=False)
+    (found,) = cams_of(model, Index((record,), CLASSES, "x", ""), scales=(1.0, 2.0))
     for scale, array in found.scales.items():
         np.testing.assert_allclose(array, maps[1].scales[scale][..., ::-1], rtol=0, atol=1e-5)
 
 
 def test_without_flip_a_map_is_that_of_the_image(model, index):
-    (found, *_) = cam_maps(model, index, scales=(1.0,), flip=False, progress=False)
+    (found, *_) = cams_of(model, index, scales=(1.0,), flip=False)
     with torch.no_grad():
         image = np.asarray(Image.open(index.records[0].image))
         _, cam = model.forward_cam(model.normalization(image)[None])
@@ -161,11 +165,11 @@ def test_without_flip_a_map_is_that_of_the_image(model, index):
 
 
 def test_mixed_precision_is_near_and_float32(model, index, maps):
-    found = list(cam_maps(model, index, precision="bf16", progress=False))
+    found = cams_of(model, index, precision="bf16")
     assert found[0].scales[1.0].dtype == np.float32
     assert_equal_maps(found, maps, tolerance=0.1 * max(item.max() for item in maps[1].scales.values()))
     with pytest.raises(ValueError, match="'half', allowed are float32, bf16, fp16"):
-        cam_maps(model, index, precision="half")
+        cams_of(model, index, precision="half")
 
 
 class SmallMemory(Classifier):
@@ -194,7 +198,7 @@ def test_an_image_too_large_for_the_memory_is_named(index, unfused):
     small = network(SmallMemory)
     small.seen, small.largest = [], 0
     with pytest.raises(UserError, match=r"images id0 at scale 0\.5: a single image of 32 x 24 pixels"):
-        list(cam_maps(small, index, progress=False))
+        cams_of(small, index)
 
 
 def test_a_map_that_is_not_finite_is_refused(index):
@@ -202,13 +206,13 @@ def test_a_map_that_is_not_finite_is_refused(index):
     with torch.no_grad():
         broken.classifier.weight.fill_(torch.nan)
     with pytest.raises(UserError, match=r"images id0 at scale 0\.5: a CAM is not finite in float32"):
-        list(cam_maps(broken, index, progress=False))
+        cams_of(broken, index)
 
 
-def test_a_split_without_labels_is_refused(model, index):
+def test_a_split_without_labels_is_refused(index):
     records = tuple(Record(record.id, record.image, None, ()) for record in index)
     with pytest.raises(UserError, match="split test: none of its 6 images has image-level labels"):
-        cam_maps(model, Index(records, CLASSES, "test", ""))
+        require_labels(Index(records, CLASSES, "test", ""))
 
 
 def test_evaluation_is_that_of_a_plain_sweep(index, maps, shards):
@@ -296,7 +300,7 @@ def test_published_cams(shared, fill):
     classes = tuple(f"c{c}" for c in range(20))
     image = shared / "voc12-mini" / "JPEGImages" / "2007_000032.jpg"
     record = Record("2007_000032", image, None, tuple(classes[key - 1] for key in golden["keys"][1:]))
-    (found,) = cam_maps(model, Index((record,), classes, "train", ""), progress=False)
+    (found,) = cams_of(model, Index((record,), classes, "train", ""))
     np.testing.assert_array_equal(found.keys, golden["keys"])
     for scale, array in found.scales.items():
         np.testing.assert_allclose(array, golden[f"scale_{scale}"], rtol=0, atol=1e-4)

@@ -10,8 +10,7 @@ from support.workflow import TINY, planned, write_run
 from wsss.config import RunConfig
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
-from wsss.inference.cams import cam_maps
-from wsss.models import Classifier
+from wsss.inference.cams import require_labels
 from wsss.runs.run import chain, load_run
 from wsss.store.files import write_text
 
@@ -43,7 +42,7 @@ def test_val_without_labels(tmp_path: Path, kind: str) -> None:
     """What the stage that needs labels advises can be set in every kind, and then the plan does without."""
     index = Index((Record("a", Path("a.png"), None, ()),), ("cat",), "val", "")
     with pytest.raises(UserError, match=r"set dataset.val_labels to false"):
-        list(cam_maps(Classifier("mobilenetv3_small_050", 1), index))
+        require_labels(index)
     target = run_on(tmp_path, kind)
     before = planned(tmp_path, target)
     run_on(tmp_path, kind, val_labels=False)

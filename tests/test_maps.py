@@ -76,7 +76,7 @@ def test_an_empty_shard_is_one(tmp_path):
 
 
 def test_an_image_that_is_not_there_is_named(path):
-    with pytest.raises(UserError, match=r"00.safetensors: no maps of image 2007_000032 among its 3"):
+    with pytest.raises(UserError, match=r"00.safetensors: no score maps of image 2007_000032 among its 3"):
         CamShard(path)["2007_000032"]
 
 

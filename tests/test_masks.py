@@ -22,7 +22,7 @@ from wsss.data.voc import VOC_CLASSES
 from wsss.errors import UserError
 from wsss.exports.server_archive import write_archive
 from wsss.inference.masks import SegmentationNetwork, mask_of, masks_of, segmented
-from wsss.inference.tta import rescale
+from wsss.inference.stacks import rescale
 from wsss.models import DeepLabV3Plus
 from wsss.store.files import write_png
 from wsss.store.label_maps import LabelShard, write_label_shard

@@ -18,6 +18,7 @@ from wsss.errors import UserError
 from wsss.evaluation.saliency import score_saliency
 from wsss.figures.plots import saliency_curve
 from wsss.figures.saliency import saliency_sheet
+from wsss.inference.cam_network import C2amNetwork
 from wsss.inference.device_network import DeviceNetwork
 from wsss.inference.saliency import c2am_maps, poolnet_maps
 from wsss.inference.saliency_maps import open_saliency, saliency_of
@@ -62,9 +63,20 @@ def poolnet() -> PoolNet:
     return network
 
 
+def activations(model: C2AM, index: Index, *, reverse: bool = False) -> list[ActivationMaps]:
+    """Maps at two scales."""
+    network = C2amNetwork(model, torch.device("cpu"), "float32", flip=True, reverse=reverse)
+    return list(c2am_maps(network, index, (0.5, 1.0)))
+
+
+def saliency_by(model: PoolNet) -> DeviceNetwork:
+    """PoolNet as inference uses it."""
+    return DeviceNetwork(model, torch.device("cpu"), "float32")
+
+
 @pytest.fixture(scope="module")
 def maps(c2am: C2AM, index: Index) -> list[ActivationMaps]:
-    return list(c2am_maps(c2am, index, reverse=False, scales=(0.5, 1.0), progress=False))
+    return activations(c2am, index)
 
 
 @pytest.fixture
@@ -89,7 +101,7 @@ def activation(model: C2AM, image: Image.Image, scale: float) -> torch.Tensor:
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_maps_are_positive_activations_of_both_directions(c2am: C2AM, index: Index, reverse: bool) -> None:
-    found = list(c2am_maps(c2am, index, reverse=reverse, scales=(0.5, 1.0), progress=False))
+    found = activations(c2am, index, reverse=reverse)
     assert [item.id for item in found] == [record.id for record in index]
     assert [item.size for item in found] == SIZES
     for item, record in zip(found, index, strict=True):
@@ -102,7 +114,7 @@ def test_maps_are_positive_activations_of_both_directions(c2am: C2AM, index: Ind
 
 def test_shards_of_maps_share_out_the_images(c2am: C2AM, index: Index, maps: list[ActivationMaps]) -> None:
     for i in range(2):
-        part = list(c2am_maps(c2am, index, reverse=False, shard=(i, 2), scales=(0.5, 1.0), progress=False))
+        part = activations(c2am, index.shard(i, 2))
         assert [item.id for item in part] == [item.id for item in maps[i::2]]
         np.testing.assert_array_equal(part[0].scales[1.0], maps[i].scales[1.0])
 
@@ -179,22 +191,22 @@ def test_a_map_without_any_activation_is_all_background(tmp_path: Path, index: I
 
 
 def test_saliency_is_the_sigmoid_in_8_bits(poolnet: PoolNet, index: Index) -> None:
-    found = list(poolnet_maps(poolnet, index, progress=False))
+    found = list(poolnet_maps(saliency_by(poolnet), index))
     assert [name for name, _ in found] == [record.id for record in index]
     for (_, saliency), record, size in zip(found, index, SIZES, strict=True):
         assert saliency.dtype == np.uint8 and saliency.shape == size
         with torch.no_grad():
             logits = poolnet(poolnet.normalization(np.asarray(Image.open(record.image)))[None])[0, 0]
         np.testing.assert_allclose(saliency, 255 * logits.sigmoid().numpy(), atol=0.51)
-    assert [name for name, _ in poolnet_maps(poolnet, index, shard=(1, 4), progress=False)] == ["id1", "id5"]
+    assert [name for name, _ in poolnet_maps(saliency_by(poolnet), index.shard(1, 4))] == ["id1", "id5"]
 
 
 def test_batches_of_one_size_change_no_saliency(
     poolnet: PoolNet, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = list(poolnet_maps(poolnet, index, progress=False))
+    one = list(poolnet_maps(saliency_by(poolnet), index))
     monkeypatch.setattr(DeviceNetwork, "loading", lambda self, batch, workers: (batch, workers))
-    many = list(poolnet_maps(poolnet, index, batch=2, workers=1, progress=False))
+    many = list(poolnet_maps(saliency_by(poolnet), index, batch=2, workers=1))
     for (name, saliency), (other, expected) in zip(many, one, strict=True):
         assert name == other
         np.testing.assert_allclose(saliency.astype(int), expected.astype(int), atol=1)
@@ -205,7 +217,7 @@ def test_saliency_that_is_not_finite_is_refused(index: Index) -> None:
     with torch.no_grad():
         broken.score.weight.fill_(torch.nan)
     with pytest.raises(UserError, match="images id0: saliency is not finite in float32"):
-        list(poolnet_maps(broken, index, progress=False))
+        list(poolnet_maps(saliency_by(broken), index))
 
 
 # ---- files -------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from wsss.inference.tta import rescale, scaled_size
+from wsss.inference.stacks import rescale, scaled_size
 from wsss.store.cams import CamMaps
 
 

@@ -18,7 +18,7 @@ from wsss.crf import Field, refine_deeplab, refine_mixed
 from wsss.data.images import read_image
 from wsss.data.index import Index
 from wsss.inference.device_network import DeviceNetwork
-from wsss.inference.stacks import Stack, image_stacks, in_order
+from wsss.inference.stacks import Stack, per_image
 from wsss.models import Segmenter
 
 #: what the network gives of an image, and where the image is: (id, file, probabilities (C, H, W))
@@ -58,19 +58,16 @@ class SegmentationNetwork(DeviceNetwork):
 def segmented(
     network: SegmentationNetwork, index: Index, scales: Sequence[float], *, batch: int, workers: int
 ) -> Iterator[Segmented]:
-    """What the network gives of all images of an index, in its order. batch, workers: as in `walk_maps`."""
+    """What the network gives of all images of an index, in its order. batch, workers: see `per_image`."""
 
-    def look(stack: Stack) -> list[Segmented]:
+    def probabilities_of(stack: Stack) -> list[Segmented]:
         found = network.probabilities(stack.pixels, stack.sizes[0], f"images {stack.named}")
         return [
             (record.id, record.image, probabilities)
             for record, probabilities in zip(stack.records, found, strict=True)
         ]
 
-    batch, workers = network.loading(batch, workers)
-    pin = network.device.type == "cuda"
-    stacks = image_stacks(index.records, scales, batch=batch, workers=workers, pin=pin)
-    return in_order((stack.positions, look(stack)) for stack in stacks)
+    return per_image(network, probabilities_of, index.records, scales, batch=batch, workers=workers)
 
 
 def masks_of(

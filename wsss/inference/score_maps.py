@@ -4,23 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from wsss.data.index import Record
-from wsss.inference.stacks import Stack, image_stacks, in_order
+from wsss.inference.stacks import Source, Stack, per_image
 from wsss.store.maps import Maps
 
 
-class MapSource(Protocol):
+class MapSource(Source, Protocol):
     """What gives maps of images; `MapNetwork` says how it is called."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-
-    def loading(self, batch: int, workers: int) -> tuple[int, int]:
-        """Images per stack, and processes that load them, of those asked for."""
 
     def __call__(self, images: Tensor, channels: list[list[int]], what: str) -> list[np.ndarray]:
         """Per image, the maps of its channels."""
@@ -39,7 +31,7 @@ def score_maps(
     """The maps of all records, in their order, while the network sees the images by size.
 
     kind: type of the maps. channels: of an image, ascending; channel c becomes the map of key c + 1. batch,
-    workers: see `image_stacks`.
+    workers: see `per_image`.
     """
 
     def maps_of(stack: Stack) -> list[Maps]:
@@ -55,6 +47,4 @@ def score_maps(
             found.append(kind(record.id, size, keys, maps))
         return found
 
-    pin = network.device.type == "cuda"
-    stacks = image_stacks(records, scales, batch=batch, workers=workers, pin=pin)
-    return in_order((stack.positions, maps_of(stack)) for stack in stacks)
+    return per_image(network, maps_of, records, scales, batch=batch, workers=workers)

@@ -8,7 +8,6 @@ import cv2
 
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
-from wsss.machine.devices import torch_device
 from wsss.progress import track
 from wsss.runs.choices import final_saliency
 from wsss.runs.stages import STAGES
@@ -64,13 +63,6 @@ def open_oc(step: Step, path: Path, images: Index) -> "tuple[Classifier, Header]
 def limit_opencv_threads(step: Step) -> None:
     """Limit OpenCV, which resizes maps, to the step's threads; by default every process uses all cores."""
     cv2.setNumThreads(step.machine.threads)
-
-
-def inference_options(step: Step) -> dict[str, Any]:
-    """Device, batch, workers and progress of an inference: arguments that change no result."""
-    machine = step.machine
-    device = torch_device(threads=machine.threads)
-    return {"device": device, "progress": machine.progress, **loading_options(step)}
 
 
 def loading_options(step: Step) -> dict[str, Any]:

@@ -1,24 +1,36 @@
-"""Images of one size together, because a GPU likes to see many at once; and results in the images' order.
+"""Images in stacks of one size, which a GPU computes at once; and results in the order of the images.
 
-Each image is decoded once and resized once per scale, and travels to the device as bytes.
+Each image is decoded once, resized once per scale, and moved to the device as bytes. The maps of all scales
+are merged when they are read, see `wsss.store.cams`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from wsss.data.images import image_size, read_image
 from wsss.data.index import Record
-from wsss.inference.tta import rescale
 from wsss.machine.loading import loading
 
 Result = TypeVar("Result")
+
+
+class Source(Protocol):
+    """What computes maps of images, such as a `DeviceNetwork`."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+
+    def loading(self, batch: int, workers: int) -> tuple[int, int]:
+        """Images per stack, and processes that load them, of those asked for."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,26 @@ class Stack:
         """The images, for messages."""
         shown = ", ".join(record.id for record in self.records[:3])
         return shown if len(self.records) <= 3 else f"{shown} and {len(self.records) - 3} more"
+
+
+def per_image(
+    source: Source,
+    compute: Callable[[Stack], Sequence[Result]],
+    records: Sequence[Record],
+    scales: Sequence[float],
+    *,
+    batch: int,
+    workers: int,
+) -> Iterator[Result]:
+    """What `compute` gives for each image, in the order of the records.
+
+    batch: images of one size that a GPU computes at once, and their mirror images with them. workers:
+    processes that decode and resize for a GPU. A CPU does without either, see `DeviceNetwork.loading`.
+    """
+    batch, workers = source.loading(batch, workers)
+    pin = source.device.type == "cuda"
+    stacks = image_stacks(records, scales, batch=batch, workers=workers, pin=pin)
+    return in_order((stack.positions, compute(stack)) for stack in stacks)
 
 
 def image_stacks(
@@ -101,3 +133,16 @@ def _equal_sizes(records: Sequence[Record], batch: int) -> list[list[int]]:
         for positions in by_size.values()
         for start in range(0, len(positions), batch)
     )
+
+
+def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """(H, W) of an image at a test scale: rounded, halves to even (Python's `round`), at least 1."""
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def rescale(image: Image.Image, scale: float) -> Image.Image:
+    """`image` at a test scale, resized by Pillow's bicubic filter (which widens when it shrinks)."""
+    height, width = scaled_size((image.height, image.width), scale)
+    if (height, width) == (image.height, image.width):
+        return image
+    return image.resize((width, height), Image.Resampling.BICUBIC)

@@ -5,6 +5,7 @@ The same code runs on a CPU, an image at a time, and on a GPU, with all images o
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from wsss.data.index import Index
 from wsss.errors import UserError
 from wsss.inference.device_network import DeviceNetwork
 from wsss.inference.random_walks import random_walk
-from wsss.inference.stacks import Stack, image_stacks, in_order
+from wsss.inference.stacks import Stack, per_image
 from wsss.models import AffinityNet
 from wsss.store.cams import ALIGNMENT, CamShard
 from wsss.store.walks import SCALE, STRIDE, WalkMaps
@@ -62,18 +63,15 @@ def walk_maps(
 ) -> Iterator[WalkMaps]:
     """The walked CAMs of all images of an index, in its order, at a quarter of the images' resolution.
 
-    cams: by image id, the shard that holds its CAMs. batch, workers: see `image_stacks`; a CPU does without,
-    see `DeviceNetwork.loading`. An image without labels has K = 0. Raises UserError naming an image whose
-    CAMs are of another size.
+    cams: by image id, the shard that holds its CAMs. batch, workers: see `per_image`. An image without
+    labels has K = 0. Raises UserError naming an image whose CAMs are of another size.
     """
-    batch, workers = network.loading(batch, workers)
-    pin = network.device.type == "cuda"
-    stacks = image_stacks(index.records, [SCALE], batch=batch, workers=workers, pin=pin)
-    return in_order((stack.positions, _walked(network, stack, cams, settings)) for stack in stacks)
+    walked = partial(_walked, network, cams, settings)
+    return per_image(network, walked, index.records, [SCALE], batch=batch, workers=workers)
 
 
 def _walked(
-    network: EdgeNetwork, stack: Stack, cams: Mapping[str, CamShard], settings: WalkConfig
+    network: EdgeNetwork, cams: Mapping[str, CamShard], settings: WalkConfig, stack: Stack
 ) -> list[WalkMaps]:
     given = [cams[record.id][record.id] for record in stack.records]
     for maps, size in zip(given, stack.sizes, strict=True):

@@ -2,22 +2,19 @@
 
 The format is the same for CAMs and C2AM activations (`wsss.store.cams`) and for walked CAMs
 (`wsss.store.walks`), which mean different things: each has its own types, and the maps at other sizes are
-methods of these. Safetensors holds no pickle, and one image's tensors are read without the others'.
+methods of these.
 """
 
-import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from wsss.errors import UserError
-from wsss.store.files import atomic
+from wsss.store.tensor_shard import TensorShard, write_tensors
 
 _FORMAT = "wsss score maps 1"
 
@@ -78,84 +75,28 @@ def write_shard(path: str | Path, images: Iterable[ScoreMaps], *, digest: str) -
         named = {_tensor_name(maps.id, scale): array for scale, array in maps.scales.items()}
         named |= {_merged_name(maps.id, stride): array for stride, array in maps.merged.items()}
         tensors |= {name: np.ascontiguousarray(array, np.float32) for name, array in named.items()}
-    metadata = {
-        "format": _FORMAT,
-        "digest": digest,
-        "images": json.dumps(entries, ensure_ascii=False, separators=(",", ":")),
-    }
-    with atomic(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+    write_tensors(path, _FORMAT, digest, entries, tensors)
 
 
-class MapShard(Generic[Maps]):
-    """A file of score maps; an image's maps are read when asked for, `shard[id]`. Base of one class per type.
+class MapShard(TensorShard[Maps]):
+    """A file of score maps; base of one class per type."""
 
-    `.ids` in order of the shard's index, `.digest` of the configuration that made it. Iterating gives all
-    images in order. Can be sent to another process, which opens the file anew.
-    """
-
+    form, holds = _FORMAT, "score maps"
     #: type of the maps in the file
     maps: ClassVar[type[ScoreMaps]]
 
-    def __init__(self, path: str | Path) -> None:
-        """Open a shard. Raises UserError when the file is missing, cut or something else."""
-        self.path = Path(path)
-        try:
-            self._file = safe_open(self.path, framework="numpy")
-        except FileNotFoundError:
-            raise UserError(
-                f"{path}: no such file of score maps; make it: snakemake --cores all {path}"
-            ) from None
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: no whole safetensors file ({error}); make it again") from None
-        metadata = self._file.metadata() or {}
-        if metadata.get("format") != _FORMAT:
-            raise UserError(
-                f"{path}: a safetensors file, but not one of score maps ({_FORMAT!r}); make it: "
-                f"snakemake --cores all --force {path}"
-            )
-        self.digest: str = metadata["digest"]
-        self._entries: dict[str, dict[str, Any]] = json.loads(metadata["images"])
-        self.ids = tuple(self._entries)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __contains__(self, image_id: object) -> bool:
-        return image_id in self._entries
-
-    def __getitem__(self, image_id: str) -> Maps:
-        """The maps of one image.
-
-        Raises UserError when the shard has none of it, or they are no maps of this shard's type.
-        """
-        if image_id not in self._entries:
-            raise UserError(
-                f"{self.path}: no maps of image {image_id} among its {len(self)} images; make the shard again"
-            )
-        entry = self._entries[image_id]
-        maps: Any = self.maps(
-            id=image_id,
-            size=(entry["size"][0], entry["size"][1]),
-            keys=np.array(entry["keys"], np.int64),
-            scales={scale: self._file.get_tensor(_tensor_name(image_id, scale)) for scale in entry["scales"]},
-            merged={
-                stride: self._file.get_tensor(_merged_name(image_id, stride))
-                for stride in entry.get("merged", ())
-            },
-        )
+    def _item(self, image_id: str, described: dict[str, Any]) -> Maps:
+        (height, width), keys = described["size"], np.array(described["keys"], np.int64)
+        scales = {scale: self._tensor(_tensor_name(image_id, scale)) for scale in described["scales"]}
+        strides = described.get("merged", ())
+        merged = {stride: self._tensor(_merged_name(image_id, stride)) for stride in strides}
+        maps: Any = self.maps(image_id, (height, width), keys, scales, merged)
         try:
             maps.check()
         except ValueError as error:
             raise UserError(f"{self.path}: {error}") from None
         checked: Maps = maps
         return checked
-
-    def __iter__(self) -> Iterator[Maps]:
-        return (self[image_id] for image_id in self.ids)
-
-    def __reduce__(self) -> tuple[type["MapShard[Maps]"], tuple[Path]]:
-        return type(self), (self.path,)
 
 
 def _tensor_name(image_id: str, scale: float) -> str:
