@@ -87,6 +87,7 @@ rule evaluate_walks:
     output:
         metrics="results/{run}/metrics/walks.json",
         curve="results/{run}/metrics/walks.csv",
+        images="results/{run}/metrics/walks.images.csv",
     log:
         "results/{run}/logs/evaluate_walks.log",
     benchmark:
@@ -102,4 +103,4 @@ rule evaluate_walks:
     shell:
         "python -m workflow.scripts.evaluate_walks --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --walks {input.walks}"
-        " --out {output.metrics} --curve {output.curve}"
+        " --out {output.metrics} --curve {output.curve} --images {output.images}"

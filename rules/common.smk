@@ -1,6 +1,7 @@
 # The configuration of a run, and the files of its stages.
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from wsss.runs.choices import (
     uses_regions,
 )
 from wsss.runs.networks import described, network_faults
-from wsss.runs.run import RUN_NAME, Run, load_run, metrics_files, pictured, stages
+from wsss.runs.run import RUN_OR_SEED, Run, load_run, metrics_files, pictured, repeats, stages
 from wsss.runs.stages import SALIENCY, STAGES
 from wsss.runs.terminal import install
 
@@ -33,7 +34,7 @@ def names_of(kind: str) -> str:
 
 
 wildcard_constraints:
-    run=RUN_NAME,
+    run=RUN_OR_SEED,
     split=r"[A-Za-z0-9_-]+",
     shard=r"\d\d\d",
     training=names_of("training"),
@@ -70,9 +71,10 @@ def run_named(name: str) -> Run:
 def requested_runs() -> set[str]:
     """Names of the runs whose files the command line asks for."""
     # Snakemake knows its targets only after it has read all rules, and then plans at once.
-    targets = [Path(word).parts for word in sys.argv[1:]]
-    prepared = {word.removesuffix("_data") for word in sys.argv[1:] if word in ("voc12_data", "coco14_data")}
-    return prepared | {parts[1] for parts in targets if len(parts) > 2 and parts[0] == "results"}
+    words = sys.argv[1:]
+    prepared = {word.removesuffix("_data") for word in words if word in ("voc12_data", "coco14_data")}
+    targets = [re.match(f"results/({RUN_OR_SEED})/.", word) for word in words]
+    return prepared | {target[1] for target in targets if target}
 
 
 @cache
@@ -97,7 +99,7 @@ def require_network(run: Run, stage: str) -> None:
         return
     faults = {name: fault for name, fault in faults_of_networks().items() if name.startswith(f"{run.name}/")}
     if f"{run.name}/{stage}" in faults:
-        stop(f"config/{run.name}.yaml: {described(faults)}")
+        stop(f"{run.file}: {described(faults)}")
 
 
 def config_of(stage: str):
@@ -115,7 +117,7 @@ def config_of(stage: str):
                 f"{run.directory(name)}"
             )
         if run.given(name):
-            stop(f"config/{run.name}.yaml imports {name}, {run.directory(name)}/given: no rule makes it")
+            stop(f"{run.file} imports {name}, {run.directory(name)}/given: no rule makes it")
         require_network(run, name)
         return run.section(name)
 

@@ -58,6 +58,12 @@ def metrics_of_run(wildcards) -> list[str]:
     return [str(path) for path in metrics_files(run_named(wildcards.run)).values()]
 
 
+def metrics_of_seeds(wildcards) -> list[str]:
+    """All metrics files of the run's repetitions with other seeds."""
+    others = [run for run in repeats(run_named(wildcards.run)) if run.name != wildcards.run]
+    return [str(path) for other in others for path in metrics_files(other).values()]
+
+
 def pictures_of_run(wildcards) -> list[str]:
     """The maps that the report's gallery shows before the masks, all shards of the validation split.
 

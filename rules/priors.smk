@@ -108,6 +108,7 @@ rule evaluate_cams:
     output:
         metrics="results/{run}/metrics/cams.json",
         curve="results/{run}/metrics/cams.csv",
+        images="results/{run}/metrics/cams.images.csv",
     log:
         "results/{run}/logs/evaluate_cams.log",
     benchmark:
@@ -123,4 +124,4 @@ rule evaluate_cams:
     shell:
         "python -m workflow.scripts.evaluate_cams --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --index {input.index} --cams {input.cams}"
-        " --out {output.metrics} --curve {output.curve}"
+        " --out {output.metrics} --curve {output.curve} --images {output.images}"

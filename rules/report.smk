@@ -164,7 +164,8 @@ rule draw_labels:
 
 rule report_chain:
     input:
-        metrics_of_run,
+        metrics=metrics_of_run,
+        seeds=metrics_of_seeds,
     output:
         "results/{run}/metrics/chain.csv",
     log:
@@ -180,7 +181,7 @@ rule report_chain:
         "{wildcards.run}: tabulate score, time and memory of each stage"
     shell:
         "python -m workflow.scripts.report_chain --run {wildcards.run} --config {params.config:q}"
-        " --threads {threads} --log {log} --metrics {input} --out {output}"
+        " --threads {threads} --log {log} --metrics {input.metrics} --out {output}"
 
 
 rule report:

@@ -131,7 +131,8 @@ rule evaluate_labels:
         index=output_of("index"),
         maps=shards_of("{labels}"),
     output:
-        "results/{run}/metrics/{labels}.{split}.json",
+        metrics="results/{run}/metrics/{labels}.{split}.json",
+        images="results/{run}/metrics/{labels}.{split}.images.csv",
     log:
         "results/{run}/logs/evaluate_labels.{labels}.{split}.log",
     benchmark:
@@ -146,7 +147,7 @@ rule evaluate_labels:
     shell:
         "python -m workflow.scripts.evaluate_labels --run {wildcards.run} --config {params.config:q}"
         " --threads {threads} --log {log} --labels {wildcards.labels} --index {input.index}"
-        " --maps {input.maps} --out {output}"
+        " --maps {input.maps} --out {output.metrics} --images {output.images}"
 
 
 rule report_miou:

@@ -9,6 +9,7 @@ from pathlib import Path
 from wsss.errors import UserError
 from wsss.report.compare import measure, setting_differences, stage_lines, table
 from wsss.report.comparison_page import render
+from wsss.report.seeds import interval_text
 from wsss.runs.run import RESULTS, load_run
 from wsss.runs.stages import STAGES
 from wsss.store.files import write_csv, write_text
@@ -38,10 +39,17 @@ def run(arguments: argparse.Namespace) -> int:
     write_text(page, render(runs))
     width = max(map(len, names)) + 2
     print(f"{'mIoU, percent':<18}" + "".join(f"{name:>{width}}" for name in names))
-    for line in stage_lines(runs):
-        if line.name == "mIoU":
-            shown = ("-" if number is None else f"{number.shown:.2f}" for number in line.numbers)
-            print(f"{STAGES[line.stage].title:<18}" + "".join(f"{text:>{width}}" for text in shown))
+    lines = [line for line in stage_lines(runs) if line.name == "mIoU"]
+    for line in lines:
+        shown = ("-" if number is None else f"{number.shown:.2f}" for number in line.numbers)
+        print(f"{STAGES[line.stage].title:<18}" + "".join(f"{text:>{width}}" for text in shown))
+        if any(line.spreads):
+            print(f"{'  over seeds':<18}" + "".join(f"{text:>{width}}" for text in line.spreads))
+    for line in lines:
+        for name, number, bounds in zip(names, line.differences, line.intervals, strict=True):
+            if number is not None and bounds is not None:
+                said = f"{name} - {names[0]}, {STAGES[line.stage].title}"
+                print(f"{said}: {number.text}, 95 % interval {interval_text(bounds)}")
     for difference in setting_differences([run.run for run in runs]):
         print(f"{difference.key}: {' | '.join(difference.values)}")
     print(f"{page}\n{cells}")

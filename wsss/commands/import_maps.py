@@ -46,6 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
         loaded, arguments.stage, arguments.directories, progress=loaded.config.machine.progress
     )
     images = " + ".join(f"{count} of {split}" for split, count in read_json(description)["images"].items())
-    replaced = f"replace the {arguments.stage} of the run (entered in config/{loaded.name}.yaml)"
+    replaced = f"replace the {arguments.stage} of the run (entered in {loaded.file})"
     print(f"{description.parent}: {images} images; {replaced}")
     return 0

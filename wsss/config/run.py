@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from functools import reduce
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
@@ -15,7 +16,7 @@ from wsss.config.regions import RegionsConfig
 from wsss.config.saliency import SaliencyConfig
 from wsss.config.section import Fault, Section
 from wsss.config.segmentation import SegmentationConfig
-from wsss.config.shared import SharedNetworkConfig, with_shared
+from wsss.config.shared import SharedNetworkConfig, shared_keys, with_shared
 from wsss.config.training import SEVERAL
 
 
@@ -83,6 +84,13 @@ class RunConfig(Section):
         int,
         Field(ge=0, lt=2**32, description="seed of all trainings; a training's own `seed` takes precedence"),
     ] = 0
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...],
+        Field(
+            description="seeds with which the trainings are repeated: tables and the report show means and "
+            "standard deviations over them; `[]`: no repetition"
+        ),
+    ] = ()
     dataset: DatasetConfig
     network: SharedNetworkConfig = SharedNetworkConfig()
     oc: OcConfig = OcConfig()
@@ -101,7 +109,21 @@ class RunConfig(Section):
         """The configuration of a run's file. Raises pydantic's ValidationError."""
         return cls.model_validate_json(json.dumps(with_shared(cls, values)[0], default=str), strict=True)
 
+    def with_seed(self, seed: int) -> Self:
+        """The same with another seed of the run, and so of all trainings that do not set their own."""
+        values = self.model_dump(mode="json")
+        for path, shared in shared_keys(type(self)):
+            *sections, key = path
+            section = reduce(lambda inner, name: inner[name], sections, values)
+            if shared == ("seed",) and section[key] == self.seed:
+                section[key] = seed
+        return self.model_validate_json(json.dumps(values | {"seed": seed}), strict=True)
+
     def faults(self) -> Iterable[Fault]:
+        if len(set(self.seeds)) < len(self.seeds):
+            yield Fault("seeds", "numbers of which none is listed twice")
+        if self.seeds and self.seed not in self.seeds:
+            yield Fault("seeds", f"a list that holds the run's own seed, {self.seed}")
         labels = self.affinity.labels
         if self.saliency.method == "none" and labels.bg_threshold >= labels.fg_threshold:
             must = f"below fg_threshold, which is {labels.fg_threshold}, in a run without saliency"

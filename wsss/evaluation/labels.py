@@ -8,6 +8,7 @@ import numpy as np
 from wsss.data.index import Index
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
+from wsss.evaluation.image_counts import ImageCounts
 from wsss.metrics import IGNORE, ConfusionMatrix
 from wsss.progress import track
 from wsss.store.label_maps import LabelShard
@@ -23,11 +24,18 @@ def unscored(index: Index) -> dict[str, Any]:
     }
 
 
-def score_labels(shards: Mapping[str, LabelShard], index: Index, *, progress: bool = True) -> dict[str, Any]:
+def score_labels(
+    shards: Mapping[str, LabelShard],
+    index: Index,
+    *,
+    progress: bool = True,
+    images: ImageCounts | None = None,
+) -> dict[str, Any]:
     """Score label maps against all masks of an index, at the images' own resolution.
 
     shards: by image id, the one that holds its map; of every image with a mask. Pixels that a map leaves open
-    (255) are not counted, and `coverage` says how many are left of those that the masks know.
+    (255) are not counted, and `coverage` says how many are left of those that the masks know. images: takes
+    the pixel counts of every image.
 
     Returns what a metrics file holds, in percent: `protocol`, `coverage`, all of `ConfusionMatrix.summary`,
     and `iou` by class name, NaN for a class that never occurs. Raises UserError when no image has a mask, and
@@ -53,10 +61,14 @@ def score_labels(shards: Mapping[str, LabelShard], index: Index, *, progress: bo
             )
         known += int(np.count_nonzero(mask != IGNORE))
         open_ = labels == IGNORE
+        one = ConfusionMatrix(confusion.num_classes)
         try:
-            confusion.update(np.where(open_, 0, labels), np.where(open_, IGNORE, mask))
+            one.update(np.where(open_, 0, labels), np.where(open_, IGNORE, mask))
         except ValueError as error:
             raise UserError(f"{record.id}: {error} ({where}, {record.mask})") from None
+        confusion.merge(one)
+        if images is not None:
+            images.add_labels(record.id, one)
     counted = int(confusion.counts.sum())
     return {
         "protocol": {

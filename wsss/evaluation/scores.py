@@ -16,6 +16,7 @@ import numpy as np
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
+from wsss.evaluation.image_counts import ImageCounts
 from wsss.machine.fanout import CHUNK, fan_out
 from wsss.metrics import ThresholdSweep
 from wsss.progress import Progress
@@ -48,11 +49,13 @@ def evaluate_scores(
     kind: ScoreKind = CAMS,
     workers: int = 1,
     progress: bool = True,
+    images: ImageCounts | None = None,
 ) -> dict[str, Any]:
     """Score the maps in `shards`, which are of one kind, against all masks of an index.
 
     thresholds: background scores θ; a pixel's label is argmax([θ, maps]). workers: processes that may share
-    the images; for few images this one does it.
+    the images; for few images this one does it. images: takes the pixel counts of every image at the best
+    threshold.
 
     Returns what a metrics file holds, in percent but for `threshold`: `protocol`; the best `threshold` and
     there `miou`, `foreground_miou`, `fp_rate`, `fn_rate`, `precision` and `recall` (means over the
@@ -78,13 +81,17 @@ def evaluate_scores(
     sweep = ThresholdSweep(len(index.classes) + 1, thresholds)
     counter = Progress(f"evaluating {kind.name} of {index.split}", len(masked), enabled=progress)
     scales: set[float] = set()
+    counted = ImageCounts(("background", *index.classes))
     count = partial(_count, kind=kind, num_classes=sweep.num_classes, thresholds=sweep.thresholds)
     parts = fan_out(count, chunks, images=len(masked), workers=workers)
     for chunk, part in zip(chunks, parts, strict=True):
         sweep.merge(part.sweep)
         scales |= part.scales
+        counted.merge(part.images)
         counter.update(len(chunk.records))
     counter.close()
+    if images is not None:
+        images.merge(counted.at(sweep.best()))
     return _report(sweep, index, len(masked), digests[0], sorted(scales), kind)
 
 
@@ -102,6 +109,7 @@ class _Part:
 
     sweep: ThresholdSweep
     scales: set[float]
+    images: ImageCounts
 
 
 def _chunks(
@@ -128,7 +136,7 @@ def _chunks(
 
 def _count(chunk: _Chunk, *, kind: ScoreKind, num_classes: int, thresholds: np.ndarray) -> _Part:
     shard = kind.shard(chunk.shard)
-    part = _Part(ThresholdSweep(num_classes, thresholds), set())
+    part = _Part(ThresholdSweep(num_classes, thresholds), set(), ImageCounts(range(num_classes)))
     for record in chunk.records:
         assert record.mask is not None  # images without one are in no chunk
         mask = read_mask(record.mask)
@@ -140,7 +148,7 @@ def _count(chunk: _Chunk, *, kind: ScoreKind, num_classes: int, thresholds: np.n
                 "again, or replace the mask"
             )
         try:
-            part.sweep.update(maps.full(), maps.keys, mask)
+            part.images.add(record.id, part.sweep.update(maps.full(), maps.keys, mask))
         except ValueError as error:
             raise UserError(f"{record.id}: {error} ({chunk.shard}, {record.mask})") from None
         part.scales.update(maps.scales)

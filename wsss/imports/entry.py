@@ -68,16 +68,16 @@ def require_imported(run: Run) -> None:
         command = "import-maps DIR" if maps else "import-weights FILE"
         again = f"wsss {command} --run {run.owner(stage).name} --stage {stage}"
         if not path.is_file():
-            raise UserError(f"config/{run.name}.yaml imports {stage}, but {path} is missing: {again}")
+            raise UserError(f"{run.file} imports {stage}, but {path} is missing: {again}")
         if maps and read_json(path)["digest"] != run.digest(stage):
             raise UserError(
-                f"config/{run.name}.yaml imports {stage}, but {path.parent} was imported for another data "
+                f"{run.file} imports {stage}, but {path.parent} was imported for another data "
                 f"set or number of shards than the run has now: {again}"
             )
     labels, val = "pseudo_labels", run.config.dataset.val
     if labels in stages(run) and selects_epoch(run.config) and not has_maps(run, labels, val):
         raise UserError(
-            f"config/{run.name}.yaml imports CAMs without those of {val}, and the network's epoch is chosen "
+            f"{run.file} imports CAMs without those of {val}, and the network's epoch is chosen "
             "by the pseudo labels of that split: import its CAMs as well, or set "
             "segmentation.training.selection: last"
         )

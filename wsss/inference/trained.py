@@ -19,7 +19,7 @@ def trained_segmenter(run: Run) -> tuple[Segmenter, Header]:
     network, about = load_network(path, Segmenter)
     if about.digest != run.digest("segmentation"):
         raise UserError(
-            f"{path}: made from another configuration than config/{run.name}.yaml now describes (digest "
+            f"{path}: made from another configuration than {run.file} now describes (digest "
             f"{about.digest}; asked for is {run.digest('segmentation')}). "
             f"Make it again: snakemake --cores all --force {path}"
         )

@@ -35,8 +35,10 @@ class ThresholdSweep:
         #: [mask class, best class, thresholds below its score]
         self._counts = np.zeros((num_classes, num_classes, self.thresholds.size + 1), np.int64)
 
-    def update(self, scores: Any, keys: Any, mask: Any) -> None:
-        """Count one image.
+    def update(self, scores: Any, keys: Any, mask: Any) -> np.ndarray:
+        """Count one image; return the pixels of each class at each threshold.
+
+        Returns int64 (3, thresholds, num_classes): intersection, prediction, mask.
 
         scores: float (K, H, W), array or CPU tensor, compared with the thresholds in its own precision.
         keys: K + 1 class numbers, 0 (background) first, then the class of each map, no class twice. K = 0 is
@@ -55,7 +57,7 @@ class ThresholdSweep:
             row = np.bincount(true.ravel(), minlength=256)
             check_values("mask", row, self.num_classes, ignore=True)
             self._counts[:, 0, 0] += row[: self.num_classes]
-            return
+            return self._pixels(row[: self.num_classes, None, None], [0])
 
         winner, best = _winners(maps)
         bins = self._bins(best)
@@ -69,6 +71,25 @@ class ThresholdSweep:
         table = np.bincount(codes.ravel(), minlength=256 * columns).reshape(256, len(maps), width)
         check_values("mask", table.sum((1, 2)), self.num_classes, ignore=True)
         self._counts[:, classes[1:], :] += table[: self.num_classes]
+        return self._pixels(table[: self.num_classes], classes[1:])
+
+    def _pixels(self, table: np.ndarray, classes: Sequence[int]) -> np.ndarray:
+        """See `update`. table: (mask class, position of the best class in `classes`, thresholds below)."""
+        positions = np.searchsorted(self._ascending, self.thresholds) + 1
+        width = self.thresholds.size + 1
+        counts = np.zeros((*table.shape[:2], width), np.int64)
+        counts[:, :, : table.shape[2]] = table
+        # [:, :, i]: pixels whose score lies above `thresholds[i]`
+        above = np.flip(np.cumsum(np.flip(counts, 2), 2), 2)[:, :, positions]
+        pixels = np.zeros((3, self.thresholds.size, self.num_classes), np.int64)
+        for position, class_ in enumerate(classes):
+            pixels[0, :, class_] = above[class_, position]
+            pixels[1, :, class_] = above[:, position].sum(0)
+        total = counts.sum((1, 2))
+        pixels[0, :, 0] += total[0] - above[0].sum(0)
+        pixels[1, :, 0] += total.sum() - above.sum((0, 1))
+        pixels[2] = total
+        return pixels
 
     def _bins(self, best: np.ndarray) -> np.ndarray:
         """How many thresholds lie below each score: uint16 (H, W).

@@ -6,11 +6,13 @@ chosen on the very masks that score them (an oracle), affinity labels are scored
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from wsss.report.costs import cost_of
 from wsss.report.published import figure_of
 from wsss.report.results import Scores, read_metrics, scores_in
+from wsss.report.seeds import mious_of_seeds
 from wsss.runs.run import Run, chain
 from wsss.runs.stages import STAGES
 from wsss.store.files import write_csv, write_text
@@ -46,10 +48,24 @@ def write_chain(path: Path, run: Run, metrics: Sequence[Path]) -> None:
     """Write a CSV, one line per stage of a run: mIoU in percent, by which protocol, time and memory.
 
     metrics: the JSON files of the run. Stages without one, such as trainings, have only time and memory.
-    seconds: of all jobs of the stage together. Raises UserError for a file that the run does not have.
+    seconds: of all jobs of the stage together. A run with `seeds` has three more columns: how many of them
+    have a score, and the mean and the sample standard deviation of the mIoU. Raises UserError for a file that
+    the run does not have.
     """
     scores = scores_in(read_metrics(run, metrics))
-    write_csv(path, [_row(run, stage, scores.get(stage)) for stage in chain(run)])
+    rows = [_row(run, stage, scores.get(stage)) for stage in chain(run)]
+    if run.config.seeds:
+        mious = mious_of_seeds(run)
+        rows = [row | _spread(mious.get(row["stage"], [])) for row in rows]
+    write_csv(path, rows)
+
+
+def _spread(mious: Sequence[float]) -> dict[str, Any]:
+    return {
+        "seeds": len(mious) or "",
+        "mean": _percent(mean(mious)) if mious else "",
+        "sd": _percent(stdev(mious)) if len(mious) > 1 else "",
+    }
 
 
 def protocol_of(stage: str, scores: Mapping[str, Any]) -> str:

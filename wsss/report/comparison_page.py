@@ -10,9 +10,10 @@ from wsss.runs.stages import STAGES
 
 def render(runs: Sequence[Measured]) -> str:
     """The page as HTML. The first run is what the others are held against."""
+    scored = stage_lines(runs)
     stages = [
         (stage, {line.name: line for line in lines})
-        for stage, lines in groupby(stage_lines(runs), lambda line: line.stage)
+        for stage, lines in groupby(scored, lambda line: line.stage)
     ]
     classes = {stage: class_lines(runs, stage) for stage in ("masks", "pseudo_labels", "cams")}
     return fill(
@@ -20,6 +21,7 @@ def render(runs: Sequence[Measured]) -> str:
         {
             "runs": [run.run for run in runs],
             "stages": stages,
+            "uncertain": any(any(line.intervals) for line in scored),
             "classes": {stage: lines for stage, lines in classes.items() if lines},
             "titles": {stage: STAGES[stage].title for stage in STAGES},
             "settings": setting_differences([run.run for run in runs]),

@@ -12,13 +12,16 @@ from wsss.runs.stages import STAGES
 
 @dataclass(frozen=True)
 class StageRow:
-    """A stage of the funnel: its scores, in percent, and costs."""
+    """A stage of the funnel: its scores, in percent, and costs. mean, sd: of mIoU over the run's seeds."""
 
     stage: str
     title: str
     rule: str
     run: str
     miou: Number | None
+    seeds: Number
+    mean: Number
+    sd: Number
     inside: Number | None
     over: Number | None
     under: Number | None
@@ -68,9 +71,12 @@ def funnel(results: Results, devices: Mapping[str, str]) -> list[StageRow]:
                 STAGES[stage].rule,
                 line["run"],
                 miou,
-                inside,
-                over,
-                under,
+                seeds=results.chain.number(stage, "seeds", digits=0),
+                mean=results.chain.number(stage, "mean", digits=2),
+                sd=results.chain.number(stage, "sd", digits=2),
+                inside=inside,
+                over=over,
+                under=under,
                 published=known,
                 note=note,
                 split=line["split"],

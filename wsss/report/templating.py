@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from wsss.figures import charts
 from wsss.progress import duration
+from wsss.report.seeds import interval_text
 
 
 def fill(template: str, values: Mapping[str, Any]) -> str:
@@ -22,6 +23,7 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     environment.filters |= {
         "duration": lambda number: duration(number.value or 0),
         "code": _with_code,
+        "interval": interval_text,
         "short": charts.short,
         "listed": charts.listed,
     }

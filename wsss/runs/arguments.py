@@ -27,7 +27,7 @@ ARGUMENTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "metrics": (Path, "scores, JSON; of a training its log, CSV"),
     "trainings": (Path, "logs of the trainings, CSV"),
     "chain": (Path, "one line per stage, CSV"),
-    "images": (Path, "scores of single images, JSON"),
+    "images": (Path, "scores of single images, JSON, or their pixel counts, CSV"),
     "curve": (Path, "scores over thresholds: a table, CSV, or its picture, PNG"),
     "out": (Path, "the main output"),
 }

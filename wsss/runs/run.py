@@ -2,6 +2,8 @@
 
 A stage reads one section of the configuration and the outputs of the stages before it. The digest of both
 identifies its outputs: where a run's digest equals that of a run it extends, it uses that run's files.
+
+`<run>/seeds/<n>` is the run with another seed. It extends the run: only what the seed changes is computed.
 """
 
 import hashlib
@@ -20,8 +22,10 @@ from wsss.runs.stages import STAGES, before
 
 RESULTS = Path("results")
 
-#: pattern of a run's name, which is a file name, a directory and a wildcard of the workflow
+#: pattern of the name of a run that a file describes
 RUN_NAME = "[a-z0-9-]+"
+#: the same, or of a run with another seed: a directory below `results/`, and a wildcard of the workflow
+RUN_OR_SEED = f"{RUN_NAME}(?:/seeds/[0-9]+)?"
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,11 @@ class Run:
         fingerprint: str | None = getattr(self.config.given, stage, None)
         return fingerprint
 
+    @property
+    def file(self) -> Path:
+        """The file that describes the run."""
+        return Path("config", f"{self.name.partition('/')[0]}.yaml")
+
     @cached_property
     def _digests(self) -> dict[str, str]:
         """Those computed so far: the workflow asks for them per job, and a chain has many paths."""
@@ -138,21 +147,35 @@ def metrics_files(run: Run) -> dict[str, Path]:
     return {name: run.metrics(name) for name in scored if STAGES[name].kind in ("labels", "scores")}
 
 
+def repeats(run: Run) -> list[Run]:
+    """The run with each seed of its `seeds`; the run alone where it has none."""
+    seeds = [] if "/" in run.name else run.config.seeds
+    return [_with_seed(run, seed) for seed in seeds] or [run]
+
+
 def run_names(directory: str | Path = "config") -> list[str]:
     """Names of the runs that a directory describes."""
     return sorted(path.stem for path in Path(directory).glob("*.yaml") if re.fullmatch(RUN_NAME, path.stem))
 
 
 def load_run(name: str, directory: str | Path = "config") -> Run:
-    """Read `<directory>/<name>.yaml` and the runs that it extends.
+    """Read `<directory>/<name>.yaml` and the runs that it extends; of `<name>/seeds/<n>`, with the seed n.
 
     Raises UserError that lists all faults of a file, each with its line, key, value and what is allowed.
     """
-    if not re.fullmatch(RUN_NAME, name):
-        raise UserError(f"run {name!r}: a run's name must be of the form {RUN_NAME}")
+    if not re.fullmatch(RUN_OR_SEED, name):
+        raise UserError(f"run {name!r}: a run's name must be of the form {RUN_NAME}, or <run>/seeds/<number>")
+    name, _, seed = name.partition("/seeds/")
     if name not in run_names(directory):
         raise UserError(f"{Path(directory) / name}.yaml: no such run; {_runs(directory)}")
-    return _load(name, Path(directory), ())[0]
+    run = _load(name, Path(directory), ())[0]
+    return _with_seed(run, int(seed)) if seed else run
+
+
+def _with_seed(run: Run, seed: int) -> Run:
+    if seed == run.config.seed:
+        return run
+    return Run(f"{run.name}/seeds/{seed}", run.config.with_seed(seed), run)
 
 
 def _load(name: str, directory: Path, children: tuple[str, ...]) -> tuple[Run, Document]:

@@ -155,7 +155,7 @@ def _status(
         run = load_run(arguments.run)
         if arguments.config != run.section(stage):
             raise UserError(
-                f"config/{run.name}.yaml asks stage {stage} for {run.section(stage)}, "
+                f"{run.file} asks stage {stage} for {run.section(stage)}, "
                 f"but this command for {arguments.config}. The file was changed since: start snakemake again."
             )
         step = Step(arguments, stage, run, STAGES[stage].parse(arguments.config))
