@@ -79,6 +79,22 @@ def test_masks_are_those_of_the_stage(trained: Toy, monkeypatch: pytest.MonkeyPa
             assert overlay.size == (row["width"], row["height"]) and overlay.format == "JPEG"
 
 
+def test_confidence_is_the_probability_of_the_label(trained: Toy) -> None:
+    photo = picture(Path("in/a.png"), (50, 40))
+    rows = predicted("in", "--confidence", "--side", "0")
+    with Image.open(Path("out", rows[str(photo)]["confidence"])) as image:
+        found = np.asarray(image, np.float64) / 255
+    labels = mask("a")
+    assert found.shape == labels.shape and 1 / (len(CLASSES) + 1) - 0.01 < found.min() < found.max() <= 1
+    for value, name in enumerate(["background", *CLASSES]):
+        if (labels == value).any():
+            mean = rows[str(photo)]["areas"][name]["confidence"]
+            assert mean == pytest.approx(found[labels == value].mean(), abs=0.005)
+    assert main(["export-masks", "out", "--format", "coco", "--least", "2"]) == 0
+    annotations = json.loads(Path("out/export/coco/annotations/instances_predictions.json").read_text())
+    assert annotations["annotations"] and all(0 < each["score"] <= 1 for each in annotations["annotations"])
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (700, 500)])
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 def test_photographs_are_of_any_size(trained: Toy, size: tuple[int, int], mode: str) -> None:

@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "compare": "wsss.commands.compare",
     "doctor": "wsss.commands.doctor",
     "export": "wsss.commands.export",
+    "export-masks": "wsss.commands.export_masks",
     "import-maps": "wsss.commands.import_maps",
     "import-weights": "wsss.commands.import_weights",
     "init": "wsss.commands.init",

@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="larger photographs are downscaled to this longer side; 0: none is; by default the largest side "
         "in the network's training",
     )
+    parser.add_argument(
+        "--confidence", action="store_true", help="also write maps of the labels' probabilities, confidence/"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     masks = section.masks
     network = SegmentationNetwork(model, torch_device(threads=machine.threads), masks.precision, masks.flip)
     side = section.training.augmentation.max_side if arguments.side is None else arguments.side
-    looks = Looks(masks, side, machine.inference_batch, machine.workers, machine.threads)
+    load = machine.inference_batch, machine.workers, machine.threads
+    looks = Looks(masks, side, *load, arguments.confidence)
     what = {"run": asked.name, "digest": about.digest, "side": side}
     report = predict(network, about.classes, photos, looks, out, about=what, progress=machine.progress)
     print(f"{report}: {len(photos)} photographs; masks/ and overlays/ are beside it")

@@ -5,7 +5,7 @@ training is looked at smaller, and its mask made as large again.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from wsss.data.index import Index, Record
 from wsss.data.palette import voc_palette
 from wsss.data.photos import Photo, enlarged, within
 from wsss.figures.overlay import colored
-from wsss.inference.masks import SegmentationNetwork, masks_of, segmented
+from wsss.inference.masks import SegmentationNetwork, Segmented, masks_of, segmented
 from wsss.progress import Progress
 from wsss.store.files import atomic, write_json, write_png
 
@@ -34,6 +34,7 @@ class Looks:
 
     masks: test-time augmentation and CRF. side: longest side that the network sees, px; 0: any. batch: images
     that a GPU sees at once. workers: processes that load them for it. threads: for the CRF.
+    confidence: whether maps of the labels' probabilities are written, too.
     """
 
     masks: MasksConfig
@@ -41,6 +42,7 @@ class Looks:
     batch: int = 1
     workers: int = 0
     threads: int = 1
+    confidence: bool = False
 
 
 def predict(
@@ -57,8 +59,10 @@ def predict(
 
     classes: foreground, in channel order. out: directory, of `masks/<name>.png`, label maps with VOC's
     palette in the photograph's own size and as viewers turn it, `overlays/<name>.jpg`, and
-    `predictions.json`: `about`, and per photograph its size and, of each class that it shows, pixels and
-    percent. Raises UserError for a photograph that does not decode; what was made before it stays.
+    `predictions.json`: `about`, and per photograph its size and, of each class that it shows, pixels, percent
+    and mean confidence, which is the network's probability of the label. With `looks.confidence` also
+    `confidence/<name>.png`, 8-bit gray, 255 for probability 1. Raises UserError for a photograph that does
+    not decode; what was made before it stays.
     """
     made: list[dict[str, Any]] = []
     report = out / "predictions.json"
@@ -66,8 +70,8 @@ def predict(
     try:
         for start in range(0, len(photos), AT_ONCE):
             group = photos[start : start + AT_ONCE]
-            for photo, mask in zip(group, _masks(network, group, looks), strict=True):
-                made.append(_write(photo, mask, classes, out))
+            for photo, (mask, scores) in zip(group, _masks(network, group, looks), strict=True):
+                made.append(_write(photo, mask, scores, classes, out, confidence=looks.confidence))
                 shown.update()
             write_json(report, {**about, "classes": list(classes), "photographs": made})
     finally:
@@ -75,8 +79,20 @@ def predict(
     return report
 
 
-def _masks(network: SegmentationNetwork, photos: Sequence[Photo], looks: Looks) -> Iterator[np.ndarray]:
-    """Masks of photographs as the network sees them, by way of a data set of small copies."""
+def _masks(
+    network: SegmentationNetwork, photos: Sequence[Photo], looks: Looks
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Masks of photographs as the network sees them, by way of a data set of small copies.
+
+    With each, the network's probability of each pixel's label, float32 (h, w).
+    """
+    kept: dict[str, np.ndarray] = {}
+
+    def noted(images: Iterable[Segmented]) -> Iterator[Segmented]:
+        for image in images:
+            kept[image[0]] = image[2]
+            yield image
+
     with TemporaryDirectory(prefix="wsss-") as directory:
         records = []
         for number, photo in enumerate(photos):
@@ -90,14 +106,23 @@ def _masks(network: SegmentationNetwork, photos: Sequence[Photo], looks: Looks) 
             batch=looks.batch,
             workers=looks.workers,
         )
-        masks = masks_of(found, looks.masks.crf, threads=looks.threads, waiting=len(records))
-        yield from (mask for _, mask in masks)
+        masks = masks_of(noted(found), looks.masks.crf, threads=looks.threads, waiting=len(records))
+        for name, mask in masks:
+            yield mask, np.take_along_axis(kept.pop(name), mask[None], 0)[0]
 
 
-def _write(photo: Photo, mask: np.ndarray, classes: Sequence[str], out: Path) -> dict[str, Any]:
+def _write(
+    photo: Photo, mask: np.ndarray, scores: np.ndarray, classes: Sequence[str], out: Path, *, confidence: bool
+) -> dict[str, Any]:
     image = photo.upright()
+    total = np.bincount(mask.ravel(), scores.ravel(), minlength=256)
+    means = total / np.bincount(mask.ravel(), minlength=256).clip(min=1)
     mask = enlarged(mask, (image.height, image.width))
     files = {"mask": out / "masks" / f"{photo.name}.png", "overlay": out / "overlays" / f"{photo.name}.jpg"}
+    if confidence:
+        files["confidence"] = out / "confidence" / f"{photo.name}.png"
+        gray = np.round(255 * scores).astype(np.uint8)
+        write_png(files["confidence"], enlarged(gray, (image.height, image.width)))
     write_png(files["mask"], mask, voc_palette())
     with atomic(files["overlay"]) as temporary:
         Image.fromarray(colored(np.asarray(image), mask)).save(temporary, quality=90)
@@ -108,8 +133,12 @@ def _write(photo: Photo, mask: np.ndarray, classes: Sequence[str], out: Path) ->
         "width": image.width,
         "height": image.height,
         "areas": {
-            name: {"pixels": int(count), "percent": round(100 * float(count) / mask.size, 2)}
-            for name, count in zip((BACKGROUND, *classes), counts, strict=True)
+            name: {
+                "pixels": int(count),
+                "percent": round(100 * float(count) / mask.size, 2),
+                "confidence": round(float(mean), 4),
+            }
+            for name, count, mean in zip((BACKGROUND, *classes), counts, means, strict=False)
             if count
         },
     }
