@@ -40,7 +40,7 @@ rule train_affinity:
         "results/{run}/benchmarks/train_affinity.tsv"
     threads: threads_of
     resources:
-        **of_training,
+        **of_training("affinity"),
         mem_mb=memory(16000),
         runtime=1440,
     params:

@@ -13,7 +13,7 @@ rule train_oc:
         "results/{run}/benchmarks/train_oc.tsv"
     threads: threads_of
     resources:
-        **of_training,
+        **of_training("oc"),
         mem_mb=memory(16000),
         runtime=1440,
     params:
@@ -39,7 +39,7 @@ rule train_priors:
         "results/{run}/benchmarks/train_priors.tsv"
     threads: threads_of
     resources:
-        **of_training,
+        **of_training("priors"),
         mem_mb=memory(32000),
         runtime=2880,
     params:

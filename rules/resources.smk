@@ -8,41 +8,38 @@ from wsss.store.files import read_json
 ANYWAY = 1000
 
 
-def gpus_of(wildcards) -> int:
-    """GPUs of a training, on all its nodes."""
-    machine = run_named(wildcards.run).config.machine
-    return 0 if machine.device == "cpu" else machine.gpus * machine.nodes
-
-
-def nodes_of(wildcards) -> int:
-    """Nodes of a training."""
-    return run_named(wildcards.run).config.machine.nodes
-
-
-def on_several_nodes(value):
-    """A resource that only a training on several nodes asks for; `value` may take how many."""
+def on_several(nodes, value):
+    """A resource that only a training on several nodes asks for; nodes: how many. `value` may take how many."""
 
     def resource(wildcards):
-        nodes = nodes_of(wildcards)
-        return (value(nodes) if callable(value) else value) if nodes > 1 else None
+        count = nodes(wildcards)
+        return (value(count) if callable(value) else value) if count > 1 else None
 
     return resource
 
 
-# Resources of a training beside memory and time. On several nodes it is, for Slurm and its plugin, an MPI program
-# that calls `srun` itself, with one task per node; by default they would request tasks per GPU, too.
-of_training = {
-    "gpu": gpus_of,
-    "nodes": nodes_of,
-    "mpi": on_several_nodes("srun"),
-    "tasks": on_several_nodes(lambda nodes: nodes),
-    "tasks_per_gpu": on_several_nodes(0),
-}
+def of_training(stage: str) -> dict:
+    """Resources of a training beside memory and time: the nodes, and GPUs on all of them, that share its batch.
+
+    On several nodes it is, for Slurm and its plugin, an MPI program that calls `srun` itself, with one task per
+    node; by default they would request tasks per GPU, too.
+    """
+
+    def nodes(wildcards) -> int:
+        return STAGES[stage].nodes(run_named(wildcards.run).config)
+
+    return {
+        "gpu": lambda wildcards: STAGES[stage].gpus(run_named(wildcards.run).config),
+        "nodes": nodes,
+        "mpi": on_several(nodes, "srun"),
+        "tasks": on_several(nodes, lambda count: count),
+        "tasks_per_gpu": on_several(nodes, 0),
+    }
 
 
 def gpu_of(wildcards) -> int:
     """The GPU of a shard's inference."""
-    return min(1, gpus_of(wildcards))
+    return 0 if run_named(wildcards.run).config.machine.device == "cpu" else 1
 
 
 def threads_of(wildcards) -> int:

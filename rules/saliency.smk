@@ -14,7 +14,7 @@ rule train_c2am:
         "results/{run}/benchmarks/train_c2am.tsv"
     threads: threads_of
     resources:
-        **of_training,
+        **of_training("c2am"),
         mem_mb=memory(32000),
         runtime=1440,
     params:
@@ -91,7 +91,7 @@ rule train_poolnet:
         "results/{run}/benchmarks/train_poolnet.tsv"
     threads: threads_of
     resources:
-        **of_training,
+        **of_training("poolnet"),
         mem_mb=memory(16000, 5500),
         runtime=1440,
     params:

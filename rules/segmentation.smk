@@ -64,7 +64,7 @@ rule train_segmentation:
         "results/{run}/benchmarks/train_segmentation.tsv"
     threads: threads_of
     resources:
-        **of_training,
+        **of_training("segmentation"),
         mem_mb=memory(32000),
         runtime=2880,
     params:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from wsss.config import GivenConfig, RunConfig
+from wsss.config import GivenConfig, RunConfig, TrainingConfig
 from wsss.errors import UserError
+from wsss.machine.shares import Shares
 from wsss.runs.choices import never
 
 
@@ -76,6 +78,25 @@ class Stage:
         if self.kind == "scores":
             return f"metrics/{self.name.removesuffix('_metrics')}.json"
         return f"metrics/{self.name}.{{split}}.json" if self.kind == "labels" else ""
+
+    def shares(self, config: RunConfig) -> Shares:
+        """Of a training, how processes divide its batch."""
+        section: TrainingConfig = attrgetter(self.section)(config)
+        return Shares(section.optimisation.batch, section.images_per_process)
+
+    def nodes(self, config: RunConfig) -> int:
+        """Of a training, on how many nodes it runs: `machine.nodes`, or those that can share its batch."""
+        machine = config.machine
+        return self.shares(config).nodes(
+            machine.nodes, machine.processes if machine.device == "cpu" else machine.gpus
+        )
+
+    def gpus(self, config: RunConfig) -> int:
+        """Of a training, the GPUs that it uses on all its nodes together, where there are GPUs."""
+        if config.machine.device == "cpu":
+            return 0
+        nodes = self.nodes(config)
+        return nodes * self.shares(config).processes(config.machine.gpus, nodes=nodes)
 
     def parse(self, text: str) -> Any:
         """The typed section, from the text of `Run.section`. Raises UserError if it is not valid."""

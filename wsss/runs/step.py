@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wsss.config import MachineConfig, TrainingConfig
+from wsss.config import MachineConfig
 from wsss.data.index import Index
 from wsss.errors import PeerLost, Preempted, UserError
 from wsss.machine.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
@@ -64,8 +64,7 @@ class Step:
     @property
     def shares(self) -> Shares:
         """How the processes of a training divide its batch."""
-        section: TrainingConfig = self.section
-        return Shares(section.optimisation.batch, section.images_per_process)
+        return STAGES[self.stage].shares(self.run.config)
 
     @property
     def trained(self) -> list[Path]:
@@ -200,7 +199,7 @@ def _with_devices(step: Step, devices: int | str, record: Record) -> int | None:
             record.begin(step.stage, step.digest, f"{found} × {kinds}")
         return None
     shares, node = step.shares, this_node()
-    nodes = node.count if node else shares.nodes(machine.nodes, machine.gpus if kinds else machine.processes)
+    nodes = node.count if node else STAGES[step.stage].nodes(step.run.config)
     if nodes > 1 and node is None:
         record.begin(step.stage, step.digest, f"{nodes} nodes, {kinds or cpu()}")
         return on_nodes(sys.orig_argv, nodes, machine.threads)
