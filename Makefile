@@ -30,7 +30,7 @@ slurm-profile: $(INSTALLED) ## slurm/, the profile for `snakemake --profile slur
 	@echo "  snakemake --profile slurm results/voc12/val_miou.txt"
 
 demo: $(INSTALLED) $(CRF) ## the whole chain on the embedded data set: images, trainings, masks, scores, figures, report
-	@$(RUN) snakemake --cores all
+	@$(RUN) python -m workflow --cores all
 	@awk -F , '{ printf "%-17s %6s %s\n", $$1, $$2, $$3 }' results/shapes/metrics/chain.csv
 	@echo "mIoU on val: $$(head -n 1 results/shapes/val_miou.txt) % (by class: results/shapes/val_miou.txt)"
 	@echo "figures: results/shapes/figures/; everything on one page: results/shapes/report.html"

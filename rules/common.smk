@@ -1,4 +1,9 @@
 # The configuration of a run, and the files of its stages.
+from wsss.runs.terminal import end_quietly_on_ctrl_c, install
+
+# First of all: the other imports take a second.
+end_quietly_on_ctrl_c()
+
 import json
 import os
 import re
@@ -25,7 +30,6 @@ from wsss.runs.choices import (
 from wsss.runs.networks import described, network_faults
 from wsss.runs.run import RUN_OR_SEED, Run, load_run, metrics_files, pictured, repeats, stages
 from wsss.runs.stages import SALIENCY, STAGES
-from wsss.runs.terminal import install
 
 
 def names_of(kind: str) -> str:

@@ -178,3 +178,31 @@ def test_ctrl_c_ends_in_one_line(drawing: tuple[subprocess.Popen[str], int], tmp
     before, _, after = text.partition("interrupted; the same command continues from here\n")
     assert "draw the embedded data set" in before and not after.strip(), text
     assert "Traceback" not in text and "Shell command" not in text
+
+
+KILL = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+RULES = "from wsss.runs.terminal import end_quietly_on_ctrl_c; end_quietly_on_ctrl_c()"
+
+
+@pytest.mark.parametrize(
+    ("imports", "rules", "said"),
+    [(KILL, "", ""), ("", f"{RULES}; {KILL}", "interrupted; the same command continues from here\n")],
+    ids=["imports", "rules"],
+)
+def test_ctrl_c_before_the_first_job(tmp_path: Path, imports: str, rules: str, said: str) -> None:
+    """While `make demo` imports a stand-in of Snakemake, and while that reads the rules."""
+    (tmp_path / "snakemake").mkdir()
+    (tmp_path / "snakemake" / "__init__.py").touch()
+    (tmp_path / "snakemake" / "cli.py").write_text(f"{imports}\ndef main():\n    {rules or 'pass'}\n")
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+    ended = subprocess.run([sys.executable, "-m", "workflow"], env=env, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", said)
+
+
+def test_the_rules_begin_with_the_end_of_ctrl_c() -> None:
+    """Before the imports that take long."""
+    included = (REPOSITORY / "Snakefile").read_text().partition('include: "')[2]
+    rules = (REPOSITORY / included.partition('"')[0]).read_text()
+    code = [line for line in rules.splitlines() if line and not line.startswith("#")]
+    assert code[:2] == RULES.replace("ctrl_c;", "ctrl_c, install;").split("; ")
+    assert "python -m workflow --cores all" in (REPOSITORY / "Makefile").read_text()

@@ -6,6 +6,7 @@ are printed as well; --verbose and dry-runs print all that Snakemake has to say.
 
 import logging
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -48,7 +49,17 @@ def install(manager: Any, *, local: Callable[[], bool]) -> None:
         lines.filters = handler.filters  # what --quiet and -p ask for
         manager.logger.removeHandler(handler)
         manager.logger.addHandler(lines)
+
+
+def end_quietly_on_ctrl_c() -> None:
+    """From now on, Ctrl-C ends this Snakemake in one line, too, while it reads rules and plans.
+
+    Snakemake ends jobs that run itself, for which it needs Python's handler: until this is called,
+    `workflow/__main__.py` leaves the system's.
+    """
     sys.excepthook = _without_traceback_of_ctrl_c
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class JobLines(TerminalHandler):
