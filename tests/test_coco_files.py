@@ -86,6 +86,8 @@ def first(kind: str, **keys: Any) -> Edit:
         (of_images(width=None, height=None), r"image 1 \(a.png\): width None, height None; each must be"),
         (first("images", id=None), "image 1: id None; must be a number or a text"),
         (first("images", file_name=7), "image 1: file_name 7; must be the path of a file"),
+        (first("images", file_name="a\0b.png"), r"image 1: file_name 'a\\x00b.png'; must be the path"),
+        (first("images", file_name="\ud83d.png"), r"image 1: file_name '\\ud83d.png'; must be the path"),
         (first("categories", name=None), "category 1: name None; must be a text"),
         (first("categories", id=2), "category 2: is listed twice"),
         (first("categories", name="dog"), "categories 1 and 2: both are named 'dog'; names must differ"),
@@ -99,6 +101,7 @@ def first(kind: str, **keys: Any) -> Edit:
             "annotation 11 is of image 5, category 1, which the file does not list",
         ),
         (lambda found: found.update(images={}), "images is no list of entries"),
+        (first("images", id=True), "image 1: id True; must be a number or a text"),
     ],
 )
 def test_an_entry_that_does_not_fit_is_named(edit: Edit, said: str) -> None:
@@ -119,6 +122,7 @@ def test_an_entry_that_does_not_fit_is_named(edit: Edit, said: str) -> None:
         ),
         ([[1, 2, 3, -1e9, 5, 6]], "has the y coordinate -1000000000.0; allowed: numbers from -20 to 40"),
         ([[1, 2, 3, "4", 5, 6]], "has the y coordinate '4'"),
+        ([[1, 2, 3, 10**400, 5, 6]], "has the y coordinate 10000000"),
         ([[1, 2, 3, 4, 5, 6, 7]], "is outlined neither by polygons"),
         ([1, 2, 3, 4, 5, 6], "is outlined neither by polygons"),
     ],
@@ -183,6 +187,25 @@ def of_names(found: str) -> Edit:
     return edit
 
 
+def test_numbers_of_any_size() -> None:
+    def edit(found: dict[str, Any]) -> None:
+        for image, item in zip(found["images"], found["annotations"], strict=True):
+            image["id"] = item["image_id"] = 10**30 + image["id"]
+
+    assert [record.labels for record in indexed(coco(edit))] == [("cat",), ("dog",)]
+
+
+def test_paths_from_the_root_on() -> None:
+    """As some tools write them: the split is part of the name."""
+
+    def edit(found: dict[str, Any]) -> None:
+        for image in found["images"]:
+            image["file_name"] = f"train/{image['file_name']}"
+
+    records = indexed(coco(edit)).records
+    assert (records[0].id, str(records[0].image)) == ("a", "coco/train/a.png")
+
+
 def test_files_of_one_name_in_subfolders() -> None:
     index = indexed(coco(names=("video0/frame.png", "video1/frame.png")))
     assert [record.id for record in index] == ["video0_frame", "video1_frame"]
@@ -207,9 +230,10 @@ def test_roboflows_group_is_no_class(caplog: pytest.LogCaptureFixture) -> None:
     assert index.classes == ("cat", "dog") and "category 0, 'animals', is a group" in caplog.text
 
 
-def test_a_byte_order_mark_is_read_over() -> None:
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_read_over(encoding: str) -> None:
     path = coco()
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    path.write_bytes(path.read_text().encode(encoding))
     assert len(indexed(path)) == 2
 
 

@@ -217,7 +217,9 @@ def test_rows_of_other_splits_are_told(photos: Path, caplog: pytest.LogCaptureFi
     assert "rows of other splits than train and val are not used: 1 of Train, 2 of test" in caplog.text
 
 
-@pytest.mark.parametrize("pair", [("Cat", "cat"), ("red bus", "redbus"), ("Red bus", "red  bus")])
+@pytest.mark.parametrize(
+    "pair", [("Cat", "cat"), ("red bus", "redbus"), ("Red bus", "red  bus"), ("cat", "cat\u200b")]
+)
 def test_classes_that_differ_by_case_or_blanks_are_refused(photos: Path, pair: tuple[str, str]) -> None:
     table = f"image,labels,split\na,{pair[0]},train\nb,{pair[1]},train\n"
     said = "classes '.*' and '.*' differ by case or blanks only"

@@ -141,6 +141,8 @@ def test_each_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ((), "0 classes"),
         (("a", "a"), "named twice"),
         (("a;b",), "may not hold"),
+        (("a\tb",), r"class 'a\\tb': holds '\\t', which is no text; remove it"),
+        (("\ud83d",), "which is no text"),
         (tuple(map(str, range(255))), "255 classes; a mask can tell 1 to 254"),
     ],
 )

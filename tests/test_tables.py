@@ -36,22 +36,25 @@ def rows_of(path: Path, content: str | bytes, **columns: str) -> tuple[tuple[str
         "image;labels\na.jpg;{'cat': 1, 'dog': 0}\nb.jpg;{\"cat\": true, \"dog\": true}\nc.jpg;{'cat': 0}\n",
         "sep=;\rimage;labels\ra.jpg;cat\rb.jpg;cat,dog\rc.jpg;\r",
         "image,cat,dog\na.jpg,1,-1\nb.jpg,1,1\nc.jpg,-1,-1\n",
+        "image;cat;dog\na.jpg;1,0;0,0\nb.jpg;Y;✓\nc.jpg;NaN;n\n",
+        "\n\nimage|labels\na.jpg|cat\nb.jpg|cat;dog\nc.jpg|\n",
+        'image,labels\na.jpg,cat\nb.jpg,"cat\r\ndog"\nc.jpg,\n',
     ],
 )
 def test_one_table_in_many_forms(tmp_path: Path, content: str) -> None:
     assert sorted(rows_of(tmp_path / "l.csv", content)) == sorted(CAT_DOG)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
 def test_encodings_of_spreadsheets(tmp_path: Path, encoding: str, caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("wsss").propagate = True
     caplog.set_level(logging.INFO, "wsss")
     content = "image;labels\nMüller.jpg;Käfer\n".encode(encoding)
     assert rows_of(tmp_path / "l.csv", content) == (("Müller.jpg", ("Käfer",)),)
     told = {"utf-8-sig": "", "cp1252": "is not UTF-8, read as Windows-1252"}
-    assert told.get(encoding, "read as UTF-16") in caplog.text and (encoding == "utf-8-sig") == (
-        not caplog.text
-    )
+    assert told.get(encoding, f"read as {encoding[:6].upper()}") in caplog.text and (
+        encoding == "utf-8-sig"
+    ) == (not caplog.text)
 
 
 def test_names_are_compared_in_one_form(tmp_path: Path) -> None:
@@ -81,6 +84,9 @@ def test_columns_may_be_named(tmp_path: Path) -> None:
         ("sep=;\nimage;labels\na;b;c\n", "l.csv:3: 3 cells, not 2"),
         ("image,labels\n,cat\n", "l.csv:2: names no image"),
         (b"PK\x03\x04rest", "an Excel workbook; save it as CSV"),
+        (b"\xd0\xcf\x11\xe0rest", "an Excel workbook; save it as CSV"),
+        ("image,cat,dog\na,1,0\nb,1,maybe\n", r"a column of 0 and 1 per class \(line 3, dog: 'maybe'\)"),
+        ("{" + "x" * 1000 + "}\n1\n", "the columns are .{200}; they must be"),
         (b"image,labels\n\x81,a", "not a text file in UTF-8, UTF-16 or Windows-1252"),
         ('image,labels\na,"b\n' + "x" * 200_000, "l.csv:.*not a CSV file"),
     ],

@@ -209,7 +209,7 @@ def test_each_class_counts_once_in_mask_order(tmp_path: Path) -> None:
         "",
         "<annotation><object><name>cat</name></object></annotation>",
         "<annotation><size><width>9</width><height>9</height></size><object><name>cat</name></object></annotation>",
-        "<annotation><size><width>9</width><height>wide</height></size></annotation>",
+        "<annotation><object><name>cat</name><bndbox><xmin>one</xmin></bndbox></object></annotation>",
     ],
 )
 def test_a_damaged_annotation_is_named(tmp_path: Path, text: str) -> None:

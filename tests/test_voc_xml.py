@@ -1,6 +1,7 @@
 """VOC's annotations as label tools write them: a wrong size costs no label, any encoding is read."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from wsss.data.images import read_image
 from wsss.data.voc import voc_index
-from wsss.data.voc_xml import read_annotation, read_labels
+from wsss.data.voc_xml import Annotated, read_annotation, read_labels
 from wsss.errors import UserError
 from wsss.store.files import write_png, write_text
 
@@ -50,7 +51,10 @@ def size(width: object, height: object) -> str:
         (size(4000, 3000), INSIDE, True, True),
         (size(40, 56), (44, 2, 54, 20), True, True),
         (size(40, 56), LOW, True, True),
-        (size(0, 0), OUTSIDE, False, True),
+        (size("wide", 40), INSIDE, True, True),
+        (size(0, 0), OUTSIDE, True, True),
+        ("", OUTSIDE, True, True),
+        ("", (20, 20, 4, 4), True, True),
         (size(56, 40), OUTSIDE, False, False),
         (size(56, 40), LOW, False, False),
     ],
@@ -60,7 +64,29 @@ def test_a_wrong_size_costs_no_label(
 ) -> None:
     write_text(tmp_path / "a.xml", xml(("cat", box), size=stated))
     found = read_annotation(tmp_path / "a.xml", ("cat",), SIZES)
-    assert (found.labels, found.wrong_size, found.outside) == (("cat",) if kept else (), wrong, int(not kept))
+    outside = box == OUTSIDE or box[0] > box[2] or not kept
+    assert (found.labels, found.wrong_size, found.outside) == (("cat",) if kept else (), wrong, int(outside))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        str.upper,
+        lambda text: text.replace("<annotation>", '<annotation xmlns="http://x">'),
+        "<a>{}</a>".format,
+    ],
+    ids=["capitals", "namespace", "nested"],
+)
+def test_tags_in_other_forms_cost_no_label(tmp_path: Path, change: Callable[[str], str]) -> None:
+    write_text(tmp_path / "a.xml", change(xml(("CAT", INSIDE), size=size(56, 40))))
+    assert read_annotation(tmp_path / "a.xml", ("CAT",), SIZES) == Annotated(("CAT",))
+
+
+@pytest.mark.parametrize("value", ["one", "7,5", "nan"])
+def test_a_box_of_no_numbers_is_named(tmp_path: Path, value: str) -> None:
+    write_text(tmp_path / "a.xml", xml(("cat", INSIDE)).replace("<ymin>4<", f"<ymin>{value}<"))
+    with pytest.raises(UserError, match=f"<object> has bndbox/ymin '{value}'; it must be a number"):
+        read_annotation(tmp_path / "a.xml", ("cat",), SIZES)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +151,32 @@ def test_the_split_says_how_many_sizes_were_wrong(root: Path, caplog: pytest.Log
     assert "train: 2 of 4 annotations have no <size>, or not that of their image" in caplog.text
     assert "1 objects have boxes without a pixel of their image" in caplog.text
     assert "1 images have no label without them" in caplog.text
+
+
+def test_objects_outside_of_their_images_and_missing_ones_are_counted(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("wsss").propagate = True
+    write_text(root / "Annotations" / "a.xml", xml(("cat", OUTSIDE)))
+    assert voc_index(root, "train").records[0].labels == ("cat",)
+    assert "train: 1 of their objects have boxes without a pixel of the image, and count" in caplog.text
+    for name in ("a.xml", "b.XML", "c.xml", "d.xml"):
+        write_text(root / "Annotations" / name, xml(size=size(56, 40)))
+    (root / "SegmentationClass" / "b.PNG").unlink()
+    voc_index(root, "train")
+    assert "train: none of 4 annotations has an <object>: no image has a label" in caplog.text
+
+
+def test_a_mask_in_jpeg_is_named(root: Path) -> None:
+    (root / "SegmentationClass" / "b.PNG").rename(root / "SegmentationClass" / "b.jpg")
+    with pytest.raises(UserError, match=r"b: .*b\.jpg: a mask must be a PNG"):
+        voc_index(root, "train")
+
+
+def test_lists_of_windows_are_read(root: Path) -> None:
+    (root / "ImageSets/Segmentation/train.txt").write_bytes("a\r\nb\r\n".encode("utf-16"))
+    (root / "classes.txt").write_bytes("cat\r\n".encode("utf-8-sig"))
+    assert [record.id for record in voc_index(root, "train")] == ["a", "b"]
 
 
 def test_suffixes_of_any_case_and_format(root: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from wsss.data.coco_annotations import Annotations, Key, Picture, read_annotations
 from wsss.data.coco_masks import has_outline, is_paintable
-from wsss.data.folder import MASK_SUFFIXES
+from wsss.data.folder import MASK_SUFFIXES, NO_MASK
 from wsss.data.formats import suffixes
 from wsss.data.images import read_header
 from wsss.data.index import Index, Record
@@ -60,7 +60,11 @@ def coco_index(
             mask = None
         records.append(Record(picture.id, image, mask, names))
     if masks is not None and not painted and records and not any(record.mask for record in records):
-        faults.append(f"{masks}: no mask of any of the {len(records)} images, such as {records[0].id}.png")
+        unread = next((files[0] for files in named.left_out.values()), None) if named else None
+        why = f"; there is {unread}: {NO_MASK}" if unread else ""
+        faults.append(
+            f"{masks}: no mask of any of the {len(records)} images, such as {records[0].id}.png{why}"
+        )
     unpainted = frozenset(_tell_unpainted(annotations)) if painted else frozenset()
     return build_index(
         records,
@@ -83,13 +87,14 @@ class _Images:
     """The image files of a split, in the layouts that there are."""
 
     def __init__(self, root: Path, split: str) -> None:
+        self.root = root
         self.layouts = [path for path in (root / split, root / "JPEGImages") if path.is_dir()]
         if not self.layouts:
             raise UserError(f"{root}: has neither {split}/ nor JPEGImages/, where the images should be")
 
     def path(self, picture: Picture) -> Path:
-        """An image's file: as its entry says or, where there is none, of that name with another suffix."""
-        paths = [layout / picture.file for layout in self.layouts]
+        """An image's file: as its entry says, in a layout or from the root on, or with another suffix."""
+        paths = [place / picture.file for place in (*self.layouts, self.root)]
         if path := next((path for path in paths if path.is_file()), None):
             return path
         name = PurePosixPath(picture.file).with_suffix("").as_posix()

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeGuard
 
 from wsss.data.index import raise_faults
 from wsss.data.listing import file_id, nfc
@@ -101,9 +101,9 @@ def key_of(value: Any) -> Key | None:
     if isinstance(value, str):
         text = value.strip()
         return int(text) if text.isascii() and text.isdigit() else text or None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if value == value and abs(value) < 2**63 and value == int(value) else None
+    if isinstance(value, float):
+        return int(value) if abs(value) < 2**53 and value == int(value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _order(key: Key) -> tuple[bool, Key]:
@@ -155,7 +155,7 @@ def _images(entries: Sequence[Mapping[str, Any]], faults: list[str]) -> dict[Key
         if number in images:
             faults.append(f"image {number}: is listed twice; each id may be listed once")
             continue
-        if not isinstance(file, str) or not file.strip():
+        if not _is_path(file):
             faults.append(f"image {number}: file_name {file!r}; must be the path of a file")
             continue
         width, height = entry.get("width"), entry.get("height")
@@ -169,6 +169,13 @@ def _images(entries: Sequence[Mapping[str, Any]], faults: list[str]) -> dict[Key
             faults.append(f"images {first} and {number}: both are {file}; each file may be listed once")
         images[number] = {"file_name": file, "height": height, "width": width}
     return images
+
+
+def _is_path(value: Any) -> TypeGuard[str]:
+    """Whether a value can be the path of a file: a text without zeros and lone surrogates."""
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        return False
+    return all(not "\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def _is_side(value: Any) -> bool:

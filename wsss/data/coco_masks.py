@@ -10,6 +10,7 @@ that has such objects only, or one without a box, has no mask: what it shows is 
 """
 
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -172,7 +173,8 @@ def _is_degenerate(points: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value is a finite number, of those that a float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _shown(value: Any) -> str:

@@ -20,6 +20,7 @@ from wsss.progress import LOGGER
 SHOWN = 10
 #: of masks; a JPEG blurs their values
 MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif"})
+NO_MASK = "a mask must be a PNG, whose values nothing changes"
 
 
 def classes_of(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -93,7 +94,7 @@ def folder_index(
             continue
         mask = None if masks is None else masks.get(name)
         if masks is not None and mask is None and name in masks.left_out:
-            faults.append(f"{masks.left_out[name][0]}: a mask must be a PNG, whose values nothing changes")
+            faults.append(f"{masks.left_out[name][0]}: {NO_MASK}")
         records.append(Record(file_id(name), found[name], mask, row.labels))
     if directory is not None and records and not any(record.mask for record in records):
         LOGGER.warning("%s: has no mask of any image of %s, such as %s.png", directory, split, records[0].id)
@@ -142,10 +143,13 @@ def _images(directory: Path) -> tuple[dict[str, Path], dict[str, list[Path]]]:
 
 
 def _name(image: str, found: dict[str, Path]) -> str:
-    """What an image of the table is called among those found."""
-    path = PurePosixPath(nfc(image).replace("\\", "/"))
-    bare = path.with_suffix("").as_posix()
-    return bare if path.suffix and bare in found and path.as_posix() not in found else path.as_posix()
+    """What an image of the table is called among those found; `\\` may be a sign of its name."""
+    for text in (image, image.replace("\\", "/")):
+        path = PurePosixPath(text)
+        bare = path.with_suffix("").as_posix() if path.name else ""
+        if known := next((name for name in (path.as_posix(), bare) if name in found), None):
+            return known
+    return path.as_posix()
 
 
 def _missing(image: str, directory: Path, left_out: dict[str, list[Path]]) -> str:

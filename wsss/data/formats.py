@@ -8,9 +8,9 @@ from PIL import Image
 #: preferred in this order where a folder has one photograph in several formats
 COMMON = (".jpg", ".png", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 #: still images that Pillow reads without another program
-OTHERS = frozenset(
-    {".apng", ".avif", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpf", ".jpx", ".mpo"}
-)
+OTHERS = frozenset({".apng", ".avif", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpf", ".jpx"})
+#: two photographs of one scene; Pillow's plugin of JPEG opens them, so that no other is registered
+MPO = ".mpo"
 RARE = frozenset({".pbm", ".pcx", ".pgm", ".pnm", ".ppm", ".psd", ".qoi", ".sgi", ".tga"})
 HEIC = frozenset({".heic", ".heif"})
 RAW = frozenset(
@@ -27,7 +27,9 @@ def suffixes() -> frozenset[str]:
     """The suffixes of photographs that this installation reads, small letters, with their dot."""
     known = Image.registered_extensions()  # loads Pillow's plugins the first time
     plugins = {suffix for suffix in OTHERS | RARE if known.get(suffix) in Image.OPEN}
-    return frozenset(COMMON) | plugins | (HEIC if find_spec("pillow_heif") is not None else frozenset())
+    return (
+        frozenset(COMMON) | {MPO} | plugins | (HEIC if find_spec("pillow_heif") is not None else frozenset())
+    )
 
 
 def rank(path: Path) -> tuple[int, str]:

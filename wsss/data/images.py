@@ -140,7 +140,7 @@ def _why(path: str | Path, error: Exception) -> str:
     try:
         with open(path, "rb") as file:
             start = file.read(12)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return str(error)
     if not start:
         return "the file is empty"

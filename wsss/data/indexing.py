@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unicodedata import category, normalize
 
 from wsss.data.checks import Checked, check_files, upright
 from wsss.data.index import Index, Record, raise_faults
@@ -125,12 +126,20 @@ def _class_faults(classes: Sequence[str]) -> list[str]:
         faults.append("a class is named twice")
     alike: dict[str, str] = {}
     for name in dict.fromkeys(classes):
-        first = alike.setdefault("".join(name.split()).casefold(), name)
+        first = alike.setdefault(_visible(name), name)
         if first != name:
             faults.append(f"classes {first!r} and {name!r} differ by case or blanks only; write them alike")
+        if control := next((sign for sign in name if category(sign) in ("Cc", "Cs")), None):
+            faults.append(f"class {name!r}: holds {control!r}, which is no text; remove it")
     if not 1 <= len(classes) < IGNORE:
         faults.append(f"{len(classes)} classes; a mask can tell 1 to {IGNORE - 1}")
     return faults
+
+
+def _visible(name: str) -> str:
+    """A name without case, blanks and signs that are not shown, such as zero-width spaces."""
+    shown = (sign for sign in normalize("NFKC", name) if category(sign) != "Cf" and not sign.isspace())
+    return "".join(shown).casefold()
 
 
 def _name_faults(records: Sequence[Record]) -> Iterator[str]:

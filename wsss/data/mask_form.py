@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from wsss.data.palette import read_mask
+from wsss.data.text_files import read_text
 from wsss.errors import UserError
 from wsss.metrics import IGNORE
 
@@ -96,10 +97,7 @@ def read_labelmap(path: Path) -> list[tuple[int, str]]:
 
     Raises UserError naming the line that holds neither `name:r,g,b` nor `name,r,g,b`, nor `name,#rrggbb`.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); it must list a name and a color a line") from None
+    text = read_text(path, "it must list a name and a color a line")
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()

@@ -8,24 +8,27 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from wsss.data.listing import nfc
+from wsss.data.text_files import read_text
 from wsss.errors import UserError
-from wsss.progress import LOGGER
 
 IMAGE, LABELS, SPLIT = "image", "labels", "split"
 #: column names that are understood; others are named with --image-column and --label-column
 IMAGE_NAMES, LABEL_NAMES = (IMAGE, "filename", "file_name"), (LABELS, "label")
 #: what may separate the table's columns, and the labels in a cell
-COLUMN_MARKS, LABEL_MARKS = ",;\t", r"[;|,]"
-#: cells of a one-hot column
-_YES, _NO = {"1", "1.0", "true", "yes", "x"}, {"", "0", "0.0", "-1", "-1.0", "false", "no"}
+COLUMN_MARKS, LABEL_MARKS = ",;\t|", r"[;|,\r\n]"
+#: characters of a table that a message shows
+SHOWN = 200
+#: how a sentence about a file that is no table goes on
+SHOULD = "it should be a CSV with the columns image and labels"
+#: cells of a class's column, beside 1, 0 and -1
+_YES = {"true", "t", "yes", "y", "x", "✓", "✔"}
+_NO = {"", "false", "f", "no", "n", "-", "nan", "na", "none", "null"}
+_BINARY = re.compile(r"(0|-?1)(?:[.,]0*)?")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _ENTRY = re.compile(rf"(?:{_QUOTED.pattern})\s*:\s*['\"]?([\w.-]*)")
-#: bytes that Windows-1252 does not define, and those of UTF-16 in the middle of a file
-_NO_TEXT = re.compile(rb"[\x00\x81\x8d\x8f\x90\x9d]|\xff\xfe|\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def read_table(
         if not image:
             raise UserError(f"{path}:{number}: names no image; each row must")
         if columns.labels is None:
-            labels = [name for place, name in columns.one_hot.items() if cells[place].lower() in _YES]
+            labels = [name for place, name in columns.one_hot.items() if _truth(cells[place])]
         else:
             labels = labels_in(cells[columns.labels])
         before = rows.get((image, split), Row(number, image, (), split))
@@ -84,7 +87,7 @@ def labels_in(cell: str) -> list[str]:
     Python, JSON and NumPy write it."""
     text = cell.strip()
     if text[:1] + text[-1:] == "{}" and ":" in text:
-        labels = [first or second for first, second, value in _ENTRY.findall(text) if value.lower() in _YES]
+        labels = [first or second for first, second, value in _ENTRY.findall(text) if _truth(value)]
     elif text[:1] + text[-1:] in ("[]", "()", "{}"):
         quoted = [first or second for first, second in _QUOTED.findall(text)]
         labels = quoted or text[1:-1].split(",")
@@ -93,13 +96,24 @@ def labels_in(cell: str) -> list[str]:
     return [name for name in (nfc(label.strip()) for label in labels) if name]
 
 
+def _truth(cell: str) -> bool | None:
+    """Whether a cell of a class's column says that the image shows it; None where it says neither."""
+    word = cell.lower()
+    if number := _BINARY.fullmatch(word):
+        return number[1] == "1"
+    return True if word in _YES else False if word in _NO else None
+
+
 def _cells(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header and, with their line numbers, the rows that are not blank; all of the header's length."""
-    text = _text(path)
-    first, behind = _first_line(text)
+    text = read_text(path, SHOULD)
     mark, skipped = None, 0
+    first, behind = _first_line(text)
+    while behind and not first.strip():
+        text, skipped = behind, skipped + 1
+        first, behind = _first_line(text)
     if declared := re.fullmatch(r"\"?sep=(.)\"?\s*", first, re.IGNORECASE):
-        mark, text, skipped = declared[1], behind, 1
+        mark, text, skipped = declared[1], behind, skipped + 1
         first = _first_line(text)[0]
     mark = mark or next((mark for mark in COLUMN_MARKS if mark in first), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
@@ -126,45 +140,6 @@ def _first_line(text: str) -> tuple[str, str]:
     return first, behind[0] if behind else ""
 
 
-def _text(path: Path) -> str:
-    """A table's text: UTF-8, UTF-16 with its mark or, said in a note, Windows-1252."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file; it should be a CSV with the columns image and labels"
-        ) from None
-    except OSError as error:
-        raise UserError(f"{path}: not a text file in UTF-8 ({error})") from None
-    if content.startswith(b"PK\x03\x04"):
-        raise UserError(f"{path}: an Excel workbook; save it as CSV (UTF-8)")
-    try:
-        if encoding := _utf16(content):
-            _note(f"{path}: read as UTF-16")
-            return content.decode(encoding)
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if _NO_TEXT.search(content):
-            raise UserError(f"{path}: not a text file in UTF-8, UTF-16 or Windows-1252 ({error})") from None
-    _note(f"{path}: is not UTF-8, read as Windows-1252; if names look wrong, save it as UTF-8")
-    return content.decode("cp1252")
-
-
-@cache
-def _note(text: str) -> None:
-    """Say it once: a table is read for its classes, and for each split."""
-    LOGGER.warning("%s", text)
-
-
-def _utf16(content: bytes) -> str | None:
-    """The kind of UTF-16 of a text, by its mark or by the zeros of its first letters."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    if content[:1] == b"\0" and content[2:3] == b"\0":
-        return "utf-16-be"
-    return "utf-16-le" if content[1:2] == b"\0" and content[3:4] == b"\0" else None
-
-
 def _columns(
     path: Path,
     header: Sequence[str],
@@ -180,13 +155,17 @@ def _columns(
     rest = {
         place: nfc(name) for place, name in enumerate(header) if name and place not in (image, labels, split)
     }
-    one_hot = labels is None and bool(rest) and bool(lines)
-    one_hot = one_hot and all(cells[place].lower() in _YES | _NO for _, cells in lines for place in rest)
+    other = ((number, place) for number, cells in lines for place in rest if _truth(cells[place]) is None)
+    number, place = next(other, (0, 0)) if labels is None else (0, 0)
+    one_hot = labels is None and bool(rest) and bool(lines) and not number
     if image is None or (labels is None and not one_hot):
+        named = (", ".join(name for name in names if name) or "(none)")[:SHOWN]
+        cell = dict(lines)[number][place][:SHOWN] if number and image is not None else ""
+        held = f" (line {number}, {header[place]}: {cell!r})" if cell else ""
         raise UserError(
-            f"{path}: the columns are {', '.join(name for name in names if name) or '(none)'}; they must be "
-            "image and labels (also filename and label), or image and a column of 0 and 1 per class; others "
-            "are named with --image-column and --label-column (dataset.image_column, dataset.label_column)"
+            f"{path}: the columns are {named}; they must be image and labels (also filename and label), or "
+            f"image and a column of 0 and 1 per class{held}; others are named with --image-column and "
+            "--label-column (dataset.image_column, dataset.label_column)"
         )
     return _Columns(image, labels, rest if one_hot else {}, split)
 

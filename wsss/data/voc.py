@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from wsss.data.folder import NO_MASK
 from wsss.data.formats import rank, suffixes, why_unread
 from wsss.data.images import read_header
 from wsss.data.index import Index, Record
@@ -16,7 +17,8 @@ from wsss.data.indexing import Checking, build_index
 from wsss.data.listing import Names, nfc
 from wsss.data.mask_form import labelmap_classes
 from wsss.data.sbd import MAT
-from wsss.data.voc_xml import Annotated, read_annotation
+from wsss.data.text_files import read_text
+from wsss.data.voc_xml import Annotated, read_annotation, tell_annotations
 from wsss.errors import UserError
 from wsss.progress import LOGGER
 
@@ -156,12 +158,14 @@ def voc_records(root: str | Path, split: str, classes: Sequence[str]) -> tuple[l
             except UserError as error:
                 faults.append(f"{name}: {error}")
         mask = next((path for names in masks if (path := _first(names, name, MASK_SUFFIXES))), None)
+        unread = [path for names in masks for path in names.left_out.get(name, ())]
+        faults += [f"{name}: {unread[0]}: {NO_MASK}"] if unread and mask is None else []
         records.append(Record(name, image, mask, labels))
     if len(unlabeled) < len(records):
         faults += [
             f"{name}: no {root / 'Annotations' / name}.xml, while others have one" for name in unlabeled
         ]
-    _tell(split, found)
+    tell_annotations(split, found)
     return records, faults
 
 
@@ -171,29 +175,9 @@ def voc_images(root: Path, split: str) -> dict[str, Path]:
     return {name: _image(images, name)[0] for name in map(nfc, voc_ids(root, split))}
 
 
-def _tell(split: str, found: Sequence[Annotated]) -> None:
-    """Count the annotations whose size is not the image's, and the objects outside of theirs."""
-    if wrong := sum(annotated.wrong_size for annotated in found):
-        LOGGER.warning(
-            "%s: %d of %d annotations have no <size>, or not that of their image; their boxes are clipped to "
-            "the image's size, and their labels kept",
-            *(split, wrong, len(found)),
-        )
-    if outside := sum(annotated.outside for annotated in found):
-        emptied = sum(annotated.outside > 0 and not annotated.labels for annotated in found)
-        LOGGER.warning(
-            "%s: %d objects have boxes without a pixel of their image and do not count; %d images have no "
-            "label without them",
-            *(split, outside, emptied),
-        )
-
-
 def _lines(path: Path) -> list[str]:
     """Lines that are not blank, without ends of line of any system."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a text file ({error}); it must hold an id a line") from None
+    text = read_text(path, "it must hold a name a line")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 

@@ -1,5 +1,6 @@
 """Annotations in VOC's XML, as labelImg, CVAT and others write them: the classes of their objects."""
 
+import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Sequence
@@ -8,9 +9,12 @@ from pathlib import Path
 
 from wsss.data.listing import nfc
 from wsss.errors import UserError
+from wsss.progress import LOGGER
 
 #: an object's outline where it has no box
 OUTLINES = ("polygon", "robndbox", "segmentation", "segm", "mask", "points", "point", "polyline", "ellipse")
+#: (H, W) of an image that no box is outside of
+UNBOUNDED = (10**9, 10**9)
 #: tried in this order where the file does not say its encoding, after UTF-8
 ENCODINGS = ("gb18030", "cp1252", "latin-1")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*?\?>", re.DOTALL)
@@ -20,7 +24,7 @@ _ENCODING = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[
 @dataclass(frozen=True)
 class Annotated:
     """What an annotation says. labels: each once. wrong_size: its size is not the image's. outside: objects
-    whose boxes hold no pixel of the image, and whose labels are dropped, as published."""
+    whose boxes hold no pixel of the image; their labels are dropped, as published, if the size is right."""
 
     labels: tuple[str, ...]
     wrong_size: bool = False
@@ -34,12 +38,12 @@ def read_annotation(
 
     As published, boxes are clipped to the image and one without width or height is dropped together with its
     class; objects marked difficult count. sizes: (H, W) of the image, as stored and as shown; where the
-    annotation's own size is missing, zero or another, a box counts that holds pixels of any of these, or of
-    the same turned by a quarter, since a wrong size does not cost a label. Objects with a polygon or another
-    outline and no box count. Raises UserError naming the file.
+    annotation's own size is missing, zero or another, its boxes may be of another size of the image, and cost
+    no label wherever they lie. Objects with a polygon or another outline and no box count. Tags may be in
+    capitals. Raises UserError naming the file.
     """
     try:
-        root = ET.fromstring(_text_of(Path(path), classes))
+        root = _parsed(_text_of(Path(path), classes))
         stated = _size(root)
         trusted = stated is not None and (not sizes or stated in sizes)
         frames = (
@@ -47,16 +51,16 @@ def read_annotation(
         )
         names: dict[str, None] = {}
         outside = 0
-        for item in root.iterfind("object"):
+        for item in root.iter("object"):
             name = nfc(_text(item, "name"))
             if item.find("bndbox") is None and any(item.find(kind) is not None for kind in OUTLINES):
                 names[name] = None
                 continue
             box = [_number(item, f"bndbox/{key}") for key in ("xmin", "ymin", "xmax", "ymax")]
-            if any(_holds_pixels(box, frame) for frame in frames) or (not frames and _is_box(box)):
+            empty = not any(_holds_pixels(box, frame) for frame in frames or [UNBOUNDED])
+            outside += empty
+            if not (empty and trusted):
                 names[name] = None
-            else:
-                outside += 1
     except (OSError, ET.ParseError, ValueError, LookupError) as error:
         raise UserError(f"{path}: not a VOC annotation ({error}); replace it") from None
     order = {name: position for position, name in enumerate(classes)}
@@ -71,12 +75,46 @@ def read_labels(
     return read_annotation(path, classes, sizes).labels
 
 
+def tell_annotations(split: str, found: Sequence[Annotated]) -> None:
+    """Count the annotations whose size is not the image's, and the objects outside of theirs."""
+    wrong = [annotated for annotated in found if annotated.wrong_size]
+    if wrong:
+        LOGGER.warning(
+            "%s: %d of %d annotations have no <size>, or not that of their image; their boxes are clipped to "
+            "the image's size, and their labels kept",
+            *(split, len(wrong), len(found)),
+        )
+    if kept := sum(annotated.outside for annotated in wrong):
+        LOGGER.warning(
+            "%s: %d of their objects have boxes without a pixel of the image, and count as well", split, kept
+        )
+    if outside := sum(annotated.outside for annotated in found) - kept:
+        emptied = sum(annotated.outside > 0 and not annotated.labels for annotated in found)
+        LOGGER.warning(
+            "%s: %d objects have boxes without a pixel of their image and do not count; %d images have no "
+            "label without them",
+            *(split, outside, emptied),
+        )
+    if found and not any(annotated.labels or annotated.outside for annotated in found):
+        LOGGER.warning("%s: none of %d annotations has an <object>: no image has a label", split, len(found))
+
+
+def _parsed(text: str) -> ET.Element:
+    """The root of an annotation; its tags in small letters and without a namespace."""
+    root = ET.fromstring(text)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2].lower()
+    return root
+
+
 def _size(root: ET.Element) -> tuple[int, int] | None:
-    """(H, W) as stated; None where it is missing or none. Raises ValueError for what is no number."""
+    """(H, W) as stated; None where it is missing or no size."""
     sides = []
     for key in ("height", "width"):
-        text = (root.findtext(f"size/{key}") or "0").strip()
-        sides.append(0.0 if text.lower() in ("", "none", "null", "nan") else float(text))
+        try:
+            sides.append(float(root.findtext(f".//size/{key}") or "0"))
+        except ValueError:
+            return None
     if not all(0 < side < 1e9 for side in sides):
         return None
     return round(sides[0]), round(sides[1])
@@ -88,18 +126,18 @@ def _holds_pixels(box: Sequence[float], size: tuple[int, int]) -> bool:
     return _clip(right, width) > _clip(left, width) and _clip(bottom, height) > _clip(top, height)
 
 
-def _is_box(box: Sequence[float]) -> bool:
-    return box[2] > box[0] and box[3] > box[1]
-
-
 def _clip(value: float, size: float) -> float:
     return max(0.0, min(value, size - 1))
 
 
 def _number(element: ET.Element, path: str) -> float:
-    value = float(_text(element, path))
-    if value != value:
-        raise ValueError(f"<{element.tag}> has {path} nan")
+    text = _text(element, path)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise ValueError(f"<{element.tag}> has {path} {text!r}; it must be a number")
     return value
 
 

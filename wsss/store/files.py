@@ -142,10 +142,10 @@ def write_json(path: str | Path, value: Any) -> None:
 def read_json(path: str | Path) -> Any:
     """Read a JSON file. Raises UserError naming the file when it is missing or no JSON."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return json.loads(Path(path).read_bytes())  # in UTF-8, or UTF-16 as PowerShell writes it
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; create it or correct the path") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a JSON file ({error}); restore it or create it again") from None
 
 
