@@ -1,8 +1,10 @@
-"""Write the configuration of a run on photographs of one's own: a directory of them, and a table of labels.
+"""Write the configuration of a run on photographs of one's own: a directory of them, and their labels.
 
-The table is a CSV with the columns `image` and `labels` (several are separated by `;`), or a column of 0 and
-1 per class, and `split` (train, val) where the splits are given. Every image is decoded once; sizes and
-epochs are chosen by their number and size.
+Labels are those that are found with the photographs: a folder per class, one CSV file, or annotations of
+COCO, YOLO, CVAT or Label Studio; --labels names a file or directory of one of these forms. Outlined objects
+become masks to score by. A CSV has the columns `image` and `labels` (several are separated by `;`), or a
+column of 0 and 1 per class, and `split` (train, val) where the splits are given. Every image is decoded once;
+sizes and epochs are chosen by their number and size.
 """
 
 import argparse
@@ -26,6 +28,8 @@ from wsss.data.palette import voc_palette
 from wsss.data.splits import require_separate
 from wsss.data.tables import read_table
 from wsss.errors import UserError
+from wsss.figures.classes import draw_classes
+from wsss.imports.photographs import table_beside, understand
 from wsss.progress import log_to
 from wsss.runs.run import RUN_NAME
 from wsss.store.files import write_text
@@ -37,6 +41,8 @@ LEAST = 4
 LONGEST = 2000
 #: of copies, px: on less, nothing could be told from anything
 LEAST_SIDE = 64
+#: suffixes of annotations, which are no tables
+ANNOTATED = (".json", ".xml", ".zip")
 HEADER = """\
 # yaml-language-server: $schema=schema.json
 # Written by `wsss init` for {train} + {val} photographs, {side} px in the median. All keys: config/README.md.
@@ -48,7 +54,12 @@ HEADER = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The directory, the table, and what else the data set has."""
     parser.add_argument("images", type=Path, help="directory of the photographs")
-    parser.add_argument("--labels", required=True, type=Path, help="CSV of image and labels")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        help="CSV of image and labels, or annotations (COCO, YOLO, CVAT, Label Studio); by default what is "
+        "found with the photographs, or a folder per class",
+    )
     parser.add_argument("--image-column", metavar="NAME", help="its column of images (image, filename)")
     parser.add_argument("--label-column", metavar="NAME", help="its column of labels (labels, label)")
     parser.add_argument("--masks", type=Path, help="directory of masks to score by, a PNG per photograph")
@@ -88,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     path = Path("config", f"{name}.yaml")
     if path.exists():
         raise UserError(f"{path}: is there already; remove it, or give the run another --name")
+    said = _understand(arguments, name)
     data = _data_set(arguments, name)
     machine = MachineConfig(threads=os.cpu_count() or 1)
     splits = {split: index_of(data, split, machine=machine) for split in (data.train, data.val)}
@@ -101,15 +113,32 @@ def run(arguments: argparse.Namespace) -> int:
     if validate(parse_document(text, str(path))) != RunConfig.from_values(config):
         raise UserError(f"{path}: would not be read as it is written; rename the classes or the files")
     write_text(path, text)
-    print("\n".join(_said(path, splits, side)))
+    sheet = Path("data", name, "classes.png")
+    draw_classes(sheet, splits[data.train])
+    print("\n".join([*said, *_said(path, splits, side, sheet)]))
     return 0
+
+
+def _understand(arguments: argparse.Namespace, name: str) -> tuple[str, ...]:
+    """Fill in what the arguments leave out, from what is found with the photographs; says what that is."""
+    if arguments.labels is None and arguments.images.is_dir():
+        arguments.labels = table_beside(arguments.images)
+    labels = arguments.labels
+    if labels is not None and (labels.suffix.lower() not in ANNOTATED and not labels.is_dir()):
+        return (f"{labels}: a table",)
+    found = understand(arguments.images, labels, Path("data", name))
+    arguments.images, arguments.labels = found.images, found.labels
+    arguments.masks = arguments.masks or found.masks
+    arguments.classes = arguments.classes or list(found.classes)
+    return found.said
 
 
 def _data_set(arguments: argparse.Namespace, name: str) -> FolderDataset:
     """The run's data set; with --shrink, its copies."""
     images, masks, orientation = arguments.images, arguments.masks, arguments.masks_orientation
     columns = {"image_column": arguments.image_column, "label_column": arguments.label_column}
-    classes = [part.strip() for part in arguments.classes.split(",")] if arguments.classes else []
+    asked = arguments.classes or []
+    classes = [part.strip() for part in asked.split(",")] if isinstance(asked, str) else asked
     found = classes or list(classes_of(read_table(arguments.labels, **columns)))
     if arguments.shrink is not None:
         side, out = _side(arguments.shrink), Path("data", name)
@@ -189,7 +218,7 @@ def _counts(index: Index) -> Counter[str]:
     return counts
 
 
-def _said(path: Path, splits: dict[str, Index], side: int) -> list[str]:
+def _said(path: Path, splits: dict[str, Index], side: int, sheet: Path) -> list[str]:
     train, val = splits["train"], splits["val"]
     counts, colors = _counts(train), voc_palette()
     lines = [f"{path}: {len(train)} photographs to train on, {len(val)} to look at; {side} px in the median"]
@@ -203,4 +232,5 @@ def _said(path: Path, splits: dict[str, Index], side: int) -> list[str]:
         lines.append("  no masks: the run ends with masks of its own; there can be no mIoU, of any stage")
     else:
         lines.append(f"  masks of {masked['train']} + {masked['val']} photographs, to score by")
+    lines.append(f"  {sheet}: photographs of each class, to look at")
     return [*lines, f"now: snakemake --cores all results/{path.stem}/val_miou.txt"]
