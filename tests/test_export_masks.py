@@ -20,12 +20,12 @@ from support.chain import Toy
 from support.label_maps import CLASSES, label_maps, source_under
 
 from wsss import cli
+from wsss.data.outlines import regions_of
 from wsss.data.palette import read_mask
 from wsss.data.voc import voc_index
 from wsss.errors import UserError
 from wsss.exports.formats import FORMATS
 from wsss.exports.label_maps import export_label_maps
-from wsss.exports.regions import regions_of
 from wsss.exports.sources import of_predictions, of_run
 from wsss.store.files import write_json, write_png
 

@@ -37,8 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Predict."""
     # Torch takes seconds, which the help does not need.
     from wsss.data.photos import find_photos
-    from wsss.exports.predictions import Looks, predict
+    from wsss.exports.predictions import predict
     from wsss.inference.masks import SegmentationNetwork
+    from wsss.inference.photographs import Looks
     from wsss.inference.trained import trained_segmenter
     from wsss.machine.devices import claim, torch_device
     from wsss.progress import log_to
@@ -57,8 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     network = SegmentationNetwork(model, torch_device(threads=machine.threads), masks.precision, masks.flip)
     side = section.training.augmentation.max_side if arguments.side is None else arguments.side
     load = machine.inference_batch, machine.workers, machine.threads
-    looks = Looks(masks, side, *load, arguments.confidence)
+    looks = Looks(masks, side, *load)
     what = {"run": asked.name, "digest": about.digest, "side": side}
-    report = predict(network, about.classes, photos, looks, out, about=what, progress=machine.progress)
+    options = {"confidence": arguments.confidence, "progress": machine.progress}
+    report = predict(network, about.classes, photos, looks, out, about=what, **options)
     print(f"{report}: {len(photos)} photographs; masks/ and overlays/ are beside it")
     return 0

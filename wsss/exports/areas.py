@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from wsss.exports.regions import Region
+from wsss.data.outlines import Region
 from wsss.exports.sources import Labeled
 
 COLUMNS = ("photograph", "class", "pixels", "percent", "regions", "confidence")

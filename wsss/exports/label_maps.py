@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 
 from wsss.data.images import read_image
+from wsss.data.outlines import regions_of
 from wsss.errors import UserError
 from wsss.exports.areas import COLUMNS, area_rows
 from wsss.exports.formats import FORMATS, Target
 from wsss.exports.overlays import with_legend
-from wsss.exports.regions import regions_of
 from wsss.exports.sources import Source
 from wsss.progress import track
 from wsss.store.files import atomic_directory, is_there

@@ -5,44 +5,24 @@ training is looked at smaller, and its mask made as large again.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from wsss.config import MasksConfig
-from wsss.data.index import Index, Record
 from wsss.data.palette import voc_palette
-from wsss.data.photos import Photo, enlarged, within
+from wsss.data.photos import Photo, enlarged
 from wsss.figures.overlay import colored
-from wsss.inference.masks import SegmentationNetwork, Segmented, masks_of, segmented
+from wsss.inference.masks import SegmentationNetwork
+from wsss.inference.photographs import Looks, photograph_masks
 from wsss.progress import Progress
 from wsss.store.files import atomic, write_json, write_png
 
 #: photographs whose small copies lie on the disk at once; what they give is written before the next are read
 AT_ONCE = 200
 BACKGROUND = "background"
-
-
-@dataclass(frozen=True)
-class Looks:
-    """How photographs are looked at.
-
-    masks: test-time augmentation and CRF. side: longest side that the network sees, px; 0: any. batch: images
-    that a GPU sees at once. workers: processes that load them for it. threads: for the CRF.
-    confidence: whether maps of the labels' probabilities are written, too.
-    """
-
-    masks: MasksConfig
-    side: int
-    batch: int = 1
-    workers: int = 0
-    threads: int = 1
-    confidence: bool = False
 
 
 def predict(
@@ -53,6 +33,7 @@ def predict(
     out: Path,
     *,
     about: dict[str, Any],
+    confidence: bool = False,
     progress: bool = True,
 ) -> Path:
     """Write a mask and an overlay of each photograph and a JSON file of their classes; returns the latter.
@@ -60,7 +41,7 @@ def predict(
     classes: foreground, in channel order. out: directory, of `masks/<name>.png`, label maps with VOC's
     palette in the photograph's own size and as viewers turn it, `overlays/<name>.jpg`, and
     `predictions.json`: `about`, and per photograph its size and, of each class that it shows, pixels, percent
-    and mean confidence, which is the network's probability of the label. With `looks.confidence` also
+    and mean confidence, which is the network's probability of the label. With `confidence` also
     `confidence/<name>.png`, 8-bit gray, 255 for probability 1. Raises UserError for a photograph that does
     not decode; what was made before it stays.
     """
@@ -70,45 +51,16 @@ def predict(
     try:
         for start in range(0, len(photos), AT_ONCE):
             group = photos[start : start + AT_ONCE]
-            for photo, (mask, scores) in zip(group, _masks(network, group, looks), strict=True):
-                made.append(_write(photo, mask, scores, classes, out, confidence=looks.confidence))
+            for photo, (mask, probabilities) in zip(
+                group, photograph_masks(network, group, looks), strict=True
+            ):
+                scores = np.take_along_axis(probabilities, mask[None], 0)[0]
+                made.append(_write(photo, mask, scores, classes, out, confidence=confidence))
                 shown.update()
             write_json(report, {**about, "classes": list(classes), "photographs": made})
     finally:
         shown.close()
     return report
-
-
-def _masks(
-    network: SegmentationNetwork, photos: Sequence[Photo], looks: Looks
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Masks of photographs as the network sees them, by way of a data set of small copies.
-
-    With each, the network's probability of each pixel's label, float32 (h, w).
-    """
-    kept: dict[str, np.ndarray] = {}
-
-    def noted(images: Iterable[Segmented]) -> Iterator[Segmented]:
-        for image in images:
-            kept[image[0]] = image[2]
-            yield image
-
-    with TemporaryDirectory(prefix="wsss-") as directory:
-        records = []
-        for number, photo in enumerate(photos):
-            path = Path(directory, f"{number}.png")
-            within(photo.upright(), looks.side).save(path, compress_level=1)
-            records.append(Record(photo.name, path, None, ()))
-        found = segmented(
-            network,
-            Index(tuple(records), (), "photographs", ""),
-            looks.masks.scales,
-            batch=looks.batch,
-            workers=looks.workers,
-        )
-        masks = masks_of(noted(found), looks.masks.crf, threads=looks.threads, waiting=len(records))
-        for name, mask in masks:
-            yield mask, np.take_along_axis(kept.pop(name), mask[None], 0)[0]
 
 
 def _write(

@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from wsss.data.outlines import Region
 from wsss.exports.formats.writer import Target, Writer
-from wsss.exports.regions import Region
 from wsss.exports.sources import Labeled
 
 
@@ -34,7 +34,7 @@ class CocoWriter(Writer):
         images.append({"id": self.placed, "file_name": name, "width": int(width), "height": int(height)})
         for region in regions:
             self.count += 1
-            about = {"id": self.count, "image_id": self.placed, **annotation(region)}
+            about = {"id": self.count, "image_id": self.placed, **region.to_coco()}
             file.write(self.separator[image.split] + json.dumps(about))
             self.separator[image.split] = ",\n"
 
@@ -42,17 +42,3 @@ class CocoWriter(Writer):
         for split, file in self.files.items():
             file.write(f'], "images": {json.dumps(self.images[split])}}}\n')
             file.close()
-
-
-def annotation(region: Region) -> dict[str, Any]:
-    """A region as COCO has it, without its numbers; `score` is its confidence."""
-    holes = len(region.outlines) > 1
-    polygon = [[round(float(number), 2) for number in region.outlines[0].ravel()]]
-    return {
-        "category_id": region.value,
-        "segmentation": region.run_lengths if holes else polygon,
-        "area": region.area,
-        "bbox": list(region.box),
-        "iscrowd": 0,
-        **({} if region.confidence is None else {"score": round(region.confidence, 4)}),
-    }

@@ -5,8 +5,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from wsss.data.outlines import Region
 from wsss.exports.formats.writer import Target, Writer
-from wsss.exports.regions import Region
 from wsss.exports.sources import Labeled
 
 

@@ -3,9 +3,9 @@
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
+from wsss.data.outlines import Region
 from wsss.data.palette import voc_palette
 from wsss.exports.formats.writer import Target, Writer
-from wsss.exports.regions import Region
 from wsss.exports.sources import Labeled
 from wsss.metrics import IGNORE
 from wsss.store.files import write_png

@@ -8,9 +8,9 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from wsss.data.outlines import Region
 from wsss.data.palette import voc_palette
 from wsss.exports.formats.writer import Target, Writer
-from wsss.exports.regions import Region
 from wsss.exports.sources import Labeled
 
 #: where Label Studio serves files of its local storage

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
+from wsss.data.outlines import Region
 from wsss.errors import UserError
-from wsss.exports.regions import Region
 from wsss.exports.sources import Labeled
 
 

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 
+from wsss.data.outlines import Region
 from wsss.exports.formats.writer import Writer
-from wsss.exports.regions import Region
 from wsss.exports.sources import Labeled
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -77,6 +78,22 @@ class Region:
         """COCO's packed run lengths, exact: `size` (H, W) and `counts`."""
         packed = coco_rle.encode(np.asfortranarray(self.whole))
         return {"size": [int(side) for side in packed["size"]], "counts": packed["counts"].decode("ascii")}
+
+    def to_coco(self) -> dict[str, Any]:
+        """The region as MS COCO has it, without its numbers; `score` is its confidence.
+
+        A polygon or, of a region with holes, packed run lengths.
+        """
+        holes = len(self.outlines) > 1
+        polygon = [[round(float(number), 2) for number in self.outlines[0].ravel()]]
+        return {
+            "category_id": self.value,
+            "segmentation": self.run_lengths if holes else polygon,
+            "area": self.area,
+            "bbox": list(self.box),
+            "iscrowd": 0,
+            **({} if self.confidence is None else {"score": round(self.confidence, 4)}),
+        }
 
 
 def regions_of(mask: np.ndarray, scores: np.ndarray | None = None, *, least: int = 1) -> Iterator[Region]:
