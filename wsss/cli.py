@@ -12,6 +12,7 @@ from wsss.progress import print_styled
 #: subcommand -> its module, imported only when it is called or help is asked for
 COMMANDS: dict[str, str] = {
     "compare": "wsss.commands.compare",
+    "corrections": "wsss.commands.corrections",
     "doctor": "wsss.commands.doctor",
     "export": "wsss.commands.export",
     "export-masks": "wsss.commands.export_masks",

@@ -3,6 +3,7 @@
 Published values: P-NOC's first release (2023), which its README describes; of its inference, the later one's.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -50,6 +51,13 @@ class PseudoLabelsConfig(LabelRefinementConfig):
         ReadWhen("vote", ("sams",)),
     ] = 1.0
     gt_prob: Annotated[GtProb, ReadWhen("refine", ("crf",))] = 0.9
+    corrections: Annotated[
+        Path | None,
+        Field(
+            description="directory of corrected label maps, <id>.png, that replace the pseudo labels of "
+            "their images; `wsss corrections import` writes it"
+        ),
+    ] = None
 
 
 class SegmentationNetworkConfig(NetworkConfig):

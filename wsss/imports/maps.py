@@ -41,7 +41,7 @@ def import_maps(
     """
     run.section(stage)  # Raises UserError when the run has no such stage.
     data = run.config.dataset
-    splits = [_index(run, split) for split in dict.fromkeys((data.train, data.val))]
+    splits = [index_of(run, split) for split in dict.fromkeys((data.train, data.val))]
     released = _released_form(stage, splits[0].classes)
     files, faults = _files(sources, released.suffix, splits)
     indexes = [splits[0], *(index for index in splits[1:] if data.val_labels and _any_of(index, files))]
@@ -107,7 +107,8 @@ def _released_form(stage: str, classes: Sequence[str]) -> _ReleasedForm:
     return _ReleasedForm(".png", read, lambda maps: maps[1:], write_maps)
 
 
-def _index(run: Run, split: str) -> Index:
+def index_of(run: Run, split: str) -> Index:
+    """A split's index. Raises UserError saying what to type where it is not made."""
     path = run.output("index", split)
     if not path.is_file():
         raise UserError(f"{path}: no such file; it names the images: snakemake --cores 1 {path}")

@@ -1,12 +1,14 @@
 """Label maps of a shard of images: affinity labels of CAMs and saliency, pseudo labels of walked CAMs."""
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from wsss.config import AffinityLabelsConfig, PseudoLabelsConfig
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
+from wsss.data.palette import read_mask
 from wsss.errors import UserError
 from wsss.inference.regions import vote_sams, vote_sepl
 from wsss.inference.shards import shard_label
@@ -85,11 +87,14 @@ def pseudo_labels(
     """The pseudo labels of each image of a shard, in the index's order; see `wsss.labels.pseudo_label`.
 
     walks: by image id, the shard that holds its walked CAMs; regions: likewise, where `vote` asks for them
-    (see `wsss.inference.regions`). An image without labels is all background. One
-    thread computes. Raises UserError naming the image whose maps do not fit.
+    (see `wsss.inference.regions`). An image without labels is all background; one with a corrected label map
+    (`corrections`) has that. One thread computes. Raises UserError naming the image whose maps do not fit.
     """
+    corrected = _corrected(settings)
 
     def label(record: Record, image: np.ndarray) -> np.ndarray:
+        if record.id in corrected:
+            return read_mask(corrected[record.id])
         maps = walks[record.id][record.id]
         found = None if regions is None else regions[record.id][record.id]
         if found is not None and settings.vote == "sams":
@@ -107,6 +112,19 @@ def pseudo_labels(
         return labels if found is None else vote_sepl(labels, found.masks, rule=settings.vote)
 
     return _labels("pseudo labels", label, index, shard, progress)
+
+
+def _corrected(settings: PseudoLabelsConfig) -> dict[str, Path]:
+    """The corrected label maps, by image id."""
+    directory = settings.corrections
+    if directory is None:
+        return {}
+    if not directory.is_dir():
+        raise UserError(
+            f"segmentation.pseudo.corrections: {directory}: no such directory; restore it, or import the "
+            "corrections again: wsss corrections import"
+        )
+    return {path.stem: path for path in directory.glob("*.png")}
 
 
 def _labels(

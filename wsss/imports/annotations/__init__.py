@@ -13,6 +13,7 @@ from wsss.imports.annotations.folders import (
     read_images_and_masks,
 )
 from wsss.imports.annotations.label_studio import is_label_studio, read_label_studio
+from wsss.imports.annotations.review import is_review, read_review
 from wsss.imports.annotations.yolo import is_yolo, read_yolo
 from wsss.store.files import read_json
 
@@ -33,6 +34,8 @@ def read_file(path: Path) -> Annotations:
             return read_coco([path])
         if is_label_studio(found):
             return read_label_studio(path)
+        if is_review(found):
+            return read_review(path)
     raise UserError(f"{path}: of no known form; known are {_FORMS}")
 
 

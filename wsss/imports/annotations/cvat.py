@@ -65,7 +65,9 @@ def _entry(path: Path, image: ET.Element, classes: tuple[str, ...]) -> Entry:
     outlined = outlined and (bool(shapes) or not labels)
     arrays = [(value, shape if shape.dtype != bool else _constant(shape)) for value, shape in shapes]
     split = SPLITS.get(image.attrib.get("subset", "").lower())
-    return Entry(name, tuple(dict.fromkeys(labels)), painted(arrays) if outlined else None, size, split)
+    stated = any(each.tag == "tag" for each in image)
+    unique = tuple(dict.fromkeys(labels))
+    return Entry(name, unique, painted(arrays) if outlined else None, size, split, stated)
 
 
 def _constant(pixels: np.ndarray) -> Callable[[tuple[int, int]], np.ndarray]:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import numpy as np
 from pycocotools import mask as coco_rle
 
-from wsss.data.listing import nfc
+from wsss.data.listing import file_id, nfc
 from wsss.errors import UserError
 
 #: names of splits as people write them
@@ -27,7 +27,8 @@ class Entry:
     """A photograph. image: its name or path, as the form has it. labels: classes that it shows, unique.
 
     mask: paints it, uint8 (H, W) of 0, 1, 2, … in the order of the classes; None where not all is outlined.
-    size: (H, W), None where the form has none. split: None where it has none.
+    size: (H, W), None where the form has none. split: None where it has none. stated: the labels are said of
+    the whole photograph, and not only by what is outlined.
     """
 
     image: str
@@ -35,6 +36,7 @@ class Entry:
     mask: Callable[[tuple[int, int]], np.ndarray] | None = None
     size: tuple[int, int] | None = None
     split: str | None = None
+    stated: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def matched(entries: Iterable[Entry], names: Iterable[str], what: str) -> list[E
     found, missing = [], []
     for entry in entries:
         asked = nfc(unquote(entry.image.rpartition("?d=")[2])).replace("\\", "/")
-        candidates = [asked.lstrip("/"), PurePosixPath(asked).with_suffix("").as_posix().lstrip("/")]
+        bare = PurePosixPath(asked.lstrip("/")).with_suffix("").as_posix()
+        candidates = [asked.lstrip("/"), bare, file_id(bare)]
         if name := next((each for each in candidates if each in known), None):
             found.append(replace(entry, image=name))
             continue

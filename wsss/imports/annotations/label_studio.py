@@ -70,7 +70,8 @@ def _entry(
         raise UserError(f"{what}: a result does not fit ({error}); export it again") from None
     shown = [result for result in results if result.get("type") in (*OUTLINES, *BOXES)]
     outlined = len(shapes) == len(shown) and (bool(shapes) or not labels)
-    return Entry(str(image), labels, painted(shapes) if outlined else None, size)
+    stated = any(result.get("type") == "choices" for result in results)
+    return Entry(str(image), labels, painted(shapes) if outlined else None, size, stated=stated)
 
 
 def _shape(value: Mapping[str, Any]) -> Callable[[tuple[int, int]], np.ndarray]:
