@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.folder_run import SIZE, make_mine, square
 
 from wsss import cli
 from wsss.config import PseudoLabelsConfig
@@ -19,38 +20,11 @@ from wsss.exports.formats.label_studio import encode
 from wsss.inference.label_making import pseudo_labels
 from wsss.runs.run import Run, load_run
 from wsss.store.files import write_json, write_png, write_text
-from wsss.store.label_maps import write_label_shard
-
-SIZE = (24, 32)
-LABELS = {"f/a": "cat", "f/b": "cat;dog", "c": "", "d": "dog", "e": "cat", "g": "dog"}
 
 
 @pytest.fixture
 def run(here: None, tmp_path: Path) -> Run:
-    """The run `mine`, with its indexes and pseudo labels: of each image, a square of its first class."""
-    for number, name in enumerate(LABELS):
-        write_png(tmp_path / f"photos/{name}.png", np.full((*SIZE, 3), 30 * number, np.uint8))
-    rows = [f"{name}.png,{labels},{'val' if name in 'eg' else 'train'}\n" for name, labels in LABELS.items()]
-    write_text(tmp_path / "labels.csv", "foto,labels,split\n" + "".join(rows))
-    data = {"kind": "folder", "images": "photos", "labels": "labels.csv", "image_column": "foto"}
-    config = {"dataset": {**data, "classes": ["cat", "dog"]}, "cams": {"shards": 2}}
-    write_text(tmp_path / "config/mine.yaml", json.dumps(config))
-    mine = load_run("mine")
-    for split in ("train", "val"):
-        index = index_of(mine.config.dataset, split, digest=mine.digest("index"))
-        index.write(mine.output("index", split))
-        for shard in range(2):
-            maps = [(record.id, square(record.labels)) for record in index.shard(shard, 2)]
-            path = mine.output("pseudo_labels", split, f"{shard:03d}")
-            write_label_shard(path, maps, digest=mine.digest("pseudo_labels"), palette=voc_palette())
-    return mine
-
-
-def square(labels: tuple[str, ...], value: int = 0) -> np.ndarray:
-    mask = np.zeros(SIZE, np.uint8)
-    if labels:
-        mask[5:15, 5:15] = value or ("cat", "dog").index(labels[0]) + 1
-    return mask
+    return make_mine(tmp_path)
 
 
 def brush(mask: np.ndarray, name: str) -> dict[str, Any]:

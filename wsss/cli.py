@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "import-weights": "wsss.commands.import_weights",
     "init": "wsss.commands.init",
     "predict": "wsss.commands.predict",
+    "review": "wsss.commands.review",
     "status": "wsss.commands.status",
     "workdir": "wsss.commands.workdir",
 }
