@@ -120,7 +120,8 @@ def test_keys_decide_in_a_browser(address: int, review: Review, width: int) -> N
         page.wait_for_function("[...document.images].every(each => each.complete && each.naturalWidth)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(
-            "[...document.querySelectorAll('button')].every(e => e.getBoundingClientRect().right <= innerWidth)"
+            "[...document.querySelectorAll('button')]"
+            ".every(each => each.getBoundingClientRect().right <= innerWidth)"
         )
         page.keyboard.press("r")
         page.wait_for_function("document.getElementById('name').textContent === 'f_b'")
