@@ -50,8 +50,10 @@ wildcard_constraints:
 # `exec`: a scheduler signals every process of a job, and a shell that ends would end the job before a training has
 # saved its checkpoint.
 ENVIRONMENT, CHECKOUT = str(Path(sys.executable).parent), str(workflow.basedir)
+# What runs the scripts elsewhere, such as `apptainer exec --nv wsss.sif`; it repeats no rule, for the same reason.
+CONTAINER = config.get("container", "")
 shell.prefix(
-    "export PATH={ENVIRONMENT:q}:$PATH PYTHONPATH={CHECKOUT:q}:$PYTHONPATH; set -euo pipefail; exec "
+    "export PATH={ENVIRONMENT:q}:$PATH PYTHONPATH={CHECKOUT:q}:$PYTHONPATH; set -euo pipefail; exec {CONTAINER} "
 )
 
 # Jobs of a user whose home cannot be written keep their caches here.

@@ -23,7 +23,21 @@ PAGES = [
 #: the longest that the README may be
 README_LINES = 150
 #: programs of the system, which are not ours to check
-SYSTEM = {"cd", "cp", "git", "pip", "pip3", "sbatch", "scancel", "source", "squeue", "sudo"}
+SYSTEM = {
+    "apptainer",
+    "cd",
+    "conda",
+    "cp",
+    "docker",
+    "git",
+    "pip",
+    "pip3",
+    "sbatch",
+    "scancel",
+    "source",
+    "squeue",
+    "sudo",
+}
 #: runs of readers that the pages speak of
 READERS_RUNS = ("mine", "photographs", "voc12-no-ramp")
 
