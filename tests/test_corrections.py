@@ -2,13 +2,16 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.chain import Toy
 from support.folder_run import SIZE, make_mine, square
+from support.report import report_page
 
 from wsss import cli
 from wsss.config import PseudoLabelsConfig
@@ -17,7 +20,10 @@ from wsss.data.index import Index
 from wsss.data.palette import read_mask, voc_palette
 from wsss.errors import UserError
 from wsss.exports.formats.label_studio import encode
+from wsss.figures.numbers import Number
 from wsss.inference.label_making import pseudo_labels
+from wsss.report.compare import Line
+from wsss.report.corrections import corrections_of
 from wsss.runs.run import Run, load_run
 from wsss.store.files import write_json, write_png, write_text
 
@@ -31,6 +37,10 @@ def brush(mask: np.ndarray, name: str) -> dict[str, Any]:
     value = {"format": "rle", "rle": encode(mask), "brushlabels": [name]}
     size = {"original_width": SIZE[1], "original_height": SIZE[0]}
     return {"type": "brushlabels", "value": value, **size}
+
+
+def choice(name: str) -> dict[str, Any]:
+    return {"type": "choices", "value": {"choices": [name]}}
 
 
 def tasks(**results: list[dict[str, Any]]) -> Path:
@@ -75,8 +85,7 @@ def test_a_corrected_label_map_is_the_pseudo_label(run: Run) -> None:
 
 
 def test_labels_are_a_table_and_train_everything_again(run: Run, capsys: pytest.CaptureFixture) -> None:
-    choice = {"type": "choices", "value": {"choices": ["dog"]}}
-    imported(str(tasks(f_a=[choice], c=[choice])))
+    imported(str(tasks(f_a=[choice("dog")], c=[choice("dog")])))
     assert "0 masks replace pseudo labels, 2 photographs have other labels" in capsys.readouterr().out
     child = load_run("mine-corrected")
     assert child.owner("index") is child and child.config.dataset.image_column is None  # type: ignore[union-attr]
@@ -100,7 +109,7 @@ def test_a_mask_of_a_further_class_is_a_label_too(run: Run) -> None:
 def test_imports_add_up(run: Run) -> None:
     drawn = np.ones(SIZE, bool)
     imported(str(tasks(f_a=[brush(drawn, "cat")])))
-    imported(str(tasks(d=[brush(drawn, "dog")], c=[{"type": "choices", "value": {"choices": ["cat"]}}])))
+    imported(str(tasks(d=[brush(drawn, "dog")], c=[choice("cat")])))
     first = load_run("mine-corrected").config
     imported(str(tasks(f_b=[brush(drawn, "dog")])))
     child = load_run("mine-corrected").config
@@ -123,6 +132,22 @@ def test_a_review_rejects_and_relabels(run: Run) -> None:
     assert child.segmentation.pseudo.corrections is not None
     (path,) = child.segmentation.pseudo.corrections.iterdir()
     assert path.name == "f_a.png" and (np.asarray(Image.open(path)) == 255).all()
+
+
+def test_the_report_has_before_and_after(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert corrections_of(run) is None
+    imported(str(tasks(f_a=[brush(np.ones(SIZE), "cat")], c=[choice("cat")])))
+    child = load_run("mine-corrected")
+    found = corrections_of(child)
+    assert found is not None and (found.before, found.masks, found.labels) == ("mine", ("f_a",), True)
+    assert found.lines == (), "neither run has scores"
+    scores = [Number(40.0, "mine/a.json#/miou", 2), Number(42.5, "mine-corrected/a.json#/miou", 2)]
+    shown = replace(found, lines=(("masks", Line("masks", "mIoU", scores)),))
+    monkeypatch.setattr("wsss.report.page.corrections_of", lambda _: shown)
+    page = report_page(Toy(tmp_path)).read_text(encoding="utf-8")
+    section = page.partition('id="corrections"')[2].partition("</section>")[0]
+    assert "<code>f_a</code>" in section and "labels of photographs were corrected" in section
+    assert all(text in section for text in (">40.00<", ">42.50<", ">+2.50<"))
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ SYSTEM = {
     "sudo",
 }
 #: runs of readers that the pages speak of
-READERS_RUNS = ("mine", "photographs", "voc12-no-ramp")
+READERS_RUNS = ("mine", "photographs", "photographs-corrected", "voc12-no-ramp")
 
 
 def name_of(page: Path) -> str:

@@ -8,6 +8,7 @@ from wsss.data.index import Index
 from wsss.data.palette import voc_palette
 from wsss.metrics import IGNORE
 from wsss.report import provenance
+from wsss.report.corrections import corrections_of
 from wsss.report.curves import threshold_charts, training_charts, training_warnings
 from wsss.report.gallery import Row
 from wsss.report.pictures import ERRORS
@@ -49,6 +50,7 @@ def render(results: Results, index: Index, gallery: Sequence[Row]) -> str:
             "published_note": note,
             "published_split": SPLIT if classes_of(run) else "",
             "published_runs": [name for name, stages in FIGURES.items() if "masks" in stages],
+            "corrections": corrections_of(run),
             "bound_name": bound_name,
             "bound": bound.number("miou", digits=2) if bound else None,
             "stages": funnel(results, provenance.devices_of(jobs)),
