@@ -14,6 +14,7 @@ from wsss.inference.attention_cams import AttentionCamNetwork, require_attention
 from wsss.inference.attention_refinement import box_mask, min_max, refine
 from wsss.inference.cams import cam_maps
 from wsss.models import Classifier
+from wsss.models.attention import attention_weights
 from wsss.store.files import write_png
 from wsss.training.tasks import PRIOR_TASKS
 
@@ -57,7 +58,10 @@ def test_maps_are_refined_along_the_tower_s_attention(model: Classifier) -> None
     x = network.normalize(images)
     with torch.no_grad():
         cam = min_max(model.forward_cam(x)[1][0, [0, 2]].relu())
-    attention = model.backbone.net.attention(x, layers=6)[0]
+    tower = model.backbone.net.vit
+    with torch.no_grad(), attention_weights(list(tower.blocks), tower.num_prefix_tokens) as weights:
+        model.backbone(x)
+    attention = torch.stack(weights).mean(0)[0]
     expected = min_max(refine(attention, torch.from_numpy(box_mask(cam.numpy())), cam))
     assert maps.shape == (2, 4, 5)
     np.testing.assert_allclose(maps, expected.numpy(), rtol=1e-3, atol=1e-5)

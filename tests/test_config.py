@@ -187,7 +187,7 @@ def test_fault_names_file_line_key_value_and_what_is_allowed(tmp_path: Path, tex
 
 KINDS = "voc or coco or folder or shapes"
 DATASET_FAULTS = {
-    "none": ("oc: {}", "dataset: missing; must be a section with kind, root, train, val, val_labels,"),
+    "none": ("oc: {}", "dataset: missing; must be a section with kind, root, val_labels, with_masks,"),
     "no kind": ("dataset: {seed: 1}", f"dataset.kind: missing; must be {KINDS}"),
     "unknown kind": ("dataset: {kind: cocoa}", f'dataset.kind = "cocoa": must be {KINDS}'),
     "kind of another type": ("dataset: {kind: [voc]}", f'dataset.kind = ["voc"]: must be {KINDS}'),
@@ -199,8 +199,8 @@ DATASET_FAULTS = {
     ),
     "key of another kind": (
         "dataset: {kind: voc, root: d, seed: 1}",
-        "dataset.seed: unknown key (known: kind, root, train, val, val_labels, with_masks, mask_values, "
-        "masks_orientation, allow_overlap, archives)",
+        "dataset.seed: unknown key (known: kind, root, val_labels, with_masks, mask_values, "
+        "masks_orientation, negatives, allow_overlap, train, val, archives)",
     ),
 }
 

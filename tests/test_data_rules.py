@@ -23,7 +23,7 @@ from wsss.data.index import Index
 from wsss.data.palette import read_mask
 from wsss.data.shapes import write_shapes
 from wsss.data.voc import VOC_CLASSES
-from wsss.data.voc_xml import read_labels
+from wsss.data.voc_xml import read_annotation
 from wsss.errors import UserError
 from wsss.store.files import write_text
 
@@ -115,7 +115,9 @@ def check_voc(directory: Path, source: Path, classes: tuple[str, ...]) -> None:
         index = Index.read(directory / VOC / f"{split}.csv")
         assert [record.id for record in index] == ids and index.classes == classes
         for record in index:
-            assert record.labels == read_labels(source / "Annotations" / f"{record.id}.xml", classes)
+            assert (
+                record.labels == read_annotation(source / "Annotations" / f"{record.id}.xml", classes).labels
+            )
             assert record.mask is not None
             made, whole = (
                 read_mask(directory / record.mask),

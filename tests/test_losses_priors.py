@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from wsss import losses
+from wsss.config import ErasingConfig, PuzzleConfig
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +64,12 @@ def test_soft_erasing_by_each_images_own_peak_hides_it_completely():
 
 
 def test_ramps_agree_with_the_published_schedules(golden):
-    re = [losses.ramp(t, 20, 0.0, 4.0, 0.5) for t in range(20)]
-    cse = [losses.ramp(t, 20, 0.3, 1.0, 1.0) for t in range(20)]
+    puzzle, erasing = PuzzleConfig(), ErasingConfig()
+    re = [puzzle.weight_at(t, 20) for t in range(20)]
+    cse = [erasing.weight_at(t, 20) for t in range(20)]
     np.testing.assert_allclose(re, golden["ramp_re"], rtol=1e-9)
     np.testing.assert_allclose(cse, golden["ramp_cse"], rtol=1e-9)
-    assert losses.ramp(0, 20, 0.3, 1.0, 0.0) == 1.0
+    assert ErasingConfig(ramp=0.0).weight_at(0, 20) == 1.0
 
 
 def test_smoothing_and_loss_of_soft_targets():

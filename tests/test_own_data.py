@@ -18,7 +18,7 @@ from wsss.config.recipe import recipe
 from wsss.data.index import Index
 from wsss.data.shapes import write_shapes
 from wsss.data.voc import VOC_CLASSES, voc_records
-from wsss.data.voc_xml import read_labels
+from wsss.data.voc_xml import read_annotation
 from wsss.errors import UserError
 from wsss.runs.run import load_run, stages
 from wsss.store.files import write_png, write_text
@@ -43,7 +43,7 @@ def photographs(directory: Path, count: int = 30) -> dict[str, tuple[str, ...]]:
     classes = tuple((directory / "drawn" / "classes.txt").read_text().split())
     (directory / "drawn" / "JPEGImages").rename(directory / "photos")
     found = {
-        path.name: read_labels(directory / "drawn" / "Annotations" / f"{path.stem}.xml", classes)
+        path.name: read_annotation(directory / "drawn" / "Annotations" / f"{path.stem}.xml", classes).labels
         for path in sorted((directory / "photos").glob("train_*.png"))
     }
     write_table(directory / "labels.csv", found)

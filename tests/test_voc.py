@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 from wsss.data.palette import read_mask, voc_palette
 from wsss.data.voc import VOC_CLASSES, voc_classes, voc_ids, voc_index
-from wsss.data.voc_xml import read_labels
+from wsss.data.voc_xml import read_annotation
 from wsss.errors import UserError
 from wsss.store.files import write_png, write_text
 
@@ -193,14 +193,14 @@ def test_a_degenerate_box_is_dropped_with_its_class(
     tmp_path: Path, box: tuple[float, ...], kept: bool
 ) -> None:
     annotate(tmp_path / "a.xml", ("dog", box))
-    assert read_labels(tmp_path / "a.xml", VOC_CLASSES) == (("dog",) if kept else ())
+    assert read_annotation(tmp_path / "a.xml", VOC_CLASSES).labels == (("dog",) if kept else ())
 
 
 def test_each_class_counts_once_in_mask_order(tmp_path: Path) -> None:
     annotate(
         tmp_path / "a.xml", ("dog", BOX), ("zebra", BOX), ("cat", BOX), ("dog", (5, 5, 5, 5)), ("dog", BOX)
     )
-    assert read_labels(tmp_path / "a.xml", VOC_CLASSES) == ("cat", "dog", "zebra")
+    assert read_annotation(tmp_path / "a.xml", VOC_CLASSES).labels == ("cat", "dog", "zebra")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_each_class_counts_once_in_mask_order(tmp_path: Path) -> None:
 def test_a_damaged_annotation_is_named(tmp_path: Path, text: str) -> None:
     write_text(tmp_path / "a.xml", text)
     with pytest.raises(UserError, match=r"a\.xml: not a VOC annotation"):
-        read_labels(tmp_path / "a.xml", VOC_CLASSES)
+        read_annotation(tmp_path / "a.xml", VOC_CLASSES)
 
 
 def test_real_images(shared: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from wsss.data.images import read_image
 from wsss.data.voc import voc_index
-from wsss.data.voc_xml import Annotated, read_annotation, read_labels
+from wsss.data.voc_xml import Annotated, read_annotation
 from wsss.errors import UserError
 from wsss.store.files import write_png, write_text
 
@@ -94,10 +94,10 @@ def test_a_box_of_no_numbers_is_named(tmp_path: Path, value: str) -> None:
 )
 def test_an_outline_without_a_box_is_enough(tmp_path: Path, outline: str) -> None:
     write_text(tmp_path / "a.xml", xml(("cat", outline)))
-    assert read_labels(tmp_path / "a.xml", ("cat",), SIZES) == ("cat",)
+    assert read_annotation(tmp_path / "a.xml", ("cat",), SIZES).labels == ("cat",)
     write_text(tmp_path / "a.xml", xml(("cat", "")))
     with pytest.raises(UserError, match="<object> has no bndbox/xmin"):
-        read_labels(tmp_path / "a.xml", ("cat",), SIZES)
+        read_annotation(tmp_path / "a.xml", ("cat",), SIZES)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_an_outline_without_a_box_is_enough(tmp_path: Path, outline: str) -> Non
 )
 def test_any_encoding_is_read(tmp_path: Path, encoding: str, head: str, name: str) -> None:
     (tmp_path / "a.xml").write_bytes(xml((name, INSIDE), head=head).encode(encoding))
-    assert read_labels(tmp_path / "a.xml", ("cat", name), SIZES) == (name,)
+    assert read_annotation(tmp_path / "a.xml", ("cat", name), SIZES).labels == (name,)
 
 
 @pytest.fixture

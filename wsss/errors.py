@@ -1,5 +1,7 @@
 """What can go wrong in a way that the user, not a programmer, has to act on; and two ways to end early."""
 
+from collections.abc import Sequence
+
 
 class UserError(Exception):
     """A mistake in the configuration, the data or the call.
@@ -27,3 +29,9 @@ class PeerLost(Exception):
 
     #: EX_UNAVAILABLE of sysexits.h
     EXIT_STATUS = 69
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Names for a message, such as `a, b and 3 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -17,36 +17,6 @@ SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 KIND = Field(description="layout of the data set")
 VAL = Field(description="split for validation")
 
-# Keys that several kinds have.
-Archives = Annotated[
-    Path | None,
-    Field(
-        description="file that lists the archives to download and unpack if `root` does not exist; null: none"
-    ),
-]
-ValLabels = Annotated[
-    bool,
-    Field(description="whether the images of `val` have image-level labels; without, `val` has no CAMs"),
-]
-WithMasks = Annotated[
-    bool, Field(description="whether the data set has masks; without masks the run can't be scored")
-]
-MaskValues = Annotated[
-    dict[str, str] | Path | None,
-    Field(
-        description="meaning of the masks' values or colors, such as `{0: background, 255: cell}` or "
-        '`{"#ff0000": cat}`, or a file of colors such as CVAT\'s labelmap.txt; null: 0 is background, '
-        "1, 2, … are the classes, 255 is ignored"
-    ),
-]
-MasksOrientation = Annotated[
-    Literal["auto", "seen", "stored"],
-    Field(
-        description="orientation of the masks of photographs with an EXIF orientation: `seen`, as viewers "
-        "display the photograph; `stored`, as its file stores it; `auto`: `seen` if the size fits, else "
-        "`stored`"
-    ),
-]
 Negatives = Annotated[
     Literal["use", "drop"],
     Field(
@@ -54,13 +24,62 @@ Negatives = Annotated[
         "them as negatives; `drop` leaves them out there"
     ),
 ]
-AllowOverlap = Annotated[
-    bool,
-    Field(description="accept images that are both in `train` and in `val`, which makes scores too high"),
+Archives = Annotated[
+    Path | None,
+    Field(
+        description="file that lists the archives to download and unpack if `root` does not exist; null: none"
+    ),
 ]
 
 
-class VocDataset(Section):
+class LabeledDataset(Section):
+    """What data sets have in common that people have labeled."""
+
+    kind: Annotated[str, KIND]
+    val_labels: Annotated[
+        bool,
+        Field(description="whether the images of `val` have image-level labels; without, `val` has no CAMs"),
+    ] = True
+    with_masks: Annotated[
+        bool, Field(description="whether the data set has masks; without masks the run can't be scored")
+    ] = True
+    mask_values: Annotated[
+        dict[str, str] | Path | None,
+        Field(
+            description="meaning of the masks' values or colors, such as `{0: background, 255: cell}` or "
+            '`{"#ff0000": cat}`, or a file of colors such as CVAT\'s labelmap.txt; null: 0 is background, '
+            "1, 2, … are the classes, 255 is ignored"
+        ),
+    ] = None
+    masks_orientation: Annotated[
+        Literal["auto", "seen", "stored"],
+        Field(
+            description="orientation of the masks of photographs with an EXIF orientation: `seen`, as "
+            "viewers display the photograph; `stored`, as its file stores it; `auto`: `seen` if the size "
+            "fits, else `stored`"
+        ),
+    ] = "auto"
+    negatives: Negatives = "drop"
+    allow_overlap: Annotated[
+        bool,
+        Field(description="accept images that are both in `train` and in `val`, which makes scores too high"),
+    ] = False
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether anything can be scored."""
+        return self.with_masks
+
+    def unread(self) -> frozenset[str]:
+        return frozenset({"archives", "allow_overlap"})
+
+    @property
+    def mask_table(self) -> tuple[Path, ...]:
+        """The file that says what masks mean, where one does."""
+        return (self.mask_values,) if isinstance(self.mask_values, Path) else ()
+
+
+class VocDataset(LabeledDataset):
     """PASCAL VOC 2012, or any data set in its layout (Everingham et al., 2010)."""
 
     kind: Annotated[Literal["voc"], KIND]
@@ -73,29 +92,15 @@ class VocDataset(Section):
         ),
     ] = "train_aug"
     val: Annotated[SplitName, VAL] = "val"
-    val_labels: ValLabels = True
-    with_masks: WithMasks = True
-    mask_values: MaskValues = None
-    masks_orientation: MasksOrientation = "auto"
-    negatives: Negatives = "drop"
-    allow_overlap: AllowOverlap = False
     archives: Archives = None
-
-    @property
-    def has_masks(self) -> bool:
-        """Whether anything can be scored."""
-        return self.with_masks
-
-    def unread(self) -> frozenset[str]:
-        return frozenset({"archives", "allow_overlap"})
 
     def sources(self, split: str) -> tuple[Path, ...]:
         """The split's list, that of `val`, which `train_aug` leaves out, and the table of colors."""
         lists = self.root / "ImageSets" / "Segmentation"
-        return (*sorted({lists / f"{split}.txt", lists / f"{self.val}.txt"}), *_table(self.mask_values))
+        return (*sorted({lists / f"{split}.txt", lists / f"{self.val}.txt"}), *self.mask_table)
 
 
-class CocoDataset(Section):
+class CocoDataset(LabeledDataset):
     """MS COCO 2014, or any data set with annotations in its form (Lin et al., 2014)."""
 
     kind: Annotated[Literal["coco"], KIND]
@@ -116,25 +121,11 @@ class CocoDataset(Section):
         Path | None,
         Field(description="directory of masks, one PNG per image; null: painted from the annotations"),
     ] = None
-    val_labels: ValLabels = True
-    with_masks: WithMasks = True
-    mask_values: MaskValues = None
-    masks_orientation: MasksOrientation = "auto"
-    negatives: Negatives = "drop"
-    allow_overlap: AllowOverlap = False
     archives: Archives = None
-
-    @property
-    def has_masks(self) -> bool:
-        """Whether anything can be scored."""
-        return self.with_masks
-
-    def unread(self) -> frozenset[str]:
-        return frozenset({"archives", "allow_overlap"})
 
     def sources(self, split: str) -> tuple[Path, ...]:
         """The split's annotations, the labels where they are given, and the table of colors."""
-        return (self.annotations(split), *([self.labels] if self.labels else []), *_table(self.mask_values))
+        return (self.annotations(split), *([self.labels] if self.labels else []), *self.mask_table)
 
     def faults(self) -> Iterable[Fault]:
         if self.mask_values is not None and self.masks is None:
@@ -145,7 +136,7 @@ class CocoDataset(Section):
         return self.root / "annotations" / f"instances_{split}.json"
 
 
-class FolderDataset(Section):
+class FolderDataset(LabeledDataset):
     """A user's own photographs, and a table of the classes in each."""
 
     train: ClassVar[str] = "train"
@@ -196,24 +187,16 @@ class FolderDataset(Section):
             "and 1 per class"
         ),
     ] = None
-    val_labels: ValLabels = True
-    with_masks: WithMasks = True
-    mask_values: MaskValues = None
-    masks_orientation: MasksOrientation = "auto"
     negatives: Negatives = "use"
-    allow_overlap: AllowOverlap = False
 
     @property
     def has_masks(self) -> bool:
         """Whether anything can be scored."""
         return self.masks is not None and self.with_masks
 
-    def unread(self) -> frozenset[str]:
-        return frozenset({"allow_overlap"})
-
     def sources(self, split: str) -> tuple[Path, ...]:
         """The table, for every split, and that of colors."""
-        return (self.labels, *_table(self.mask_values))
+        return (self.labels, *self.mask_table)
 
     def faults(self) -> Iterable[Fault]:
         yield from repeated("classes", self.classes or ())
@@ -236,11 +219,6 @@ class ShapesDataset(Section):
     train_images: Annotated[int, Field(ge=1, description="number of training images")] = 300
     val_images: Annotated[int, Field(ge=1, description="number of validation images")] = 80
     size: Annotated[int, Field(ge=32, le=1024, description="mean side length of an image, in pixels")] = 128
-
-
-def _table(mask_values: dict[str, str] | Path | None) -> tuple[Path, ...]:
-    """The file that says what masks mean, where one does."""
-    return (mask_values,) if isinstance(mask_values, Path) else ()
 
 
 DatasetConfig = Annotated[

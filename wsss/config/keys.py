@@ -38,7 +38,10 @@ def file_schema() -> dict[str, Any]:
 
 
 def _keys(model: dict[str, Any], models: dict[str, Any], prefix: str, kind: str = "") -> Iterator[Key]:
-    for name, field in model["properties"].items():
+    # Required keys first, also where a section derives from another.
+    for name, field in sorted(
+        model["properties"].items(), key=lambda item: bool(prefix) and "default" in item[1]
+    ):
         nested = _nested(field)
         if not nested or field.get("default", REQUIRED) is None:
             default = field.get("default", REQUIRED)
@@ -73,8 +76,6 @@ def _allowed(field: dict[str, Any]) -> str:
             return f"mapping of names to ({_allowed(field['additionalProperties'])})"
         case "boolean":
             return "true | false"
-        case "object":
-            return "mapping of text to text"
         case "string" if "pattern" in field:
             return f"text like {field['pattern']}"
         case "string":

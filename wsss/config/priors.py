@@ -43,6 +43,13 @@ class RampConfig(Section):
         if self.weight_from > self.weight:
             yield Fault("weight_from", f"at most weight, which is {self.weight}")
 
+    def weight_at(self, step: int, steps: int) -> float:
+        """The weight of the loss after `step` of all `steps` of a training."""
+        if self.ramp == 0:
+            return self.weight
+        done = min(step / (steps * self.ramp), 1.0)
+        return self.weight_from + (self.weight - self.weight_from) * done
+
 
 class PuzzleConfig(RampConfig):
     """Puzzle-CAM (Jo and Yu, 2021): the merged CAMs of an image's tiles match the CAMs of the image."""

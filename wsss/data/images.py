@@ -1,5 +1,7 @@
 """One way to read a photograph, so that every stage sees the same pixels: RGB, turned as viewers show it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -43,6 +45,27 @@ class Header:
         return self.size[::-1] if self.orientation >= 5 else self.size
 
 
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
+    """An image, not decoded yet. Raises UserError naming the file when it is missing or does not open."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such image; restore it, or take it out of its list") from None
+    except _UNREADABLE as error:
+        raise UserError(f"{path}: image does not open ({_why(path, error)}); replace it") from None
+
+
+@contextmanager
+def _decoding(path: str | Path) -> Iterator[None]:
+    """Raise UserError naming the file where its pixels do not decode."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise UserError(f"{path}: image does not decode ({error}); replace it") from None
+
+
 def read_image(path: str | Path) -> Image.Image:
     """Decode an image as 8-bit RGB, turned as its EXIF orientation says.
 
@@ -50,14 +73,12 @@ def read_image(path: str | Path) -> Image.Image:
     bits; of an animation it is the first frame. Raises UserError naming the file when it is missing,
     truncated or of a kind with no 8-bit meaning.
     """
-    try:
-        with Image.open(path) as image:
-            orientation = _header(image, path).orientation
-            turn = None if image.format == "TIFF" else TURNS.get(orientation)  # Pillow turns those itself
+    with _opened(path) as image:
+        orientation = _header(image, path).orientation
+        turn = None if image.format == "TIFF" else TURNS.get(orientation)  # Pillow turns those itself
+        with _decoding(path):
             image.load()
             pixels = _eight_bits(image, path)
-    except _UNREADABLE as error:
-        raise UserError(f"{path}: image does not decode ({_why(path, error)}); replace it") from None
     turned = pixels if turn is None else pixels.transpose(turn)
     turned.info = {}  # the orientation is applied: whoever looks again must not find it
     return turned
@@ -65,13 +86,8 @@ def read_image(path: str | Path) -> Image.Image:
 
 def read_header(path: str | Path) -> Header:
     """The size and orientation of an image, without its pixels. Raises UserError naming the file."""
-    try:
-        with Image.open(path) as image:
-            return _header(image, path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such image; restore it, or take it out of its list") from None
-    except _UNREADABLE as error:
-        raise UserError(f"{path}: image does not open ({_why(path, error)}); replace it") from None
+    with _opened(path) as image:
+        return _header(image, path)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -84,21 +100,14 @@ def check_image(path: str | Path) -> Header:
 
     Raises UserError where `read_image` would.
     """
-    try:
-        with Image.open(path) as image:
-            header = _header(image, path)
-            try:
-                image.draft(None, (1, 1))
-                image.load()
-                if image.mode in ("I", "F") or image.mode.startswith("I;"):
-                    _eight_bits(image, path)
-            except _UNREADABLE as error:
-                raise UserError(f"{path}: image does not decode ({error}); replace it") from None
-            return header
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such image; restore it, or take it out of its list") from None
-    except _UNREADABLE as error:
-        raise UserError(f"{path}: image does not open ({_why(path, error)}); replace it") from None
+    with _opened(path) as image:
+        header = _header(image, path)
+        with _decoding(path):
+            image.draft(None, (1, 1))
+            image.load()
+            if image.mode in ("I", "F") or image.mode.startswith("I;"):
+                _eight_bits(image, path)
+        return header
 
 
 def _header(image: Image.Image, path: str | Path) -> Header:

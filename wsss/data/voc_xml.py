@@ -68,13 +68,6 @@ def read_annotation(
     return Annotated(labels, not trusted, outside)
 
 
-def read_labels(
-    path: str | Path, classes: Sequence[str], sizes: Sequence[tuple[int, int]] = ()
-) -> tuple[str, ...]:
-    """The labels of `read_annotation`."""
-    return read_annotation(path, classes, sizes).labels
-
-
 def tell_annotations(split: str, found: Sequence[Annotated]) -> None:
     """Count the annotations whose size is not the image's, and the objects outside of theirs."""
     wrong = [annotated for annotated in found if annotated.wrong_size]

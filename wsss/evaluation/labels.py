@@ -5,13 +5,23 @@ from typing import Any
 
 import numpy as np
 
-from wsss.data.index import Index
+from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
 from wsss.evaluation.image_counts import ImageCounts
 from wsss.metrics import IGNORE, ConfusionMatrix
 from wsss.progress import track
 from wsss.store.label_maps import LabelShard
+
+
+def masked_images(index: Index) -> list[Record]:
+    """The images that have a mask. Raises UserError when none has."""
+    if not index.masked:
+        raise UserError(
+            f"split {index.split}: none of its {len(index)} images has a mask to score by; add "
+            "masks, score another split, or set dataset.with_masks to false"
+        )
+    return index.masked
 
 
 def unscored(index: Index) -> dict[str, Any]:
@@ -41,12 +51,7 @@ def score_labels(
     and `iou` by class name, NaN for a class that never occurs. Raises UserError when no image has a mask, and
     naming the image whose map does not fit its mask.
     """
-    masked = index.masked
-    if not masked:
-        raise UserError(
-            f"split {index.split}: none of its {len(index)} images has a mask to score by; add "
-            "masks, score another split, or set dataset.with_masks to false"
-        )
+    masked = masked_images(index)
     confusion = ConfusionMatrix(len(index.classes) + 1)
     known = 0
     for record in track(masked, label=f"evaluating {index.split}", enabled=progress):

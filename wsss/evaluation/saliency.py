@@ -15,6 +15,7 @@ import numpy as np
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
+from wsss.evaluation.labels import masked_images
 from wsss.inference.saliency_maps import open_saliency, saliency_of
 from wsss.machine.fanout import CHUNK, fan_out
 from wsss.metrics import IGNORE, ConfusionMatrix, SaliencyScore, ThresholdSweep
@@ -62,12 +63,7 @@ def score_saliency(
 
     Raises UserError when no image has a mask, and naming images whose maps are missing or do not fit.
     """
-    masked = sum(record.mask is not None for record in index)
-    if not masked:
-        raise UserError(
-            f"split {index.split}: none of its {len(index)} images has a mask to score by; add "
-            "masks, score another split, or set dataset.with_masks to false"
-        )
+    masked = len(masked_images(index))
     names = tuple(saliency)
     chunks = [
         _Chunk(cams[i], tuple(paths[i] for paths in saliency.values()), part[start : start + CHUNK])

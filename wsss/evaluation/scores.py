@@ -15,15 +15,14 @@ import numpy as np
 
 from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
-from wsss.errors import UserError
+from wsss.errors import UserError, listed
 from wsss.evaluation.image_counts import ImageCounts
+from wsss.evaluation.labels import masked_images
 from wsss.machine.fanout import CHUNK, fan_out
 from wsss.metrics import ThresholdSweep
 from wsss.progress import Progress
 from wsss.store.cams import CamShard
 from wsss.store.walks import WalkShard
-
-SHOWN_IDS = 20
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,7 @@ def evaluate_scores(
     another size than their mask or of classes that the index has not; when shards come from different
     configurations.
     """
-    masked = index.masked
-    if not masked:
-        raise UserError(
-            f"split {index.split}: none of its {len(index)} images has a mask to score by; add "
-            "masks, score another split, or set dataset.with_masks to false"
-        )
+    masked = masked_images(index)
     opened = [kind.shard(path) for path in shards]
     digests = sorted({shard.digest for shard in opened})
     if len(digests) > 1:
@@ -116,13 +110,11 @@ def _chunks(
     shards: Sequence[CamShard | WalkShard], masked: list[Record], split: str, kind: ScoreKind
 ) -> list[_Chunk]:
     holder = {image_id: shard.path for shard in shards for image_id in shard.ids}
-    missing = [record.id for record in masked if record.id not in holder]
-    if missing:
-        more = f" and {len(missing) - SHOWN_IDS} more" if len(missing) > SHOWN_IDS else ""
+    if missing := [record.id for record in masked if record.id not in holder]:
         raise UserError(
             f"split {split}: {len(missing)} of {len(masked)} images with a mask have no {kind.name} in "
             f"{', '.join(str(shard.path) for shard in shards) or 'no shard'}: "
-            f"{', '.join(missing[:SHOWN_IDS])}{more}. Make these shards again"
+            f"{listed(missing)}. Make these shards again"
         )
     by_shard: dict[Path, list[Record]] = defaultdict(list)
     for record in masked:

@@ -6,18 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from wsss.data.images import read_image
 from wsss.data.index import Index, Record
-from wsss.data.palette import read_mask
-from wsss.figures.overlay import colored, heat, legend
-from wsss.figures.sheet import Row, resize, resize_labels, size_within, write_sheet
-from wsss.inference.saliency_maps import SaliencyShard, open_saliency, saliency_of
+from wsss.figures.image_sheet import write_image_sheet
+from wsss.figures.overlay import heat
+from wsss.figures.sheet import resize
+from wsss.inference.saliency_maps import open_saliency, saliency_of
 from wsss.runs.stages import SALIENCY, STAGES
 
 #: images on a sheet, and the longest side of one picture, px
 SHOWN, SIDE = 8, 256
-#: the heading of each kind of saliency
-HEADINGS = {kind: STAGES[stage].title for kind, stage in SALIENCY.items()}
 
 
 def saliency_sheet(
@@ -31,34 +28,19 @@ def saliency_sheet(
     """Write a sheet: per image the photograph, its mask, and the saliency of each kind that the run has.
 
     shards: by kind, of all images of the index; a kind without shards is left out. metrics: of this saliency,
-    see `score_saliency`. The images are spread evenly over the index; without a mask, its place shows the
-    bare image.
+    see `score_saliency`.
     """
-    kinds = [name for name in HEADINGS if shards[name]]
+    titles = {kind: STAGES[stage].title for kind, stage in SALIENCY.items() if shards[kind]}
     holders = [
-        {image_id: shard for shard in map(open_saliency, shards[name]) for image_id in shard.ids}
-        for name in kinds
+        {image_id: shard for shard in map(open_saliency, shards[kind]) for image_id in shard.ids}
+        for kind in titles
     ]
-    places = np.linspace(0, len(index) - 1, min(shown, len(index))).round().astype(int)
-    records = [index.records[place] for place in places]
-    found = ", ".join(f"{HEADINGS[name]} {metrics[name]['miou']:.1f} %" for name in kinds)
-    write_sheet(
-        path,
-        [_row(record, [holder[record.id] for holder in holders]) for record in records],
-        side=SIDE,
-        title=f"{metrics['run']}: saliency of {metrics['protocol']['split']}, mIoU {found}",
-        headings=("image", "mask", *(HEADINGS[name] for name in kinds)),
-        legend=legend(index, (name for record in records for name in record.labels)),
-        per_line=1,
-    )
 
+    def draw(record: Record, image: np.ndarray) -> list[np.ndarray]:
+        maps = (saliency_of(holder[record.id], record.id) for holder in holders)
+        return [heat(image, resize(saliency, (image.shape[0], image.shape[1]))) for saliency in maps]
 
-def _row(record: Record, shards: Sequence[SaliencyShard]) -> Row:
-    photograph = np.asarray(read_image(record.image))
-    size = size_within((photograph.shape[0], photograph.shape[1]), SIDE)
-    image = resize(photograph, size)
-    mask = np.zeros(photograph.shape[:2], np.uint8) if record.mask is None else read_mask(record.mask)
-    maps = [heat(image, resize(saliency_of(shard, record.id), size)) for shard in shards]
-    pictures = [image, colored(image, resize_labels(mask, size)), *maps]
-    without = "" if record.mask else " (no mask)"
-    return Row(f"{record.id}: {', '.join(record.labels) or 'no label'}{without}", pictures)
+    found = ", ".join(f"{title} {metrics[kind]['miou']:.1f} %" for kind, title in titles.items())
+    title = f"{metrics['run']}: saliency of {metrics['protocol']['split']}, mIoU {found}"
+    headings = list(titles.values())
+    write_image_sheet(path, index, draw, shown=shown, side=SIDE, title=title, headings=headings, per_line=1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import cv2
 
 from wsss.data.index import Index, Record
-from wsss.errors import UserError
+from wsss.errors import UserError, listed
 from wsss.progress import track
 from wsss.runs.choices import final_saliency
 from wsss.runs.stages import STAGES
@@ -18,8 +18,6 @@ from wsss.store.shards import AnyShard
 if TYPE_CHECKING:
     from wsss.models import Classifier
     from wsss.store.networks import Header, Net
-
-SHOWN_IDS = 20
 
 Item = TypeVar("Item")
 Shard = TypeVar("Shard", bound=AnyShard)
@@ -105,11 +103,9 @@ def open_shards(
         holder |= dict.fromkeys(shard.ids, shard)
     missing = [record.id for record in records if record.id not in holder]
     if missing:
-        shown = ", ".join(missing[:SHOWN_IDS])
-        more = f" and {len(missing) - SHOWN_IDS} more" if len(missing) > SHOWN_IDS else ""
         raise UserError(
             f"{stage}: {len(missing)} images are in none of the {len(paths)} shards given: "
-            f"{shown}{more}. Make the shards again"
+            f"{listed(missing)}. Make the shards again"
         )
     return holder
 

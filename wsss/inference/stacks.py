@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 
 from wsss.data.images import image_size, read_image
 from wsss.data.index import Record
+from wsss.errors import listed
 from wsss.machine.loading import loading
 
 Result = TypeVar("Result")
@@ -48,8 +49,7 @@ class Stack:
     @property
     def named(self) -> str:
         """The images, for messages."""
-        shown = ", ".join(record.id for record in self.records[:3])
-        return shown if len(self.records) <= 3 else f"{shown} and {len(self.records) - 3} more"
+        return listed([record.id for record in self.records], most=3)
 
 
 def per_image(

@@ -14,7 +14,6 @@ from wsss.losses.classification import classification_loss, smooth_labels
 from wsss.losses.erasing import erase_hard, erase_soft, evidence_of, maps_of_class
 from wsss.losses.puzzle import merge, reconstruction_loss, tile
 from wsss.losses.saliency import saliency_loss
-from wsss.losses.schedules import ramp
 from wsss.losses.segmentation import labeled_pixels, segmentation_loss
 
 __all__ = [
@@ -36,7 +35,6 @@ __all__ = [
     "normalize_cam",
     "pair_affinities",
     "pair_labels",
-    "ramp",
     "reconstruction_loss",
     "resize_hints",
     "saliency_loss",

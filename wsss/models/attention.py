@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from wsss.errors import UserError
+
 
 @contextmanager
 def attention_weights(blocks: Sequence[nn.Module], prefix_tokens: int) -> Iterator[list[Tensor]]:
@@ -15,7 +17,10 @@ def attention_weights(blocks: Sequence[nn.Module], prefix_tokens: int) -> Iterat
     whose rows and columns are dropped after the softmax.
     Yields a list that grows by one (B, N, N) tensor for every block that runs, rows being queries. The
     weights carry no gradient. Attention runs unfused in the meantime, with the same result up to rounding.
+    Raises UserError for blocks that hold no single attention.
     """
+    if not all(hasattr(getattr(block, "attn", None), "attn_drop") for block in blocks):
+        raise UserError("attention: the blocks of this transformer have no attention that can be read")
     collected: list[Tensor] = []
 
     def collect(_module: nn.Module, arguments: tuple[Any, ...]) -> None:

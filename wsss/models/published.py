@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
-from wsss.errors import UserError
+from wsss.errors import UserError, listed
 
 #: prefix of the tensors of timm's network in all of ours
 TRUNK = "backbone.net."
@@ -106,11 +106,6 @@ def match_tensors(
         ],
     }
     if any(faults.values()):
-        lines = (f"  {what} ({len(names)}): {_shortened(names)}" for what, names in faults.items() if names)
+        lines = (f"  {what} ({len(names)}): {listed(names, 30)}" for what, names in faults.items() if names)
         raise UserError("\n".join([f"{source} does not fit the network:", *lines]))
     return {ours: found[theirs[-1]] for ours, theirs in present.items() if theirs}
-
-
-def _shortened(names: list[str], at_most: int = 30) -> str:
-    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
-    return ", ".join(names[:at_most]) + more

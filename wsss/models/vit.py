@@ -11,13 +11,9 @@ import math
 from typing import Any
 
 import timm
-import torch
 from timm.models import FeatureInfo, is_model_in_modules
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
-
-from wsss.errors import UserError
-from wsss.models.attention import attention_weights
 
 #: modules of timm whose models are plain ViTs
 MODULES = ("vision_transformer", "deit", "eva")
@@ -87,22 +83,6 @@ class VisionTower(nn.Module):
             return x
         size = [side // stride * self.patch for side in x.shape[-2:]]
         return interpolate(x, size, mode="bilinear", align_corners=False, antialias=self.patch < stride)
-
-    def attention(self, x: Tensor, *, layers: int = 8) -> Tensor:
-        """Attention between patches of images (B, 3, H, W): (B, N, N), mean over heads and last blocks.
-
-        N = ⌈H/output stride⌉ · ⌈W/output stride⌉, row by row; without gradient. Class and register tokens
-        are left out, so that rows sum to less than 1. Raises UserError for blocks that hold no single
-        attention, and a number of layers that the tower does not have.
-        """
-        blocks = list(self.vit.blocks)
-        if not 1 <= layers <= len(blocks):
-            raise UserError(f"attention: layers {layers}, allowed are 1 to {len(blocks)}")
-        if not all(hasattr(getattr(block, "attn", None), "attn_drop") for block in blocks):
-            raise UserError("attention: the blocks of this transformer have no attention that can be read")
-        with torch.no_grad(), attention_weights(blocks[-layers:], self.vit.num_prefix_tokens) as weights:
-            self.vit.forward_features(self.whole_patches(x))
-        return torch.stack(weights).mean(0)
 
     def _normalized(self, tokens: Tensor) -> Tensor:
         """Towers whose classifier pools before it normalizes have their normalization there."""

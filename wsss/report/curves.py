@@ -3,7 +3,6 @@
 from wsss.config import PriorsConfig
 from wsss.figures.charts import Chart, Line, Mark
 from wsss.figures.curves import RATES, over_thresholds, training_log
-from wsss.losses import ramp
 from wsss.report.results import Results, Scores
 from wsss.runs.choices import learns_from_pseudo_labels
 from wsss.runs.stages import SALIENCY, STAGES
@@ -56,9 +55,6 @@ def _weights(section: PriorsConfig) -> list[Line]:
     places = [epochs * point / POINTS for point in range(POINTS + 1)]
     lines = []
     for name in section.regularizers:
-        part = getattr(section, name)
-        values = [
-            ramp(point, POINTS, part.weight_from, part.weight, part.ramp) for point in range(POINTS + 1)
-        ]
+        values = [getattr(section, name).weight_at(point, POINTS) for point in range(POINTS + 1)]
         lines.append(Line({"puzzle": "reconstruction"}.get(name, name), places, values))
     return lines

@@ -1,14 +1,13 @@
 """The network of a training as its section describes it: a pretrained backbone, and a head to be trained."""
 
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from wsss.config import OptimizationConfig
+from wsss.config import NetworkConfig, TrainingConfig
 from wsss.config.segmentation import SegmentationNetworkConfig
-from wsss.config.training import BackboneConfig, NetworkConfig
 from wsss.models import DeepLabV3Plus, LinearSegmenter, Segmenter
 from wsss.store.networks import ARCHITECTURES, Header
 
@@ -19,18 +18,8 @@ Net = TypeVar("Net", bound=nn.Module)
 SEGMENTERS: dict[str, type[Segmenter]] = {"deeplab": DeepLabV3Plus, "linear": LinearSegmenter}
 
 
-class TrainingSection(Protocol):
-    """What the sections of all trainings have in common."""
-
-    @property
-    def network(self) -> BackboneConfig: ...
-
-    @property
-    def optimisation(self) -> OptimizationConfig: ...
-
-
 def new_network(
-    architecture: type[Net], section: TrainingSection, classes: tuple[str, ...], digest: str
+    architecture: type[Net], section: TrainingConfig, classes: tuple[str, ...], digest: str
 ) -> tuple[Net, Header]:
     """A network with pretrained weights in its backbone and, by the section's seed, random ones in its head.
 

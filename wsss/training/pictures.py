@@ -8,6 +8,7 @@ from torch import nn
 
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
+from wsss.figures.image_sheet import evenly
 from wsss.figures.overlay import heat, legend
 from wsss.figures.sheet import Row, resize, size_within, write_sheet
 from wsss.models import Classifier
@@ -26,8 +27,7 @@ class CamPictures:
 
     def __init__(self, index: Index, job: TrainJob) -> None:
         self.index, self.directory, self.name = index, job.curves / "pictures", job.name
-        places = np.linspace(0, len(index) - 1, min(SHOWN, len(index))).round().astype(int)
-        self.records = [index.records[place] for place in places]
+        self.records = evenly(index, SHOWN)
 
     @torch.no_grad()
     def __call__(self, network: nn.Module, epoch: int) -> Path:

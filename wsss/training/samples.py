@@ -1,7 +1,7 @@
 """The samples of each training: which images and maps, and how its section augments them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -104,16 +104,8 @@ def classifier_samples(section: ClassifierConfig, index: Index, network: Classif
 
     Of images without a label an epoch has at most as many as of others.
     """
-    keys, normalization = section.augmentation, network.normalization
-    transform = ClassificationTransform(
-        keys.crop,
-        keys.min_side,
-        keys.max_side,
-        mean=normalization.mean,
-        std=normalization.std,
-        augment=keys.color,
-        order=normalization.order,
-    )
+    keys, form = section.augmentation, asdict(network.normalization)
+    transform = ClassificationTransform(keys.crop, keys.min_side, keys.max_side, augment=keys.color, **form)
     mix = None if keys.mix == "none" else keys.mix
     seed = section.optimisation.seed
     images = TrainingImages(index, transform, seed=seed, mix=mix, mix_probability=keys.mix_probability)
@@ -122,13 +114,12 @@ def classifier_samples(section: ClassifierConfig, index: Index, network: Classif
 
 def c2am_samples(section: C2amConfig, index: Index, network: C2AM, hints: CamHints | None) -> Dataset:
     """Square images, cropped and mirrored, and their hints with them; balanced as of a classifier."""
-    keys, normalization, seed = section.augmentation, network.normalization, section.optimisation.seed
+    keys, form, seed = section.augmentation, asdict(network.normalization), section.optimisation.seed
     sides = keys.crop, keys.size, keys.size
-    mean, std, order = normalization.mean, normalization.std, normalization.order
     if hints is None:
-        transform = ClassificationTransform(*sides, mean, std, resampling=Resampling.BILINEAR, order=order)
+        transform = ClassificationTransform(*sides, resampling=Resampling.BILINEAR, **form)
         return balanced(TrainingImages(index, transform, seed=seed), index, seed)
-    paired = SaliencyTransform(*sides, mean, std, order=order)
+    paired = SaliencyTransform(*sides, **form)
     return balanced(PairedImages(index, hints, paired, name="hint", seed=seed), index, seed)
 
 
@@ -144,15 +135,8 @@ def affinity_samples(
     section: AffinityTrainingConfig, index: Index, network: AffinityNet, shards: Mapping[str, LabelShard]
 ) -> PairedImages:
     """Images, resized, mirrored and cropped, and the affinity labels at a quarter of their resolution."""
-    keys, normalization = section.augmentation, network.normalization
-    transform = AffinityTransform(
-        keys.crop,
-        keys.min_side,
-        keys.max_side,
-        mean=normalization.mean,
-        std=normalization.std,
-        order=normalization.order,
-    )
+    keys, form = section.augmentation, asdict(network.normalization)
+    transform = AffinityTransform(keys.crop, keys.min_side, keys.max_side, **form)
     seed = section.optimisation.seed
     return PairedImages(index, StoredMaps(shards), transform, name="label_map", seed=seed)
 
@@ -161,15 +145,7 @@ def segmentation_samples(
     section: SegmentationTrainingConfig, images: Supervision, network: Segmenter
 ) -> PairedImages:
     """Images, resized, mirrored, cropped and their colors changed, and their label maps with them."""
-    keys, normalization = section.augmentation, network.normalization
-    transform = SegmentationTransform(
-        keys.crop,
-        keys.min_side,
-        keys.max_side,
-        mean=normalization.mean,
-        std=normalization.std,
-        order=normalization.order,
-        augment=keys.color,
-    )
+    keys, form = section.augmentation, asdict(network.normalization)
+    transform = SegmentationTransform(keys.crop, keys.min_side, keys.max_side, augment=keys.color, **form)
     seed = section.optimisation.seed
     return PairedImages(images.index, images.maps, transform, name="label_map", seed=seed)

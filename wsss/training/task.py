@@ -7,8 +7,6 @@ from typing import NotRequired, TypedDict
 
 from torch import Tensor, nn
 
-from wsss.losses import ramp
-
 
 class Batch(TypedDict):
     """Samples of one micro-step, on the device: what every training has, and what some have beside it.
@@ -38,10 +36,6 @@ class StepInfo:
     step: int
     steps: int
     optimizer_step: int
-
-    def ramp(self, start: float, end: float, share: float) -> float:
-        """A weight that rises over the first share of the training, see `wsss.losses.ramp`."""
-        return ramp(self.step, self.steps, start, end, share)
 
 
 @dataclass

@@ -71,6 +71,6 @@ class Pnoc(PriorTask):
             images = erased.images.detach()
         self.oc.train()
         objective = Objective("oc")
-        weight = forward.info.ramp(noc.weight_from, noc.weight, noc.ramp)
+        weight = noc.weight_at(forward.info.step, forward.info.steps)
         objective.add("noc", losses.classification_loss(self.oc(images).float(), forward.targets), weight)
         return objective

@@ -105,7 +105,7 @@ class PriorTask(Task):
             distance = losses.reconstruction_loss(
                 full, merged, forward.labels, distance=puzzle.loss, over=puzzle.over
             )
-            weight = forward.info.ramp(puzzle.weight_from, puzzle.weight, puzzle.ramp)
+            weight = puzzle.weight_at(forward.info.step, forward.info.steps)
             objective.add("reconstruction", distance, weight)
         if "confidence" in puzzle.terms:
             objective.add("confidence", losses.entropy_loss(logits))
@@ -118,7 +118,7 @@ class PriorTask(Task):
         remaining = forward.labels.scatter(1, forward.erased_class[:, None], 0.0)
         logits = self.oc_logits(erased.images).float()
         targets = losses.smooth_labels(remaining, self.settings.label_smoothing)
-        weight = forward.info.ramp(erasing.weight_from, erasing.weight, erasing.ramp)
+        weight = erasing.weight_at(forward.info.step, forward.info.steps)
         objective.add("erasing", losses.classification_loss(logits, targets), weight)
         self.choice.update(forward.labels, remaining, logits)
         return erased
