@@ -1,4 +1,4 @@
-"""How well label maps fit masks: affinity labels, pseudo labels, masks of a network."""
+"""Scores of label maps against masks: affinity labels, pseudo labels, masks of a network."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,9 +43,9 @@ def score_labels(
 ) -> dict[str, Any]:
     """Score label maps against all masks of an index, at the images' own resolution.
 
-    shards: by image id, the one that holds its map; of every image with a mask. Pixels that a map leaves open
-    (255) are not counted, and `coverage` says how many are left of those that the masks know. images: takes
-    the pixel counts of every image.
+    shards: by image id, the one that holds its map; of every image with a mask. Pixels that a map ignores
+    (255) are not counted; `coverage` is the share of the masks' labeled pixels that are counted. images:
+    takes the pixel counts of every image.
 
     Returns what a metrics file holds, in percent: `protocol`, `coverage`, all of `ConfusionMatrix.summary`,
     and `iou` by class name, NaN for a class that never occurs. Raises UserError when no image has a mask, and
@@ -65,10 +65,10 @@ def score_labels(
                 "replace the mask"
             )
         known += int(np.count_nonzero(mask != IGNORE))
-        open_ = labels == IGNORE
+        ignored = labels == IGNORE
         one = ConfusionMatrix(confusion.num_classes)
         try:
-            one.update(np.where(open_, 0, labels), np.where(open_, IGNORE, mask))
+            one.update(np.where(ignored, 0, labels), np.where(ignored, IGNORE, mask))
         except ValueError as error:
             raise UserError(f"{record.id}: {error} ({where}, {record.mask})") from None
         confusion.merge(one)

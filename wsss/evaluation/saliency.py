@@ -1,7 +1,7 @@
-"""How well saliency fits masks: every kind of map of a run, and every threshold, in one pass over the images.
+"""Scores of saliency against masks: all kinds of maps and all thresholds, in one pass over the images.
 
-A mask's objects are all that is not background. Beside the scores of the maps themselves stands what they
-are for: that of the CAMs with the saliency's complement as their background.
+Objects are all classes but the background. The CAMs are scored, too, with the complement of the saliency as
+their background.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,14 +28,14 @@ KINDS_OF_PIXELS = ("background", "object")
 
 @dataclass
 class Counted:
-    """What was counted of one kind of saliency: against objects, and with the CAMs against classes."""
+    """The counts of one kind of saliency: against objects, and with the CAMs against classes."""
 
     sweep: ThresholdSweep
     cams: ConfusionMatrix
     score: SaliencyScore = field(default_factory=SaliencyScore)
 
     def merge(self, other: "Counted") -> None:
-        """Add what was counted elsewhere."""
+        """Add the counts of other images."""
         self.sweep.merge(other.sweep)
         self.cams.merge(other.cams)
         self.score.merge(other.score)

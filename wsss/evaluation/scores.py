@@ -1,4 +1,4 @@
-"""How well score maps fit masks: every background threshold in one pass, with the protocol beside.
+"""Scores of score maps against masks, at all background thresholds in one pass.
 
 Scores are computed at the image's own resolution, and only where there is a mask. The threshold is chosen on
 the very masks that are scored, as is usual for CAMs (an oracle, and the result says so).

@@ -1,4 +1,4 @@
-"""Every objective as pure functions of tensors, with the paper and equation it comes from."""
+"""All losses, as pure functions of tensors; their docstrings name paper and equation."""
 
 from wsss.losses.affinity import (
     Direction,

@@ -1,10 +1,9 @@
-"""Pairwise affinities from an edge map, and the loss that teaches the edge map where classes change.
+"""Pairwise affinities from an edge map, and the loss by which the edge map is trained.
 
-Two pixels are akin when no edge lies between them: their affinity is one minus the strongest edge on the
-line that joins them (Ahn, Cho and Kwak, "Weakly supervised learning of instance segmentation with inter-pixel
-relations", CVPR 2019: IRNet). Every pair of one direction is the same shift, so the maximum over a line is a
-running maximum over shifted views of the map: no list of pairs is built, and no copy of the map is made per
-direction.
+The affinity of two pixels is one minus the strongest edge on the line between them (Ahn, Cho and Kwak,
+"Weakly supervised learning of instance segmentation with inter-pixel relations", CVPR 2019: IRNet). All pairs
+of a direction have the same shift, so the maximum over their lines is a running maximum over shifted views of
+the map: no list of pairs is built, and the map is not copied for each direction.
 """
 
 import math
@@ -21,7 +20,7 @@ _EPSILON = 1e-5
 
 @dataclass(frozen=True)
 class Direction:
-    """A displacement from a pixel to its partner, and the pixels passed on the way.
+    """A displacement from a pixel to its partner, and the pixels on the line between them.
 
     path: displacements (dy, dx) from the source, both ends included: the points of the bounding box that are
     nearer than one pixel to the joining line.
@@ -33,10 +32,9 @@ class Direction:
 
 
 class PairLabels(NamedTuple):
-    """What the label map says about every pair: three boolean tensors (B, directions, h', w'), never two at
-    once.
+    """The kind of every pair: three boolean tensors (B, directions, h', w'), of which at most one is true.
 
-    A pair with an ignored end is in none of them.
+    A pair with an ignored pixel has no kind.
     """
 
     background: Tensor
@@ -44,7 +42,7 @@ class PairLabels(NamedTuple):
     different: Tensor
 
     def counts(self) -> Tensor:
-        """How many pairs are of each kind: float (3,)."""
+        """Number of pairs of each kind: float (3,)."""
         return torch.stack([kind.count_nonzero() for kind in self]).float()
 
 
@@ -88,10 +86,10 @@ def pair_affinities(edge: Tensor, radius: int) -> Tensor:
 
 
 def pair_labels(labels: Tensor, radius: int, *, ignore: int = 255) -> PairLabels:
-    """Compare both ends of every pair.
+    """Compare the labels of the two pixels of every pair.
 
     labels: (B, h, w) integers, 0 = background, `ignore` = unknown.
-    The pairs stand in the order of `pair_affinities` of an edge map of the same size.
+    Pairs are in the order of `pair_affinities` of an edge map of the same size.
     """
     if labels.ndim != 3:
         raise ValueError(f"label map of shape {tuple(labels.shape)}: (B, h, w) is needed")
@@ -172,7 +170,7 @@ class _PathAffinity(torch.autograd.Function):
 
 
 class _BalancedCrossEntropy(torch.autograd.Function):
-    """The published loss, one direction at a time: autograd would keep ten tensors of all pairs."""
+    """The published loss, one direction at a time; autograd would keep ten tensors of all pairs."""
 
     @staticmethod
     def forward(ctx: Any, affinities: Tensor, counts: Tensor, *kinds: Tensor) -> Tensor:
@@ -203,7 +201,7 @@ class _BalancedCrossEntropy(torch.autograd.Function):
 
 
 def _line(dy: int, dx: int) -> tuple[tuple[int, int], ...]:
-    """What lies nearer than one pixel to the line, in the box of its ends (0, 0) and (dy, dx), outwards."""
+    """The points nearer than one pixel to the line from (0, 0) to (dy, dx), in its bounding box, in order."""
     box = [(y, x) for y in range(dy + 1) for x in range(min(0, dx), max(0, dx) + 1)]
     near = [(y, x) for y, x in box if (dy * x - dx * y) ** 2 < dy * dy + dx * dx]
     return tuple(sorted(near, key=lambda point: abs(point[0]) + abs(point[1])))

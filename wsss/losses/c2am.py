@@ -1,5 +1,4 @@
-"""What drives foreground and background apart without labels: contrastive losses of C2AM, and hints from
-CAMs.
+"""The contrastive losses of C2AM, and the loss of the hints from CAMs.
 
 Xie, Xiang, Chen et al., "C2AM: contrastive learning of class-agnostic activation map for weakly supervised
 object localization and semantic segmentation", CVPR 2022; the hints are P-NOC's (C2AM-H).
@@ -9,15 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-#: cosine similarities are kept within, so that their logarithms and those of their complements stay finite
+#: bounds of cosine similarities, whose logarithms and those of the complements are then finite
 SIMILARITY_BOUNDS = (0.0005, 0.9995)
 
 
 def sim_max(features: Tensor, alpha: float = 0.25) -> Tensor:
-    """Draw the features of a batch together, the closer the more (C2AM, positive loss with rank weights).
+    """Attract the features of a batch, similar pairs more (C2AM, positive loss with rank weights).
 
-    features: (B, D), foreground or background features of the whole batch (ranks are within it, so gather it
-    from all processes first). alpha: how fast the weight exp(-alpha·rank) falls with the rank of a partner,
+    features: (B, D), foreground or background features of the whole batch, of all processes, as ranks are
+    within it. alpha: how fast the weight exp(-alpha·rank) falls with the rank of a partner,
     most similar first. Published ranks begin at -1 with the feature itself, which has no gradient. Mean over
     all pairs, a scalar >= 0; 0 without features.
     """
@@ -30,7 +29,7 @@ def sim_max(features: Tensor, alpha: float = 0.25) -> Tensor:
 
 
 def sim_min(background: Tensor, foreground: Tensor) -> Tensor:
-    """Push every background feature away from every foreground feature (C2AM, negative loss).
+    """Repel background features from foreground features (C2AM, negative loss).
 
     background: (B, D); foreground: (B', D). Mean over all pairs, a scalar >= 0; 0 without features.
     """
@@ -50,9 +49,9 @@ def resize_hints(hints: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def hint_loss(activation: Tensor, hints: Tensor, *, fg_threshold: float, label_smoothing: float) -> Tensor:
-    """Tell the saliency map where the CAMs are sure of an object (P-NOC, C2AM-H).
+    """Train the activation to be foreground where a CAM is confident (P-NOC, C2AM-H).
 
-    activation: (B, 1, h, w) logits; hints: (B, 1, H, W), the CAM's maximum over classes in [0, 1], brought to
+    activation: (B, 1, h, w) logits; hints: (B, 1, H, W), the CAM's maximum over classes in [0, 1], resized to
     (h, w) bicubically. Binary cross-entropy, target 1 - label_smoothing / 2, averaged over the pixels whose
     hint is at least `fg_threshold`; 0, with a gradient of zeros, when there is none. The CAMs give no
     background hints.
@@ -67,10 +66,10 @@ def hint_loss(activation: Tensor, hints: Tensor, *, fg_threshold: float, label_s
     activation = activation.float()
     if hints.shape[-2:] != activation.shape[-2:]:
         hints = resize_hints(hints, (activation.shape[-2], activation.shape[-1]))
-    sure = (hints >= fg_threshold).to(activation.dtype)
+    confident = (hints >= fg_threshold).to(activation.dtype)
     target = torch.full_like(activation, 1 - label_smoothing / 2)
     each = functional.binary_cross_entropy_with_logits(activation, target, reduction="none")
-    return (each * sure).sum() / sure.sum().clamp(min=1)
+    return (each * confident).sum() / confident.sum().clamp(min=1)
 
 
 def empty_loss(activation: Tensor, empty: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""From signed class maps to what the field calls a CAM, and how sure the maps of the pieces are."""
+"""Normalization of CAMs, and the entropy of class probabilities."""
 
 import torch
 import torch.nn.functional as F
@@ -9,13 +9,13 @@ EPSILON = 1e-5
 
 
 def normalize_cam(maps: Tensor) -> Tensor:
-    """Positive evidence relative to the map's own peak: (B, C, h, w) → (B, C, h, w) in [0, 1)."""
+    """The positive part of each map divided by its maximum: (B, C, h, w) → (B, C, h, w) in [0, 1)."""
     evidence = F.relu(maps)
     return evidence / (torch.amax(evidence, dim=(-2, -1), keepdim=True) + EPSILON)
 
 
 def entropy_loss(logits: Tensor) -> Tensor:
-    """Shannon entropy of the class probabilities: (B, C) → scalar; low where every class is decided.
+    """Shannon entropy of the class probabilities: (B, C) → scalar; low where all are near 0 or 1.
 
     The optional `confidence` term of the Puzzle-CAM code.
     """

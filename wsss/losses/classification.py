@@ -1,11 +1,11 @@
-"""The classification objective that every prior shares, and its label smoothing."""
+"""The classification loss of all priors, and label smoothing."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def smooth_labels(labels: Tensor, smoothing: float) -> Tensor:
-    """Move multi-hot labels towards one half: `(1 - a)·y + a/2`.
+    """Label smoothing of multi-hot labels: `(1 - a)·y + a/2`.
 
     labels: (B, C) in [0, 1]. smoothing: a in [0, 1); 0.1 turns 0 and 1 into 0.05 and 0.95.
     """

@@ -1,20 +1,20 @@
-"""Adversarial erasing: hide what explains one class, and ask a classifier what is left.
+"""Adversarial erasing: a class is erased from the image by its CAM, and a classifier sees the rest.
 
 The soft mask keeps a gradient from the erased image back to the maps (Kweon et al., Unlocking the potential
 of ordinary classifier: class-specific adversarial erasing for weakly supervised semantic segmentation,
-ICCV 2021). The hard mask feeds the not-so-ordinary classifier of P-NOC (David et al., 2024).
+ICCV 2021). The hard mask makes the input of the not-so-ordinary classifier of P-NOC (David et al., 2024).
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: keeps the division by the peak defined; the published constant
+#: avoids a division by zero; the published constant
 EPSILON = 1e-5
 
 
 def maps_of_class(cams: Tensor, chosen: Tensor) -> Tensor:
-    """Pick one map per image: cams (B, C, h, w), chosen (B,) int64 channels → (B, 1, h, w)."""
+    """One map per image: cams (B, C, h, w), chosen (B,) int64 channels → (B, 1, h, w)."""
     index = chosen.view(-1, 1, 1, 1).expand(-1, 1, *cams.shape[-2:])
     return cams.gather(1, index)
 
@@ -25,10 +25,10 @@ def evidence_of(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def erase_soft(images: Tensor, evidence: Tensor, peak: Tensor | None = None) -> Tensor:
-    """Fade out what the evidence shows: `x · (1 - evidence / peak)`.
+    """Soft erasing: `x · (1 - evidence / peak)`.
 
     images: (B, 3, H, W) normalized (0 is the mean color); evidence: (B, 1, H, W) ≥ 0, see `evidence_of`.
-    peak: what counts as full evidence; by default the largest value of the whole batch, as in OC-CSE.
+    peak: evidence that is erased completely; by default the maximum of the batch, as in OC-CSE.
     `evidence.amax((1, 2, 3), True)` takes each image's own. Gradients reach evidence and peak.
     """
     if peak is None:
@@ -37,7 +37,7 @@ def erase_soft(images: Tensor, evidence: Tensor, peak: Tensor | None = None) -> 
 
 
 def erase_hard(images: Tensor, evidence: Tensor, threshold: float) -> Tensor:
-    """Blank out every pixel whose evidence, relative to the image's own peak, exceeds the threshold.
+    """Hard erasing: pixels whose evidence, divided by the image's maximum, exceeds the threshold become 0.
 
     images: (B, 3, H, W); evidence: (B, 1, H, W) ≥ 0; threshold: δ_noc in (0, 1), published 0.2. No gradient
     reaches the evidence.

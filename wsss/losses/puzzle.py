@@ -1,4 +1,4 @@
-"""Puzzle-CAM: an image and its pieces should be explained alike.
+"""Puzzle-CAM: the CAMs of an image's tiles match those of the image.
 
 Jo and Yu, Puzzle-CAM: Improved localization via matching partial and full features, ICIP 2021.
 """
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 def tile(images: Tensor, pieces: int) -> Tensor:
-    """Cut every image into a grid of equal pieces and stack them along the batch.
+    """Split every image into a grid of equal tiles, stacked along the batch.
 
     images: (B, C, H, W); pieces: a square number n² whose root divides H and W.
-    Returns (n²·B, C, H/n, W/n), piece-major: the first piece of all images, then the second, row by row.
+    Returns (n²·B, C, H/n, W/n), tile-major: the first tile of all images, then the second, row by row.
     Raises ValueError when the sides do not divide.
     """
     n = _grid(pieces)
@@ -40,7 +40,7 @@ def reconstruction_loss(
     distance: Literal["l1", "l2"] = "l1",
     over: Literal["masking", "selection", "none"] = "masking",
 ) -> Tensor:
-    """How far the maps of the pieces are from the maps of the whole image (Puzzle-CAM, eq. 4).
+    """Distance between the merged maps of the tiles and the maps of the image (Puzzle-CAM, eq. 4).
 
     full, merged: (B, C, h, w) maps; labels: (B, C) in [0, 1]. distance: absolute or squared difference.
     over: `masking` weighs each map by its label and averages over all C channels, so that the term shrinks

@@ -1,4 +1,4 @@
-"""How PoolNet learns saliency from masks.
+"""The loss of PoolNet.
 
 Liu, Hou, Cheng et al., "A simple pooling-based design for real-time salient object detection", CVPR 2019.
 """

@@ -1,4 +1,4 @@
-"""How the segmentation network learns a label per pixel."""
+"""The loss of the segmentation network."""
 
 from torch import Tensor
 from torch.nn import functional
@@ -22,5 +22,5 @@ def segmentation_loss(
 
 
 def labeled_pixels(labels: Tensor, *, ignore: int = 255) -> Tensor:
-    """How many pixels of a batch (B, H, W) have a label: a float scalar."""
+    """Number of pixels of a batch (B, H, W) that have a label: a float scalar."""
     return (labels != ignore).sum().float()

@@ -1,9 +1,9 @@
-"""How well label maps fit masks: confusion matrices, and one for each of many thresholds at once.
+"""Scores against masks: of label maps, of score maps at many thresholds at once, and of saliency.
 
-Both count pixels in one histogram per image, never in a loop over pixels, classes or thresholds. All numbers
+Pixels are counted in one histogram per image, without loops over pixels, classes or thresholds. All numbers
 are fractions in 0..1 (reports multiply by 100). `num_classes` includes the background, which is class 0;
-mask value 255 means "do not count". A class that occurs neither in a mask nor in a prediction has the IoU NaN
-and no part in a mean, instead of a 0 that would punish a class that was not there.
+mask value 255 is ignored. A class that occurs neither in a mask nor in a prediction has the IoU NaN and is
+left out of means.
 """
 
 from wsss.metrics.confusion import ConfusionMatrix

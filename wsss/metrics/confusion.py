@@ -1,4 +1,4 @@
-"""Pixel counts of label maps against masks, and the scores that follow from them."""
+"""The confusion matrix of label maps and masks, and its scores."""
 
 import warnings
 from typing import Any, Self
@@ -70,23 +70,23 @@ class ConfusionMatrix:
         return _mean(self.iou()[1:])
 
     def precision(self) -> np.ndarray:
-        """Right pixels among those predicted as a class: (num_classes,) in 0..1, NaN where it never is."""
+        """Share of the pixels predicted as a class that are of it: (num_classes,), NaN of none."""
         return _ratio(self._true_positives, self.counts.sum(0))
 
     def recall(self) -> np.ndarray:
-        """Found pixels among those of a class: (num_classes,) in 0..1, NaN where it is in no mask."""
+        """Share of the pixels of a class that are predicted as it: (num_classes,), NaN of none."""
         return _ratio(self._true_positives, self.counts.sum(1))
 
     def fp_rate(self) -> float:
-        """Over-activation: pixels wrongly given to a class over its union, mean over the foreground, 0..1."""
+        """Over-activation: false positives of a class by its union, mean over the foreground, 0..1."""
         return _mean(_ratio(self.counts.sum(0) - self._true_positives, self._union)[1:])
 
     def fn_rate(self) -> float:
-        """Under-activation: pixels of a class not found over its union, mean over the foreground, 0..1."""
+        """Under-activation: false negatives of a class by its union, mean over the foreground, 0..1."""
         return _mean(_ratio(self.counts.sum(1) - self._true_positives, self._union)[1:])
 
     def summary(self) -> dict[str, float]:
-        """The numbers of a report: miou, foreground_miou, fp_rate, fn_rate, and the foreground's mean
+        """All scores: miou, foreground_miou, fp_rate, fn_rate, and the foreground's mean
         precision and recall. Fractions in 0..1.
         """
         return {

@@ -1,10 +1,10 @@
-"""Pixels as bytes, and what is wrong with them: the checks that all counting shares."""
+"""Checks of label maps and masks, which all metrics share."""
 
 from typing import Any
 
 import numpy as np
 
-#: value of a mask pixel that is not counted (VOC's convention)
+#: mask value that is ignored (VOC's convention)
 IGNORE = 255
 
 

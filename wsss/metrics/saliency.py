@@ -1,4 +1,4 @@
-"""Saliency maps against masks, as the field of salient object detection scores them: MAE and F-measure."""
+"""The scores of salient object detection: MAE and F-measure of saliency maps against masks."""
 
 from typing import Any, Self
 
@@ -12,13 +12,12 @@ _LEVELS = 256
 
 
 class SaliencyScore:
-    """MAE and F-measure over images, each image weighing the same.
+    """MAE and F-measure over images of equal weight.
 
-    MAE: mean over an image's pixels of |saliency - mask|, then over the images. F-measure: the maps are cut
-    at each of the levels 0..255, salient from the level on; precision and recall are means over the images,
-    and F = (1 + β²)·P·R / (β²·P + R) with β² = 0.3. The greatest F of all levels is the one that is reported.
-    A cut that leaves nothing has precision 0; an image whose mask shows no object has no recall and no part
-    in F.
+    MAE: mean over an image's pixels of |saliency - mask|, then over the images. F-measure: pixels
+    are salient from each of the levels 0..255 on; precision P and recall R are means over the images, and
+    F = (1 + β²)·P·R / (β²·P + R) with β² = 0.3. The greatest F of all levels is reported. A level above all
+    values has precision 0; an image without an object has no recall and does not count in F.
     """
 
     def __init__(self) -> None:
@@ -30,7 +29,7 @@ class SaliencyScore:
         """Count one image.
 
         saliency: uint8 (H, W), 255 salient. mask: uint8 (H, W), 0, 1 (object) or 255 (not counted). Raises
-        ValueError on other shapes, types or values. An image of ignored pixels only counts for nothing.
+        ValueError on other shapes, types or values. An image of ignored pixels only does not count.
         """
         values, true = as_bytes("saliency", saliency), as_bytes("mask", mask)
         if values.shape != true.shape:

@@ -8,8 +8,8 @@ import numpy as np
 from wsss.metrics.confusion import ConfusionMatrix
 from wsss.metrics.pixels import as_bytes, check_num_classes, check_values
 
-#: a bin's code that says: this bucket holds a threshold, look closer
-_LOOK_CLOSER = 0x4000
+#: a bin's code of the buckets that hold a threshold
+_HOLDS_THRESHOLD = 0x4000
 #: a bin's code of the buckets that hold infinities and NaN
 _NOT_FINITE = 0x8000
 
@@ -28,8 +28,10 @@ class ThresholdSweep:
         check_num_classes(num_classes)
         self.num_classes = num_classes
         self.thresholds = np.array(thresholds, np.float64).reshape(-1) + 0.0  # + 0.0: no negative zero
-        if not 0 < self.thresholds.size < _LOOK_CLOSER or not np.isfinite(self.thresholds).all():
-            raise ValueError(f"thresholds must be 1 to {_LOOK_CLOSER - 1} finite numbers, got {thresholds}")
+        if not 0 < self.thresholds.size < _HOLDS_THRESHOLD or not np.isfinite(self.thresholds).all():
+            raise ValueError(
+                f"thresholds must be 1 to {_HOLDS_THRESHOLD - 1} finite numbers, got {thresholds}"
+            )
         self._ascending = np.sort(self.thresholds)
         self._lookup = _bin_of_bucket(self._ascending.astype(np.float32))
         #: [mask class, best class, thresholds below its score]
@@ -94,17 +96,17 @@ class ThresholdSweep:
     def _bins(self, best: np.ndarray) -> np.ndarray:
         """How many thresholds lie below each score: uint16 (H, W).
 
-        A binary search per pixel would take longer than all the rest. The upper half of a float32's bits is a
+        A binary search per pixel would dominate the time. The upper half of a float32's bits is a
         bucket of numbers between the same two thresholds, but for the few buckets that hold a threshold.
         """
-        with np.errstate(over="ignore"):  # of a float64: looked at closer below
+        with np.errstate(over="ignore"):  # of a float64, which is compared below
             single = np.ascontiguousarray(best, np.float32)
         bins = self._lookup[(single.view(np.uint32) >> 16).astype(np.intp)]
-        if bins.max(initial=0) >= _LOOK_CLOSER:
+        if bins.max(initial=0) >= _HOLDS_THRESHOLD:
             if (bins == _NOT_FINITE).any() and not np.isfinite(best).all():
                 raise ValueError("scores must be finite, got NaN or infinity")
-            closer = np.nonzero(bins >= _LOOK_CLOSER)
-            bins[closer] = np.searchsorted(self._ascending.astype(best.dtype), best[closer], side="left")
+            inside = np.nonzero(bins >= _HOLDS_THRESHOLD)
+            bins[inside] = np.searchsorted(self._ascending.astype(best.dtype), best[inside], side="left")
         return bins
 
     def merge(self, other: Self) -> None:
@@ -153,7 +155,7 @@ def _bin_of_bucket(thresholds: np.ndarray) -> np.ndarray:
     buckets = np.arange(1 << 16, dtype=np.uint32) << 16
     with np.errstate(invalid="ignore"):
         table = np.searchsorted(thresholds, buckets.view(np.float32), side="left").astype(np.uint16)
-    table[thresholds.view(np.uint32) >> 16] = _LOOK_CLOSER
+    table[thresholds.view(np.uint32) >> 16] = _HOLDS_THRESHOLD
     table[(buckets & 0x7F800000) == 0x7F800000] = _NOT_FINITE
     return table
 

@@ -1,4 +1,4 @@
-"""The networks: tensors in, tensors out. They know no dataset and no loss, and read no file but weights."""
+"""The networks: tensors in, tensors out. They know no data set and no loss, and read no file but weights."""
 
 # timm imports torchvision, so the repair comes first.
 import wsss.models.torchvision_repair  # noqa: F401

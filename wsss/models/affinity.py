@@ -1,7 +1,7 @@
 """AffinityNet: class boundaries, from which pairwise affinities follow (IRNet, Ahn et al. 2019).
 
-A random walk that does not cross a boundary spreads a CAM over the object it lies on. The backbone is
-pretrained and frozen; five thin branches read its stem and stages.
+A random walk that boundaries stop spreads a CAM over its object. The backbone is pretrained and frozen; five
+small branches read its stem and stages.
 """
 
 import torch
@@ -19,7 +19,7 @@ class AffinityNet(Network):
     """Boundary detector on a frozen backbone with fixed batch normalization.
 
     backbone, weights, output_stride: as in `Backbone` and `load_backbone_weights`; the published system takes
-    ImageNet's weights here, not those of P-NOC. The branches begin as PyTorch initializes them.
+    ImageNet's weights here, not those of P-NOC. The branches are initialized as by PyTorch.
     """
 
     def __init__(self, backbone: str, *, output_stride: int = 16, weights: str | None = None) -> None:

@@ -23,18 +23,18 @@ FreezeLevel = Literal["none", "stem", "stages", "all"]
 CAFFE = {"resnet50_caffe": "resnet50"}
 
 STRIDES = (8, 16, 32)
-#: an image that networks for images of one size refuse
+#: size of an image that networks for images of one size refuse
 SOME_SIZE = (128, 160)
 #: networks of different families that have features at all strides
 EXAMPLES = ("resnest50d", "resnet50", "mobilenetv3_large_100", "vit_small_patch16_224")
 
 
 class NoFeatures(UserError):
-    """timm has no features of a network at the strides that are needed."""
+    """timm has no features of a network at the needed strides."""
 
 
 class Backbone(Freezable):
-    """The trunk of a network.
+    """The backbone of a network.
 
     name: a network of timm with `features_only`, a plain vision transformer of timm, or `resnet50_caffe`.
     output_stride: 8, 16 or 32; stride of the last stage (see `resnet.py` for ResNeSt and ResNet, which are
@@ -42,7 +42,7 @@ class Backbone(Freezable):
         them).
     norm: "normal" trains batch normalization; "fix" keeps it on its running statistics, with weight and bias
         frozen, also under `train()`.
-    freeze: what does not learn and stays in evaluation mode: "none", "stem", "stages" (the stem and all
+    freeze: the part that stays untrained and in evaluation mode: "none", "stem", "stages" (the stem and all
         stages but the last), "all".
     pooled_stem: a ResNet's stem feature is taken behind its max-pool (stride 4), else before it (stride 2).
     classifier_features: the last feature is what the ImageNet classifier of the network reads. An
@@ -53,7 +53,7 @@ class Backbone(Freezable):
     the first stage's, given twice. `layout` is the order in memory that is the faster one: the usual
     for ResNeSt, the other for ResNet, EfficientNet-Lite and MobileNet.
 
-    Raises UserError for what cannot be had.
+    Raises UserError for a network or options that are not available.
     """
 
     def __init__(
@@ -151,8 +151,8 @@ def feature_network(
 ) -> Any:
     """timm's network `name` without its classifier, giving its last five (or only four) features.
 
-    pretrained: with timm's ImageNet weights, fetched where they are not at hand yet. classifier_features: see
-    `Backbone`. Raises UserError for a network or an output stride that cannot be had.
+    pretrained: with timm's ImageNet weights, downloaded if they are not cached. classifier_features: see
+    `Backbone`. Raises UserError for a network or an output stride that is not available.
     """
     if output_stride not in STRIDES:
         raise UserError(f"output_stride {output_stride}: allowed are 8, 16 and 32")

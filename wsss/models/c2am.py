@@ -1,7 +1,7 @@
 """C2AM: separates foreground from background without classes, by contrast (Xie et al. 2022).
 
-A single activation map weighs the features of the last two stages into a foreground and a background
-representation; the losses pull those of the same kind together and the two kinds apart.
+An activation map weights the features of the last two stages into a foreground and a background
+representation; the losses attract representations of one kind and repel those of different kinds.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""How layers that no pretrained weights exist for begin."""
+"""Initialization of layers without pretrained weights."""
 
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""What all networks have in common: a backbone with weights, and a head that starts from scratch."""
+"""The base of all networks: a backbone with weights, and a head that is trained from scratch."""
 
 from torch import nn
 
@@ -7,10 +7,9 @@ from wsss.models.weights import load_backbone_weights, normalization
 
 
 class Network(nn.Module):
-    """A backbone and what stands on it.
+    """A backbone and a head.
 
-    backbone: the trunk, its weights loaded from `weights` (see `weights.py`).
-    `normalization` says how images have to come in.
+    backbone: its weights are loaded from `weights` (see `weights.py`). `.normalization`: of input images.
     """
 
     def __init__(self, backbone: Backbone, weights: str | None) -> None:
@@ -20,5 +19,5 @@ class Network(nn.Module):
         self.normalization = normalization(backbone.name)
 
     def head_modules(self) -> list[nn.Module]:
-        """The modules trained from scratch; all else is the (pretrained) backbone."""
+        """The modules that are trained from scratch: all but the backbone."""
         return [module for name, module in self.named_children() if name != "backbone"]

@@ -22,7 +22,7 @@ class PoolNet(Network):
     """Saliency network.
 
     backbone: by default the published one, Caffe's ResNet-50, whose weights are loaded from a file; any other
-    will do. Its batch normalization is fixed, as the images come one by one.
+    works. Its batch normalization is fixed, as the images come one by one.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class PyramidPooling(nn.Module):
 
 
 class PooledStep(nn.Module):
-    """One step towards the finer taps: averages over three scales, then, where it joins, the next tap."""
+    """A step towards finer features: averages over three scales, and the sum with the next feature."""
 
     def __init__(self, channels: int, width: int, *, joins: bool) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ def _initialize(head: nn.Module, layout: torch.memory_format) -> None:
     for part in head.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.normal_(part.weight, std=0.01)
-            # An eighth faster in training, a fourth in inference, than to turn either over at every look.
+            # An eighth faster in training and a fourth in inference than a conversion in every call.
             part.weight.data = part.weight.data.contiguous(memory_format=layout)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)

@@ -2,8 +2,8 @@
 
 Its releases name the same tensors in several ways: the backbone's as `stageN.*` (with AffinityNet's also as
 `backbone.N.*`), as `model.*` beside `stageN.*`, or as `backbone.*`; PoolNet's as `base.resnet.*`; all with or
-without `module.` in front. So each of our tensors has a short list of names under which a file may hold it,
-and a file is right when every tensor has one of its names in it and nothing is left over.
+without `module.` in front. So each tensor here has a list of names that it may have in a file, and a
+file fits when it holds every tensor under one of its names, and nothing else.
 """
 
 import re

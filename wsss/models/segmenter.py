@@ -1,4 +1,4 @@
-"""Segmentation networks: what they have in common, and the smallest, a linear layer on frozen features."""
+"""Segmentation networks: their base, and the smallest one, a linear layer on frozen features."""
 
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -15,8 +15,8 @@ class Segmenter(Network):
 class LinearSegmenter(Segmenter):
     """A 1x1 convolution on the last feature of a frozen backbone.
 
-    For backbones with strong features (DINOv2: Oquab et al., 2024, section 7.4), which few labels, or wrong
-    ones, would only make worse. num_classes: background included. The other arguments are those of `Backbone`
+    For backbones with strong features (DINOv2: Oquab et al., 2024, section 7.4), which training on few or
+    noisy labels would degrade. num_classes: background included. The other arguments are those of `Backbone`
     and `load_backbone_weights`.
     """
 

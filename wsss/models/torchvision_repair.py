@@ -1,9 +1,8 @@
-"""Lets a CPU build of torch live beside torchvision's CUDA-linked wheel.
+"""Makes a CPU build of torch work with torchvision's wheel, which is linked against CUDA.
 
-Registries carry one torchvision wheel, linked against CUDA. Beside a CPU torch its compiled part does not
-load, and `import torchvision` (which timm does) then fails on two operators that nobody has declared.
-Declaring their schemas is enough: models, transforms and data sets work; only `ops.nms` itself and the
-image codecs, which this project does not use, stay unavailable.
+With a CPU build of torch the compiled part of torchvision does not load, and `import torchvision` (which timm
+does) then fails on two undeclared operators. Declaring their schemas is enough: models, transforms and data
+sets work; only `ops.nms` itself and the image codecs, which this project does not use, stay unavailable.
 
 `wsss.models` imports this module before anything that imports timm.
 """

@@ -1,10 +1,10 @@
 """Vision transformers as backbones: plain ViTs of timm with the features of a convolutional network.
 
-CLIP, DINOv2, DINOv3, SigLIP, DeiT, MAE and their like have one resolution, that of their patches. Blocks at a
-quarter, half, three quarters and the end of the depth are tapped, normalized by the tower's last
-normalization and resized to the strides of four stages, so that the networks of this package need to know
-nothing of transformers (as in Li et al., "Exploring plain vision transformer backbones for object detection",
-ECCV 2022, but without parameters: a frozen tower is as good as a trained one).
+CLIP, DINOv2, DINOv3, SigLIP, DeiT, MAE and their like have features of one resolution, that of their patches.
+Blocks at a quarter, half, three quarters and the end of the depth are tapped, normalized by the tower's last
+normalization and resized to the strides of four stages, so that the other networks here work with
+transformers, too (as in Li et al., "Exploring plain vision transformer backbones for object detection", ECCV
+2022, but without parameters: a frozen tower is as good as a trained one).
 """
 
 import math

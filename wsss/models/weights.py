@@ -1,4 +1,4 @@
-"""Where the pretrained weights of a backbone come from, and how its input is normalized.
+"""The sources of a backbone's pretrained weights, and the normalization of its input.
 
 The one module of `models` that reads files: weights are chosen by name in a run's configuration.
 """
@@ -34,7 +34,7 @@ _ALLOWED = f"allowed are none, imagenet, package, or the path of a {', '.join(_S
 
 @dataclass(frozen=True)
 class Normalization:
-    """How a backbone wants its images: per channel `(value / 255 - mean) / std`, then in `order`.
+    """The normalization of a backbone's input: per channel `(value / 255 - mean) / std`, then in `order`.
 
     mean and std are given for R, G, B, whatever the order of the input.
     """
@@ -79,11 +79,11 @@ def license_of(backbone: str) -> str:
 
 
 def check_weights(backbone: str, weights: str | None, *, reach: bool = True) -> None:
-    """Raise UserError, saying what to do, when `weights` of this backbone cannot be had; builds no network.
+    """Raise UserError, with what to do, when `weights` of a backbone are not available; builds no network.
 
-    weights: None or "none"; "imagenet" (timm's, fetched when not at hand); "package" (from a package that
+    weights: None or "none"; "imagenet" (timm's, downloaded if not cached); "package" (from a package that
     carries them, see `PACKAGES`); or a file of tensors, named as timm, we or the published system do.
-    reach: whether what has to be fetched must be within reach now.
+    reach: whether weights that have to be downloaded must be reachable now.
     """
     check_name(backbone)
     if weights == "imagenet":
@@ -102,7 +102,7 @@ def load_backbone_weights(backbone: Backbone, weights: str | None) -> None:
     """Load `weights` (see `check_weights`) into the backbone, every tensor of it.
 
     A file may be of a classifier, or of a whole network: what does not belong to the backbone is then not
-    read. Raises UserError when the weights cannot be had, or naming all tensors that do not fit.
+    read. Raises UserError when the weights are not available, or naming all tensors that do not fit.
     """
     if weights in (None, "none"):
         return

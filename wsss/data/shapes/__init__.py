@@ -1,9 +1,9 @@
-"""`shapes`, the embedded data set: a painted world, made on the spot and the same on every machine.
+"""`shapes`, the embedded data set: images that are drawn from a seed, equal on all machines.
 
-Six classes in three pairs. The two of a pair have much the same bodies, coats and paints, and differ in a
+Six classes in three pairs. The two classes of a pair have similar bodies, coats and paints, and differ in a
 small part at one end of the body: the face of a fox or a badger, the emblem of a bus or the front of a tram,
-the flower heads of a sunflower or a thistle. So a plain classifier looks at these parts and its CAMs
-under-cover the objects, as on photographs, while the bodies hold evidence for whoever is made to look for it.
+the flower heads of a sunflower or a thistle. So the CAMs of a plain classifier cover these parts only, as on
+photographs, while the bodies hold evidence that erasing can find.
 """
 
 from wsss.data.shapes.picture import Picture, Thing, picture

@@ -1,4 +1,4 @@
-"""Foxes and badgers from the side, the face before the shoulder: coats and builds overlap, faces do not."""
+"""Foxes and badgers from the side: coats and builds overlap, faces differ."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ BADGER_COATS = (0.4, 2, 8, 0.6, 4)
 
 
 def fox(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
-    """Slender as a rule; a pointed orange face with white cheeks and dark-tipped ears; hidden: looks away."""
+    """Slender as a rule; a pointed orange face, white cheeks, dark-tipped ears; hidden: turned away."""
     girth = draws.between(0.24, 0.31)
     lying, f = _rest(draws, f)
     coat = _coat(draws, f, FOX_COATS)
@@ -48,7 +48,7 @@ def fox(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
 
 
 def badger(draws: Draws, f: Frame, sun: Point, hidden: bool) -> Figure:
-    """Stout as a rule; a white face with two black bands; hidden: looks away."""
+    """Stout as a rule; a white face with two black bands; hidden: the face is turned away."""
     girth = draws.between(0.27, 0.35)
     lying, f = _rest(draws, f)
     coat = _coat(draws, f, BADGER_COATS)
@@ -102,12 +102,12 @@ def _coat(draws: Draws, f: Frame, weights: tuple[float, ...]) -> np.ndarray:
 
 
 def _fur(draws: Draws, f: Frame, depth: float) -> np.ndarray:
-    """Uneven edges."""
+    """An offset of the distance field that makes edges uneven."""
     return (noise(draws, f.u * 14 + 40, f.v * 14 + 40, 1) - 0.5) * depth
 
 
 def _rest(draws: Draws, f: Frame) -> tuple[bool, Frame]:
-    """Whether the animal lies, and its frame, then nearer to the ground."""
+    """Whether the animal lies, and its frame, which is then nearer to the ground."""
     lying = draws.chance(0.2)
     return lying, f.at(0, 0.22) if lying else f
 

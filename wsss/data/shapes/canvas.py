@@ -1,4 +1,4 @@
-"""The picture in the making: its pixels, and which object each pixel shows."""
+"""An image while it is drawn: its pixels, and the object of each pixel."""
 
 from dataclasses import dataclass
 
@@ -48,7 +48,7 @@ class Canvas:
         self._whole: list[int] = []
 
     def leaves(self, window: Window, share: np.ndarray, least: float) -> bool:
-        """Whether something with coverage `share` would leave `least` of every object's pixels to see."""
+        """Whether every object stays visible by at least `least` of its pixels behind a coverage `share`."""
         behind = self.owner[window.rows, window.columns][share > 0.5]
         hidden = np.bincount(behind, minlength=len(self.names) + 1)
         seen = np.bincount(self.owner.ravel(), minlength=len(self.names) + 1)
@@ -61,7 +61,7 @@ class Canvas:
         self.pixels = self.pixels * (1 - 0.25 * smooth(distance, 1.0, 0.1))[..., None]
 
     def add(self, window: Window, figure: Figure, name: str | None) -> None:
-        """Paint a figure over what is there; with a name it is an object, without it only hides some."""
+        """Draw a figure; with a name it is an object, without one an occluder."""
         solid = figure.cover > 0.5
         part = self.pixels[window.rows, window.columns]
         self.pixels[window.rows, window.columns] = mix(part, figure.color, figure.cover)

@@ -1,8 +1,8 @@
-"""Random numbers that are the same on every machine and with every NumPy.
+"""Random numbers that are equal on all machines and with all versions of NumPy.
 
-Only the bit generator's raw integers are used: NumPy keeps those stable, its distributions not. Together
-with arithmetic that IEEE 754 rounds exactly (+ - * / and square roots, each element on its own, no sums whose
-order a processor may choose) this makes every pixel of `shapes` reproducible.
+Only the raw integers of the bit generator are used, which NumPy keeps stable, unlike its distributions.
+Together with arithmetic that IEEE 754 rounds exactly (+ - * / and square roots, each element on its own, no
+sums whose order a processor may choose) this makes every pixel of `shapes` reproducible.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Draws:
-    """A stream of draws that depends on nothing but its key, a few non-negative integers."""
+    """A stream of random numbers that depends on its key only, a few non-negative integers."""
 
     def __init__(self, *key: int) -> None:
         self._bits = np.random.PCG64(np.random.SeedSequence(key))

@@ -1,6 +1,6 @@
 """Geometry as distance fields: arrays (H, W) that are negative inside a form and positive outside.
 
-A field tells coverage without jagged edges, joins softly with another, and has a slope that light falls on.
+Distance fields give antialiased coverage, smooth unions, and slopes for shading.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Frame:
-    """Where an object stands: its own coordinates u (forward) and v (down) at every pixel, arrays (H, W).
+    """The coordinates of an object, u (forward) and v (down), at every pixel: arrays (H, W).
 
     scale is in pixels per unit.
     """
@@ -100,7 +100,7 @@ def polygon(f: Frame, corners: Sequence[Point]) -> np.ndarray:
 
 
 def union(*fields: np.ndarray, soft: float = 0) -> np.ndarray:
-    """Forms joined; with soft > 0 their joint is filled up over that distance."""
+    """The union of forms; with soft > 0 it is smooth over that distance."""
     joined = fields[0]
     for field in fields[1:]:
         if soft > 0:
@@ -112,14 +112,14 @@ def union(*fields: np.ndarray, soft: float = 0) -> np.ndarray:
 
 
 def cover(field: np.ndarray, scale: float) -> np.ndarray:
-    """How much of each pixel a form covers, in [0, 1]."""
+    """The share of each pixel that a form covers, in [0, 1]."""
     return np.clip(0.5 - field * scale, 0, 1)
 
 
 def light(field: np.ndarray, scale: float, roundness: float, direction: Point) -> np.ndarray:
-    """Brightness of a form that bulges towards the viewer, around 1; lit from `direction` (x, y).
+    """Brightness of a form that is convex towards the viewer, around 1; lit from `direction` (x, y).
 
-    roundness: over which distance from its edge the form is curved.
+    roundness: distance from the edge within which the form is curved.
     """
     depth = np.clip(-field / roundness, 0, 1)
     height = np.sqrt(depth * (2 - depth)) * (roundness * scale)

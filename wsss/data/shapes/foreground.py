@@ -1,4 +1,4 @@
-"""What stands in front of the objects: grass, boulders, posts and trunks."""
+"""Occluders in front of the objects: grass, boulders, posts and trunks."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ KINDS = {
 
 
 def occluder(draws: Draws, kind: str, f: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Something that hides what is behind it, about one unit high: colors (H, W, 3), coverage (H, W)."""
+    """An occluder, about one unit high: colors (H, W, 3), coverage (H, W)."""
     if kind == "rock":
         color, field = rock(draws, f)
         return color, cover(field, f.scale)

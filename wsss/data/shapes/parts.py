@@ -1,4 +1,4 @@
-"""An object is a pile of parts: forms with a color and a bulge, laid one over the other."""
+"""Objects are composed of parts: forms with a color and shading, drawn in order."""
 
 from dataclasses import dataclass
 
@@ -19,14 +19,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Figure:
-    """An object as drawn, alone: colors (H, W, 3) and coverage (H, W) in [0, 1]."""
+    """An object, drawn alone: colors (H, W, 3) and coverage (H, W) in [0, 1]."""
 
     color: np.ndarray
     cover: np.ndarray
 
 
 def pile(f: Frame, parts: list[Part], sun: Point) -> Figure:
-    """Lay the parts over each other, the first at the bottom, and let the sun shine on them."""
+    """Compose the parts, the first at the bottom, and shade them by the direction of the sun."""
     shape = f.u.shape
     color = np.zeros((*shape, 3))
     total = np.zeros(shape)

@@ -1,4 +1,4 @@
-"""One picture of `shapes`: a landscape, one to three kinds of things in it, something in front of them."""
+"""An image of `shapes`: a landscape, objects of one to three classes, and occluders."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ from wsss.data.shapes.staging import CLASSES, cast, draw, landscape, stand
 from wsss.metrics import IGNORE
 
 REACH = 1.5
-"""No figure reaches farther than this from its center, in units."""
+"""Largest distance of a figure's pixels from its center, in units."""
 
 LEAST_INSIDE = 0.5
-"""An object of which less than this share is in the picture is left out."""
+"""Objects with a smaller share inside the image are left out."""
 
 LEAST_VISIBLE = 0.45
-"""What would leave less than this share of an object to see is left out."""
+"""Figures that would leave a smaller share of an object visible are left out."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Picture:
 
 
 def picture(seed: int, split: int, number: int, size: int) -> Picture:
-    """The picture with this number of a split, whose sides are within an eighth of `size` pixels."""
+    """The image with this number of a split; its sides are within an eighth of `size` pixels."""
     draws = Draws(seed, split, number, size)
     shape = (draws.whole(size * 7 // 8, size * 9 // 8), draws.whole(size * 7 // 8, size * 9 // 8))
     names = cast(draws, CLASSES[number % len(CLASSES)])
@@ -63,7 +63,7 @@ def picture(seed: int, split: int, number: int, size: int) -> Picture:
 
 
 def _foreground(draws: Draws, land: Scene, canvas: Canvas) -> None:
-    """Now and then something stands before the objects."""
+    """Draw up to two occluders."""
     height, width = land.pixels.shape[:2]
     for _ in range(draws.pick([0, 1, 2], [5, 3, 2])):
         kind = draws.pick(KINDS[land.kind])
@@ -79,7 +79,7 @@ def _foreground(draws: Draws, land: Scene, canvas: Canvas) -> None:
 
 
 def _develop(draws: Draws, canvas: Canvas) -> Picture:
-    """Exposure, a color cast and the sensor's noise; then the mask with its void border."""
+    """Apply exposure, a color cast and sensor noise, and make the mask with its void border."""
     shape = canvas.owner.shape
     exposure = draws.between(0.82, 1.1)
     cast = np.array([exposure * draws.between(0.93, 1.07) for _ in range(3)])
@@ -95,7 +95,7 @@ def _develop(draws: Draws, canvas: Canvas) -> Picture:
 
 
 def _border(mask: np.ndarray) -> np.ndarray:
-    """Void where a pixel touches a higher class: a ring one pixel wide around each object."""
+    """The mask with void where a pixel touches a higher class: a border of one pixel around each object."""
     highest = mask.copy()
     np.maximum(highest[1:], mask[:-1], out=highest[1:])
     np.maximum(highest[:-1], mask[1:], out=highest[:-1])

@@ -1,4 +1,4 @@
-"""Sunflowers and thistles: leafy bushes that differ little, and flower heads that differ much."""
+"""Sunflowers and thistles: similar leaves, different flower heads."""
 
 import numpy as np
 
@@ -65,9 +65,9 @@ def _buds(f: Frame, tops: list[Point]) -> list[Part]:
 def _bush(
     draws: Draws, f: Frame, greens: tuple[float, ...], leaf: Point, tall: float
 ) -> tuple[list[Part], list[Point]]:
-    """A heap of leaves on the ground, and where on one side of it one or two flower heads sit.
+    """Leaves on the ground, and the places of one or two flower heads at one side.
 
-    leaf: leaves per unit, and how broad they are for their length.
+    leaf: leaves per unit, and their breadth by their length.
     """
     wide = draws.between(0.65, 0.85)
     lobes = [disc(f, (0, 0.25), 0.42)]

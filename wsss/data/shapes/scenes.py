@@ -1,4 +1,4 @@
-"""Where things stand: six kinds of landscape, and what lies about in them."""
+"""Six kinds of landscapes, and the rocks in them."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from wsss.data.shapes.textures import Color, cells, mix, noise, smooth, vary, wa
 
 @dataclass(frozen=True)
 class Scene:
-    """A landscape: pixels (H, W, 3) in [0, 1], the row of its horizon, and where the light comes from."""
+    """A landscape: pixels (H, W, 3) in [0, 1], the row of its horizon, and the direction of the light."""
 
     kind: str
     pixels: np.ndarray
@@ -27,7 +27,7 @@ def scene(draws: Draws, kind: str, shape: tuple[int, int]) -> Scene:
     height, width = shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float64) + 0.5
     horizon = height * draws.between(0.12, 0.5)
-    # near things look large: ground coordinates shrink towards the horizon
+    # perspective: ground coordinates shrink towards the horizon
     depth = np.clip((y - horizon) / (height - horizon), 0, 1)
     far = 1 / (0.3 + 0.7 * depth)
     across, along = (x - width / 2) * far / 10, 5 * (1 - 1 / (0.4 + depth)) * height / 20

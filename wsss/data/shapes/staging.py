@@ -1,4 +1,4 @@
-"""Who is in a picture, how large, and where: the choices that make a data set hard or easy."""
+"""The objects of an image, their sizes and positions: what makes the data set hard or easy."""
 
 from dataclasses import dataclass
 
@@ -17,27 +17,27 @@ CLASSES = tuple(FIGURES)
 
 HABITATS = {"fox": "meadow", "bus": "street", "tram": "street", "thistle": "dunes"}
 AT_HOME = 0.4
-"""How often a picture's first object stands in its habitat, else anywhere: context tells, but also lies."""
+"""Probability that the first object is in its habitat; otherwise the landscape is random."""
 
 COMPANY = {0: 6.0, 1: 3.0, 2: 1.0}
-"""Weights of how many other classes there are beside the first."""
+"""Weights of the number of other classes beside the first."""
 
 TWIN = 0.2
-"""How often there are two of one class."""
+"""Probability of two objects of one class."""
 
 SHARES = {1: (0.34, 0.56), 2: (0.22, 0.34), 3: (0.14, 0.2)}
-"""Share of the picture that one of n objects covers, before anything is cut off or hidden."""
+"""Share of the image that one of n objects covers, before it is cut off or occluded."""
 
 HIDDEN = 0.12
-"""How often an object's telling part is not drawn, so that its body has to be enough."""
+"""Probability that the distinctive part of an object is not drawn."""
 
 CUT = 0.1
-"""How often an object may stand so that its telling end is outside of the picture."""
+"""Probability that the distinctive end of an object may be outside of the image."""
 
 
 @dataclass(frozen=True)
 class Build:
-    """A figure's nominal area in units squared, how far it reaches forward and up, and how far it may lean.
+    """A figure's nominal area in square units, its extent forward and upward, and its largest tilt.
 
     lean: tan of half the angle.
     """
@@ -60,7 +60,7 @@ BUILDS = {
 
 @dataclass(frozen=True)
 class Pose:
-    """Where an object stands. center: (x, y) in pixels; scale: pixels per unit; see fields.frame."""
+    """The position of an object. center: (x, y) in pixels; scale: pixels per unit; see fields.frame."""
 
     name: str
     center: Point
@@ -94,14 +94,14 @@ def cast(draws: Draws, first: str) -> list[str]:
 
 
 def landscape(draws: Draws, first: str) -> str:
-    """The kind of landscape that a picture with this first object shows."""
+    """The kind of landscape of an image with this first object."""
     if first in HABITATS and draws.chance(AT_HOME):
         return HABITATS[first]
     return draws.pick(SCENES)
 
 
 def stand(draws: Draws, land: Scene, name: str, slot: int, count: int) -> Pose:
-    """How the object in the slot-th of `count` places, left to right, stands."""
+    """The pose of the object in the slot-th of `count` places, from left to right."""
     height, width = land.pixels.shape[:2]
     build = BUILDS[name]
     low, high = SHARES[count]

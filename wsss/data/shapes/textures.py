@@ -42,7 +42,7 @@ def _lattice(table: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def cells(draws: Draws, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cells around points strewn one per unit square.
+    """Cells around random points, one per unit square.
 
     Returns the distance to the nearest point, the distance to the second, and a value in [0, 1) that is
     constant over each cell.
@@ -88,7 +88,7 @@ def vary(draws: Draws, color: Color, by: float) -> Color:
 def foliage(
     draws: Draws, x: np.ndarray, y: np.ndarray, breadth: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pointed leaves lying over each other at all angles, one per unit square and about as long as one.
+    """Pointed leaves that overlap at all angles, one per unit square and about one unit long.
 
     breadth: width over length. Returns coverage, brightness and the middle rib, each in [0, 1].
     """

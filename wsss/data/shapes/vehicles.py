@@ -1,4 +1,4 @@
-"""Buses and trams: much the same painted bodies. An emblem tells the one, its front the other."""
+"""Buses and trams: similar bodies; a bus has an emblem, a tram a front with bars."""
 
 import numpy as np
 
