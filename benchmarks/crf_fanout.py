@@ -65,7 +65,7 @@ def refine(index: Index, maps: Path, out: Path, shard: tuple[int, int], barrier:
         opened = ActivationShard(maps)
         shards = dict.fromkeys(opened.ids, opened)
         barrier.wait()
-        masks = saliency_masks(shards, index, SaliencyCrfConfig(), shard=shard, progress=False)
+        masks = saliency_masks(shards, index, SaliencyCrfConfig(), shard=shard)
         write_label_shard(out / f"{shard[0]:03d}", masks, digest="")
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
         (out / f"{shard[0]:03d}.mb").write_text(f"{megabytes:.0f}", encoding="utf-8")

@@ -10,7 +10,8 @@ import pytest
 from pycocotools.coco import COCO
 from support.coco import CLASSES, HEIGHT, WIDTH, box, make_coco
 
-from wsss.data.coco import coco_index, read_annotations
+from wsss.data.coco import coco_index
+from wsss.data.coco_annotations import read_annotations
 from wsss.data.coco_masks import paint, painted
 from wsss.data.palette import read_mask
 from wsss.errors import UserError

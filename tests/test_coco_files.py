@@ -11,7 +11,7 @@ import pytest
 from pycocotools import mask as coco_rle
 
 from wsss.config import CocoDataset
-from wsss.data.coco import read_annotations
+from wsss.data.coco_annotations import read_annotations
 from wsss.data.coco_masks import paint, painted, unpacked
 from wsss.data.datasets import index_of
 from wsss.data.index import Index

@@ -126,7 +126,7 @@ def test_masks_are_the_crf_of_what_exceeds_the_threshold(
     index: Index, stored: dict[str, ActivationShard]
 ) -> None:
     settings = SaliencyCrfConfig(threshold=0.3, iterations=2)
-    found = dict(saliency_masks(stored, index, settings, progress=False))
+    found = dict(saliency_masks(stored, index, settings))
     assert list(found) == [record.id for record in index]
     for record, size in zip(index, SIZES, strict=True):
         mask = found[record.id]
@@ -141,7 +141,7 @@ def test_masks_are_the_crf_of_what_exceeds_the_threshold(
 
 
 def test_without_iterations_the_threshold_stands(index: Index, stored: dict[str, ActivationShard]) -> None:
-    masks = saliency_masks(stored, index, SaliencyCrfConfig(iterations=0), shard=(1, 2), progress=False)
+    masks = saliency_masks(stored, index, SaliencyCrfConfig(iterations=0), shard=(1, 2))
     found = dict(masks)
     assert list(found) == ["id1", "id3", "id5"]
     assert np.array_equal(found["id1"] > 0, stored["id1"]["id1"].full() > 0.2)
@@ -152,7 +152,7 @@ def test_a_split_without_labels_has_masks_all_the_same(
 ) -> None:
     """Of VOC's `test` nobody knows the labels; that is no reason to take its images for empty ones."""
     unknown = replace(index, records=tuple(replace(record, labels=()) for record in index))
-    masks = dict(saliency_masks(stored, unknown, SaliencyCrfConfig(iterations=0), progress=False))
+    masks = dict(saliency_masks(stored, unknown, SaliencyCrfConfig(iterations=0)))
     assert all(mask.any() for mask in masks.values())
 
 
@@ -169,9 +169,7 @@ def test_a_bad_map_is_named(
     wrong = [change(item) if item.id == "id1" else item for item in maps]
     write_shard(tmp_path / "wrong.safetensors", wrong, digest="d")
     shard = ActivationShard(tmp_path / "wrong.safetensors")
-    masks = saliency_masks(
-        dict.fromkeys(shard.ids, shard), index, SaliencyCrfConfig(iterations=1), progress=False
-    )
+    masks = saliency_masks(dict.fromkeys(shard.ids, shard), index, SaliencyCrfConfig(iterations=1))
     with pytest.raises(UserError, match=message):
         list(masks)
 
@@ -183,7 +181,7 @@ def test_a_map_without_any_activation_is_all_background(tmp_path: Path, index: I
     ]
     write_shard(tmp_path / "zero.safetensors", maps, digest="d")
     shard = ActivationShard(tmp_path / "zero.safetensors")
-    masks = saliency_masks(dict.fromkeys(shard.ids, shard), index, SaliencyCrfConfig(), progress=False)
+    masks = saliency_masks(dict.fromkeys(shard.ids, shard), index, SaliencyCrfConfig())
     assert not any(mask.any() for _, mask in masks)
 
 

@@ -2,7 +2,7 @@
 
 from wsss.data.palette import voc_palette
 from wsss.inference.label_making import affinity_labels
-from wsss.inference.shards import limit_opencv_threads, open_final_saliency, open_shards
+from wsss.inference.shards import limit_opencv_threads, open_final_saliency, open_shards, track_shard
 from wsss.runs.step import Step, parser, run_step
 from wsss.store.cams import CamShard
 from wsss.store.label_maps import write_label_shard
@@ -10,14 +10,15 @@ from wsss.store.label_maps import write_label_shard
 
 def make_affinity_labels(step: Step) -> None:
     """Write the shard's affinity labels, at the images' own resolution; 255 where they are uncertain."""
-    files, shard = step.arguments, step.shard
+    files = step.arguments
     limit_opencv_threads(step)
     index = step.read_index(files.index)
-    records = index.shard(*shard)
+    records = index.shard(*step.shard)
     cams = open_shards(step, "cams", CamShard, [files.cams], records)
     saliency = open_final_saliency(step, files.saliency, records)
-    labels = affinity_labels(cams, saliency, index, step.section, shard=shard, progress=step.machine.progress)
-    write_label_shard(files.out, labels, digest=step.digest, palette=voc_palette())
+    labels = affinity_labels(cams, saliency, records, step.section)
+    tracked = track_shard(step, "affinity labels", labels, index)
+    write_label_shard(files.out, tracked, digest=step.digest, palette=voc_palette())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from wsss.data.palette import voc_palette
 from wsss.inference.label_making import pseudo_labels
-from wsss.inference.shards import limit_opencv_threads, open_shards
+from wsss.inference.shards import limit_opencv_threads, open_shards, track_shard
 from wsss.runs.step import Step, parser, run_step
 from wsss.store.label_maps import write_label_shard
 from wsss.store.regions import RegionShard
@@ -11,17 +11,17 @@ from wsss.store.walks import WalkShard
 
 def make_pseudo_labels(step: Step) -> None:
     """Write the shard's pseudo labels, at the images' own resolution."""
-    files, shard = step.arguments, step.shard
+    files = step.arguments
     limit_opencv_threads(step)
     index = step.read_index(files.index)
-    walks = open_shards(step, "walks", WalkShard, [files.walks], index.shard(*shard))
+    records = index.shard(*step.shard)
+    walks = open_shards(step, "walks", WalkShard, [files.walks], records)
     regions = None
     if files.regions is not None:
-        regions = open_shards(step, "regions", RegionShard, [files.regions], index.shard(*shard))
-    labels = pseudo_labels(
-        walks, index, step.section, regions=regions, shard=shard, progress=step.machine.progress
-    )
-    write_label_shard(files.out, labels, digest=step.digest, palette=voc_palette())
+        regions = open_shards(step, "regions", RegionShard, [files.regions], records)
+    labels = pseudo_labels(walks, records, step.section, regions=regions)
+    tracked = track_shard(step, "pseudo labels", labels, index)
+    write_label_shard(files.out, tracked, digest=step.digest, palette=voc_palette())
 
 
 if __name__ == "__main__":

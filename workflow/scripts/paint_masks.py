@@ -1,6 +1,6 @@
 """Paint the masks of a split of COCO, one class per pixel, from its annotations."""
 
-from wsss.data.coco import read_annotations
+from wsss.data.coco_annotations import read_annotations
 from wsss.data.coco_masks import is_paintable, painted
 from wsss.data.palette import voc_palette
 from wsss.progress import track

@@ -1,7 +1,7 @@
 """Refine the C2AM maps of one shard of a split to saliency masks, with the dense CRF."""
 
 from wsss.inference.saliency_masks import saliency_masks
-from wsss.inference.shards import limit_opencv_threads, open_shards
+from wsss.inference.shards import limit_opencv_threads, open_shards, track_shard
 from wsss.runs.step import Step, parser, run_step
 from wsss.store.cams import ActivationShard
 from wsss.store.label_maps import write_label_shard
@@ -13,8 +13,8 @@ def refine_saliency(step: Step) -> None:
     limit_opencv_threads(step)
     index = step.read_index(files.index)
     maps = open_shards(step, "c2am_maps", ActivationShard, [files.maps], index.shard(*shard))
-    masks = saliency_masks(maps, index, step.section, shard=shard, progress=step.machine.progress)
-    write_label_shard(files.out, masks, digest=step.digest)
+    masks = saliency_masks(maps, index, step.section, shard=shard)
+    write_label_shard(files.out, track_shard(step, "CRF", masks, index), digest=step.digest)
 
 
 if __name__ == "__main__":

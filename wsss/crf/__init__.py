@@ -15,15 +15,3 @@ from wsss.crf.refine import (
     refine_labels,
     refine_mixed,
 )
-
-__all__ = [
-    "DEEPLAB_KERNELS",
-    "LABEL_KERNELS",
-    "Field",
-    "Kernels",
-    "label_marginals",
-    "mean_field",
-    "refine_deeplab",
-    "refine_labels",
-    "refine_mixed",
-]

@@ -23,7 +23,6 @@ from wsss.errors import UserError
 from wsss.progress import LOGGER
 from wsss.store.array_pickle import read_array_dict
 
-__all__ = ["coco_index", "read_annotations"]
 #: VOC has so many classes; its labels are also spread under the name of COCO's
 VOC_CLASSES = 20
 SHOWN_IDS = 10

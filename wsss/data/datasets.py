@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from wsss.config import CocoDataset, DatasetConfig, FolderDataset, MachineConfig, ShapesDataset
-from wsss.data.coco import coco_index, read_annotations
+from wsss.data.coco import coco_index
+from wsss.data.coco_annotations import read_annotations
 from wsss.data.folder import folder_index
 from wsss.data.index import Index
 from wsss.data.indexing import Checking

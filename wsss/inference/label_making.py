@@ -1,4 +1,4 @@
-"""Label maps of a shard of images: affinity labels of CAMs and saliency, pseudo labels of walked CAMs."""
+"""Label maps of images: affinity labels of CAMs and saliency, pseudo labels of walked CAMs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,9 +11,7 @@ from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
 from wsss.inference.regions import vote_sams, vote_sepl
-from wsss.inference.shards import shard_label
 from wsss.labels import RefineScores, affinity_label, pseudo_label
-from wsss.progress import track
 from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
 from wsss.store.regions import RegionShard
@@ -47,11 +45,8 @@ def affinity_labels(
     saliency: Mapping[str, LabelShard] | None,
     index: Index,
     settings: AffinityLabelsConfig,
-    *,
-    shard: tuple[int, int] = (0, 1),
-    progress: bool = True,
 ) -> Iterator[LabelMap]:
-    """The affinity labels of each image of a shard, in the index's order; see `wsss.labels.affinity_label`.
+    """The affinity labels of each image of an index, in its order; see `wsss.labels.affinity_label`.
 
     cams, saliency: by image id, the shards that hold them; no saliency for the rule without. An image without
     labels is all background. One thread computes. Raises UserError naming the image whose maps do not fit.
@@ -72,7 +67,7 @@ def affinity_labels(
             refine=REFINEMENTS[settings.refine],
         )
 
-    return _labels("affinity labels", label, index, shard, progress)
+    return _labels(label, index)
 
 
 def pseudo_labels(
@@ -81,10 +76,8 @@ def pseudo_labels(
     settings: PseudoLabelsConfig,
     *,
     regions: Mapping[str, RegionShard] | None = None,
-    shard: tuple[int, int] = (0, 1),
-    progress: bool = True,
 ) -> Iterator[LabelMap]:
-    """The pseudo labels of each image of a shard, in the index's order; see `wsss.labels.pseudo_label`.
+    """The pseudo labels of each image of an index, in its order; see `wsss.labels.pseudo_label`.
 
     walks: by image id, the shard that holds its walked CAMs; regions: likewise, where `vote` asks for them
     (see `wsss.inference.regions`). An image without labels is all background; one with a corrected label map
@@ -111,7 +104,7 @@ def pseudo_labels(
         )
         return labels if found is None else vote_sepl(labels, found.masks, rule=settings.vote)
 
-    return _labels("pseudo labels", label, index, shard, progress)
+    return _labels(label, index)
 
 
 def _corrected(settings: PseudoLabelsConfig) -> dict[str, Path]:
@@ -127,20 +120,10 @@ def _corrected(settings: PseudoLabelsConfig) -> dict[str, Path]:
     return {path.stem: path for path in directory.glob("*.png")}
 
 
-def _labels(
-    what: str,
-    label: Callable[[Record, np.ndarray], np.ndarray],
-    index: Index,
-    shard: tuple[int, int],
-    progress: bool,
-) -> Iterator[LabelMap]:
+def _labels(label: Callable[[Record, np.ndarray], np.ndarray], index: Index) -> Iterator[LabelMap]:
     """label: makes the labels (H, W) of a record and its image (H, W, 3)."""
-
-    def made(record: Record) -> LabelMap:
+    for record in index:
         try:
-            return record.id, label(record, np.asarray(read_image(record.image)))
+            yield record.id, label(record, np.asarray(read_image(record.image)))
         except UserError as error:
             raise UserError(f"{record.id}: {error}") from None
-
-    part = index.shard(*shard)
-    return track(map(made, part), label=shard_label(what, index, shard), total=len(part), enabled=progress)

@@ -9,8 +9,6 @@ from wsss.crf import refine_labels
 from wsss.data.images import read_image
 from wsss.data.index import Index, Record
 from wsss.errors import UserError
-from wsss.inference.shards import shard_label
-from wsss.progress import track
 from wsss.store.cams import ActivationMaps, ActivationShard
 
 #: what is salient, in masks and maps of 8 bits
@@ -23,7 +21,6 @@ def saliency_masks(
     settings: SaliencyCrfConfig,
     *,
     shard: tuple[int, int] = (0, 1),
-    progress: bool = True,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """The mask of each image of a shard, in the index's order: id and uint8 (H, W), 0 or 255.
 
@@ -32,13 +29,10 @@ def saliency_masks(
 
     Raises UserError naming the image whose map has another size or is not finite.
     """
-    part = index.shard(*shard)
     known = any(record.labels for record in index)
-    masks = (
-        (record.id, _mask(record, maps[record.id][record.id], settings, empty=known and not record.labels))
-        for record in part
-    )
-    return track(masks, label=shard_label("CRF", index, shard), total=len(part), enabled=progress)
+    for record in index.shard(*shard):
+        empty = known and not record.labels
+        yield record.id, _mask(record, maps[record.id][record.id], settings, empty=empty)
 
 
 def _mask(record: Record, maps: ActivationMaps, settings: SaliencyCrfConfig, *, empty: bool) -> np.ndarray:

@@ -73,15 +73,10 @@ def evaluation_options(step: Step) -> dict[str, Any]:
     return {"workers": step.machine.threads, "progress": step.machine.progress}
 
 
-def shard_label(what: str, index: Index, shard: tuple[int, int]) -> str:
-    """What is made of a shard (i, n) of a split, for its progress: `CAMs of val 1/16`."""
-    return f"{what} of {index.split}" + (f" {shard[0] + 1}/{shard[1]}" if shard[1] > 1 else "")
-
-
 def track_shard(step: Step, what: str, maps: Iterable[Item], index: Index) -> Iterator[Item]:
-    """The maps of the step's shard, one per image, while their progress is shown."""
-    total = len(index.shard(*step.shard))
-    label = shard_label(what, index, step.shard)
+    """The maps of the step's shard, one per image, while progress is shown: `CAMs of val 1/16`."""
+    (number, shards), total = step.shard, len(index.shard(*step.shard))
+    label = f"{what} of {index.split}" + (f" {number + 1}/{shards}" if shards > 1 else "")
     return track(maps, label=label, total=total, enabled=step.machine.progress)
 
 

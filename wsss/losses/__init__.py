@@ -15,32 +15,3 @@ from wsss.losses.erasing import erase_hard, erase_soft, evidence_of, maps_of_cla
 from wsss.losses.puzzle import merge, reconstruction_loss, tile
 from wsss.losses.saliency import saliency_loss
 from wsss.losses.segmentation import labeled_pixels, segmentation_loss
-
-__all__ = [
-    "Direction",
-    "PairLabels",
-    "affinity_loss",
-    "c2am_loss",
-    "classification_loss",
-    "directions",
-    "empty_loss",
-    "entropy_loss",
-    "erase_hard",
-    "erase_soft",
-    "evidence_of",
-    "hint_loss",
-    "labeled_pixels",
-    "maps_of_class",
-    "merge",
-    "normalize_cam",
-    "pair_affinities",
-    "pair_labels",
-    "reconstruction_loss",
-    "resize_hints",
-    "saliency_loss",
-    "segmentation_loss",
-    "sim_max",
-    "sim_min",
-    "smooth_labels",
-    "tile",
-]

@@ -10,5 +10,3 @@ from wsss.metrics.confusion import ConfusionMatrix
 from wsss.metrics.pixels import IGNORE
 from wsss.metrics.saliency import SaliencyScore
 from wsss.metrics.sweep import ThresholdSweep
-
-__all__ = ["IGNORE", "ConfusionMatrix", "SaliencyScore", "ThresholdSweep"]

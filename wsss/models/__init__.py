@@ -1,7 +1,7 @@
 """The networks: tensors in, tensors out. They know no data set and no loss, and read no file but weights."""
 
 # timm imports torchvision, so the repair comes first.
-import wsss.models.torchvision_repair  # noqa: F401
+import wsss.models.torchvision_repair
 
 # isort: split
 
@@ -15,20 +15,3 @@ from wsss.models.poolnet import PoolNet
 from wsss.models.published import load_published
 from wsss.models.segmenter import LinearSegmenter, Segmenter
 from wsss.models.weights import Normalization, check_weights, load_backbone_weights
-
-__all__ = [
-    "C2AM",
-    "AffinityNet",
-    "Backbone",
-    "Classifier",
-    "DeepLabV3Plus",
-    "LinearSegmenter",
-    "Network",
-    "Normalization",
-    "PoolNet",
-    "Segmenter",
-    "check_backbone",
-    "check_weights",
-    "load_backbone_weights",
-    "load_published",
-]

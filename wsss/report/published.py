@@ -7,6 +7,7 @@ it as `voc12-2024`. Of COCO's classes no figures are at hand. CLIP-ES's are its 
 
 from dataclasses import dataclass
 
+from wsss.data.voc import VOC_CLASSES
 from wsss.runs.run import Run
 
 
@@ -51,29 +52,16 @@ FIGURES: dict[str, dict[str, Figure]] = {
 
 #: of which images `CLASSES` are
 SPLIT = "test, by the evaluation server"
-_VOC_TEST = {
-    "background": 91.7,
-    "aeroplane": 87.9,
-    "bicycle": 38.1,
-    "bird": 80.9,
-    "boat": 66.1,
-    "bottle": 69.8,
-    "bus": 93.8,
-    "car": 86.4,
-    "cat": 93.2,
-    "chair": 37.4,
-    "cow": 83.6,
-    "diningtable": 60.9,
-    "dog": 92.3,
-    "horse": 84.7,
-    "motorbike": 83.8,
-    "person": 80.5,
-    "pottedplant": 62.3,
-    "sheep": 81.9,
-    "sofa": 53.1,
-    "train": 77.7,
-    "tvmonitor": 36.7,
-}
+_VOC_TEST = dict(
+    zip(
+        ("background", *VOC_CLASSES),
+        (
+            *(91.7, 87.9, 38.1, 80.9, 66.1, 69.8, 93.8, 86.4, 93.2, 37.4, 83.6),
+            *(60.9, 92.3, 84.7, 83.8, 80.5, 62.3, 81.9, 53.1, 77.7, 36.7),
+        ),
+        strict=True,
+    )
+)
 #: IoU of the masks' classes in percent, by run
 CLASSES: dict[str, dict[str, float]] = {"voc12": _VOC_TEST, "voc12-2024": _VOC_TEST}
 

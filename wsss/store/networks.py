@@ -6,6 +6,7 @@ Safetensors holds tensors and text only, so that reading a model never runs code
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, TypeVar
@@ -77,7 +78,9 @@ def new_network(header: Header) -> nn.Module:
 
     Raises UserError when the header names an architecture that this package does not have.
     """
-    return ARCHITECTURES[_architecture(header)](header)
+    if header.architecture not in _BY_NAME:
+        raise UserError(f"no architecture is called {header.architecture!r}; known are {', '.join(_BY_NAME)}")
+    return ARCHITECTURES[_BY_NAME[header.architecture]](header)
 
 
 def load_network(path: Path, architecture: type[Net], **options: Any) -> tuple[Net, Header]:
@@ -88,7 +91,7 @@ def load_network(path: Path, architecture: type[Net], **options: Any) -> tuple[N
     file, and what does not fit, when it holds another architecture or other tensors.
     """
     header = read_header(path)
-    held = {known.__name__: known for known in ARCHITECTURES}.get(header.architecture)
+    held = _BY_NAME.get(header.architecture)
     if held is None or not issubclass(held, architecture):
         raise UserError(f"{path}: holds a {header.architecture}; needed is a {architecture.__name__}")
     try:
@@ -105,41 +108,27 @@ def load_network(path: Path, architecture: type[Net], **options: Any) -> tuple[N
     return network.eval(), header
 
 
-def _architecture(header: Header) -> type[nn.Module]:
-    for architecture in ARCHITECTURES:
-        if architecture.__name__ == header.architecture:
-            return architecture
-    known = ", ".join(architecture.__name__ for architecture in ARCHITECTURES)
-    raise UserError(f"no architecture is called {header.architecture!r}; known are {known}")
-
-
-def _classifier(header: Header, **options: Any) -> Classifier:
-    classes, stride = len(header.classes), header.output_stride
-    return Classifier(header.backbone, classes, output_stride=stride, **options)
+def _built(
+    architecture: type[nn.Module], header: Header, *, background: int | None = None, **options: Any
+) -> Any:
+    """background: of networks with classes, the number of their channels beside those of the classes."""
+    classes = [] if background is None else [len(header.classes) + background]
+    return architecture(header.backbone, *classes, output_stride=header.output_stride, **options)
 
 
 def _deeplab(header: Header, **options: Any) -> DeepLabV3Plus:
-    classes, stride = len(header.classes) + 1, header.output_stride
-    return DeepLabV3Plus(header.backbone, classes, norm=header.head_norm, output_stride=stride, **options)
-
-
-def _linear_segmenter(header: Header, **options: Any) -> LinearSegmenter:
-    classes, stride = len(header.classes) + 1, header.output_stride
-    return LinearSegmenter(header.backbone, classes, output_stride=stride, **options)
-
-
-def _without_classes(architecture: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    return lambda header, **options: architecture(
-        header.backbone, output_stride=header.output_stride, **options
-    )
+    network: DeepLabV3Plus = _built(DeepLabV3Plus, header, background=1, norm=header.head_norm, **options)
+    return network
 
 
 #: every architecture, and the function that builds the network that a header describes
 ARCHITECTURES: dict[type[nn.Module], Callable[..., Any]] = {
-    Classifier: _classifier,
-    C2AM: _without_classes(C2AM),
-    PoolNet: _without_classes(PoolNet),
-    AffinityNet: _without_classes(AffinityNet),
+    Classifier: partial(_built, Classifier, background=0),
+    C2AM: partial(_built, C2AM),
+    PoolNet: partial(_built, PoolNet),
+    AffinityNet: partial(_built, AffinityNet),
     DeepLabV3Plus: _deeplab,
-    LinearSegmenter: _linear_segmenter,
+    LinearSegmenter: partial(_built, LinearSegmenter, background=1),
 }
+#: by the names in headers
+_BY_NAME = {architecture.__name__: architecture for architecture in ARCHITECTURES}

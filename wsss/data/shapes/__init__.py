@@ -9,5 +9,3 @@ photographs, while the bodies hold evidence that erasing can find.
 from wsss.data.shapes.picture import Picture, Thing, picture
 from wsss.data.shapes.staging import CLASSES
 from wsss.data.shapes.write import write_shapes
-
-__all__ = ["CLASSES", "Picture", "Thing", "picture", "write_shapes"]

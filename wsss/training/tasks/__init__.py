@@ -22,19 +22,3 @@ PRIOR_TASKS: dict[Method, type[PriorTask]] = {
     "pnoc": Pnoc,
     "linear": Linear,
 }
-
-__all__ = [
-    "PRIOR_TASKS",
-    "AffinityTask",
-    "C2amTask",
-    "Linear",
-    "OcCse",
-    "Pnoc",
-    "Poc",
-    "PoolnetTask",
-    "PriorTask",
-    "Puzzle",
-    "SegmentationTask",
-    "Vanilla",
-    "vanilla_settings",
-]
