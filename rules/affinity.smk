@@ -12,8 +12,6 @@ rule make_affinity_labels:
         "results/{run}/logs/make_affinity_labels.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_affinity_labels.{split}.{shard}.tsv"
-    # The CRF uses one thread.
-    threads: 1
     resources:
         mem_mb=memory(1500, 1600),
         runtime=growing(240),
@@ -64,8 +62,6 @@ rule walk_cams:
         "results/{run}/logs/walk_cams.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/walk_cams.{split}.{shard}.tsv"
-    # Several shards at once use cores better than several threads per shard.
-    threads: 1
     resources:
         mem_mb=memory(4000, 800),
         runtime=growing(240),

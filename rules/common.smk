@@ -27,7 +27,7 @@ from wsss.runs.choices import (
     selects_epoch,
     uses_regions,
 )
-from wsss.runs.networks import described, network_faults
+from wsss.runs.networks import described, network_faults, trainings_of
 from wsss.runs.run import RUN_OR_SEED, Run, load_run, metrics_files, pictured, repeats, stages
 from wsss.runs.stages import SALIENCY, STAGES
 
@@ -83,16 +83,19 @@ def requested_runs() -> set[str]:
     return prepared | {target[1] for target in targets if target}
 
 
+def run_check(script: str, trainings: list[str], **options) -> subprocess.CompletedProcess:
+    """Run a script that no rule runs, of this checkout, on trainings."""
+    path = os.pathsep.join([CHECKOUT, os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", f"workflow.scripts.{script}", *trainings]
+    return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, **options)
+
+
 @cache
 def faults_of_networks() -> dict[str, str]:
     """What the networks of trainings lack, by RUN/STAGE, of all runs that the command line asks for."""
 
     def check(trainings: list[str]) -> dict[str, str]:
-        command = [sys.executable, "-m", "workflow.scripts.check_networks", *trainings]
-        path = os.pathsep.join([CHECKOUT, os.environ.get("PYTHONPATH", "")])
-        done = subprocess.run(
-            command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
-        )
+        done = run_check("check_networks", trainings, stdout=subprocess.PIPE, text=True)
         return json.loads(done.stdout) if done.returncode == 0 else stop("the networks could not be checked")
 
     asked = [run for name in sorted(requested_runs()) for run in run_named(name).lineage]

@@ -79,8 +79,7 @@ def pictures_of_run(wildcards) -> list[str]:
 def logs_of_trainings(wildcards) -> list[str]:
     """The log of every training of a run; imported networks have none."""
     run = run_named(wildcards.run)
-    trained = [stage for stage in stages(run) if STAGES[stage].kind == "training" and not run.given(stage)]
-    return [str(run.metrics(stage)) for stage in trained]
+    return [str(run.metrics(stage)) for stage in trainings_of(run)]
 
 
 def download_of_run(wildcards) -> list[str]:
@@ -107,11 +106,8 @@ def data_of_run(wildcards) -> list[str]:
 
 def indexes_of(name: str):
     """The indexes of a run's splits."""
-
-    def paths(wildcards) -> list[str]:
-        run = run_named(name)
-        return [
-            str(run.output("index", split)) for split in (run.config.dataset.train, run.config.dataset.val)
-        ]
-
-    return paths
+    return lambda wildcards: [
+        str(run.output("index", split))
+        for run in [run_named(name)]
+        for split in (run.config.dataset.train, run.config.dataset.val)
+    ]

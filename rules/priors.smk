@@ -85,8 +85,6 @@ rule make_cams:
         "results/{run}/logs/make_cams.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_cams.{split}.{shard}.tsv"
-    # Several shards at once use cores better than several threads per shard.
-    threads: 1
     resources:
         mem_mb=memory(8000, 1500),
         runtime=growing(240),

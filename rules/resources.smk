@@ -43,7 +43,10 @@ def gpu_of(wildcards) -> int:
 
 
 def threads_of(wildcards) -> int:
-    """CPU threads of a training or an evaluation."""
+    """CPU threads of a training or an evaluation.
+
+    Other jobs have one: several shards at once use cores better than several threads per shard.
+    """
     return run_named(wildcards.run).config.machine.threads
 
 

@@ -37,8 +37,6 @@ rule make_c2am_maps:
         "results/{run}/logs/make_c2am_maps.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_c2am_maps.{split}.{shard}.tsv"
-    # Several shards at once use cores better than several threads per shard.
-    threads: 1
     resources:
         mem_mb=memory(8000, 1500),
         runtime=growing(240),
@@ -63,8 +61,6 @@ rule refine_saliency:
         "results/{run}/logs/refine_saliency.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/refine_saliency.{split}.{shard}.tsv"
-    # The CRF uses one thread.
-    threads: 1
     resources:
         mem_mb=memory(1500, 700),
         runtime=growing(240),
@@ -114,7 +110,6 @@ rule make_saliency:
         "results/{run}/logs/make_saliency.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_saliency.{split}.{shard}.tsv"
-    threads: 1
     resources:
         mem_mb=memory(4000, 1300),
         runtime=growing(120),

@@ -10,7 +10,6 @@ rule make_regions:
         "results/{run}/logs/make_regions.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_regions.{split}.{shard}.tsv"
-    threads: 1
     resources:
         mem_mb=memory(1500),
         runtime=growing(120),
@@ -34,8 +33,6 @@ rule make_pseudo_labels:
         "results/{run}/logs/make_pseudo_labels.{split}.{shard}.log",
     benchmark:
         "results/{run}/benchmarks/make_pseudo_labels.{split}.{shard}.tsv"
-    # The CRF uses one thread.
-    threads: 1
     resources:
         mem_mb=memory(1500, 1600),
         runtime=growing(240),

@@ -42,9 +42,7 @@ onstart:
     # ignores a missing input where an old output exists.
     pretrained = planned_pretrained()
     discard_retained(but=pretrained)
-    check = [sys.executable, "-m", "workflow.scripts.check_weights", *pretrained]
-    path = os.pathsep.join([CHECKOUT, os.environ.get("PYTHONPATH", "")])
-    if pretrained and subprocess.run(check, env={**os.environ, "PYTHONPATH": path}).returncode:
+    if pretrained and run_check("check_weights", pretrained).returncode:
         sys.exit(1)  # the process has said why
 
 

@@ -78,10 +78,10 @@ def test_a_corrected_label_map_is_the_pseudo_label(run: Run) -> None:
     only = Index(index.records[:1], index.classes, "train", "")
     write_png("fixed/f_a.png", square(("x",), 2), voc_palette())
     settings = PseudoLabelsConfig(corrections=Path("fixed"))
-    ((name, labels),) = pseudo_labels({}, only, settings, progress=False)
+    ((name, labels),) = pseudo_labels({}, only, settings)
     assert name == "f_a" and np.array_equal(labels, square(("x",), 2))
     with pytest.raises(UserError, match=r"segmentation.pseudo.corrections: gone: no such directory"):
-        list(pseudo_labels({}, only, PseudoLabelsConfig(corrections=Path("gone")), progress=False))
+        list(pseudo_labels({}, only, PseudoLabelsConfig(corrections=Path("gone"))))
 
 
 def test_labels_are_a_table_and_train_everything_again(run: Run, capsys: pytest.CaptureFixture) -> None:

@@ -12,8 +12,7 @@ import numpy as np
 
 from wsss.crf import Field, refine_labels
 from wsss.errors import UserError
-
-IGNORE = 255
+from wsss.metrics import IGNORE
 
 #: image (H, W, 3), scores (L, H, W) of all labels, iterations -> scores (L, H, W)
 RefineScores = Callable[[np.ndarray, np.ndarray, int], np.ndarray]

@@ -72,7 +72,8 @@ class Toy:
     def step(self, stage: str, threads: int = 1, **files: Any) -> Step:
         """A step of the run, as its script has it: with these files, the run's index and the first shard."""
         section = attrgetter(STAGES[stage].section)(self.run.config)
-        arguments = {"threads": threads, "index": self.index_path, "shard": 0, "regions": None, **files}
+        defaults = {"index": self.index_path, "shard": 0, "regions": None, "images": self.root / "images.csv"}
+        arguments = {"threads": threads, **defaults, **files}
         return Step(argparse.Namespace(**arguments), stage, self.run, section)
 
     def truth(self, stage: str, name: str = "truth") -> Path:

@@ -91,7 +91,7 @@ def read_annotations(path: Path) -> Annotations:
             image["width"],
             things[number],
         )
-        for number, image in sorted(images.items(), key=lambda item: _order(item[0]))
+        for number, image in sorted(images.items(), key=lambda item: key_order(item[0]))
     )
     return Annotations(tuple(categories.values()), tuple(pictures), str(path))
 
@@ -106,7 +106,8 @@ def key_of(value: Any) -> Key | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _order(key: Key) -> tuple[bool, Key]:
+def key_order(key: Key) -> tuple[bool, Key]:
+    """Sorts numbers before texts."""
     return isinstance(key, str), key
 
 
@@ -133,7 +134,7 @@ def _categories(
             "%s: category 0, %r, is a group of the others (Roboflow) without an annotation and is left out",
             *(path, names.pop(0)),
         )
-    return dict(sorted(names.items(), key=lambda item: _order(item[0])))
+    return dict(sorted(names.items(), key=lambda item: key_order(item[0])))
 
 
 def _is_group(entries: Sequence[Mapping[str, Any]]) -> bool:

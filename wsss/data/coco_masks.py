@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_rle
 
-from wsss.data.coco_annotations import Annotations, Picture, Thing
+from wsss.data.coco_annotations import Annotations, Picture, Thing, key_order
 from wsss.data.index import raise_faults
 from wsss.errors import UserError
 from wsss.metrics import IGNORE
@@ -70,18 +70,11 @@ def paint(picture: Picture) -> np.ndarray:
             mask[top:bottom, left:right] = IGNORE
     outlines = [(thing, _run_lengths(picture, thing)) for thing in picture.things if has_outline(thing)]
     for thing, runs in sorted(
-        outlines, key=lambda item: (not item[0].crowd, -_area(item[1]), _order(item[0]))
+        outlines,
+        key=lambda item: (not item[0].crowd, -int(coco_rle.area(item[1])), key_order(item[0].number)),
     ):
         mask[coco_rle.decode(runs).astype(bool)] = thing.channel + 1
     return mask
-
-
-def _order(thing: Thing) -> tuple[bool, int | str]:
-    return isinstance(thing.number, str), thing.number
-
-
-def _area(runs: Any) -> int:
-    return int(coco_rle.area(runs))
 
 
 def _box(picture: Picture, thing: Thing) -> tuple[int, int, int, int] | None:

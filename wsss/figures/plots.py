@@ -1,6 +1,5 @@
 """Curves of a run's metrics as pictures (PNG)."""
 
-import csv
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,10 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wsss.errors import UserError
 from wsss.figures.charts import Chart
 from wsss.figures.curves import columns, over_thresholds, training_log
 from wsss.figures.numbers import Source
-from wsss.store.files import atomic
+from wsss.store.files import atomic, read_csv
 
 #: class names are data: a $ in one starts no formula
 plain_text = rc_context({"text.parse_math": False})
@@ -78,10 +76,7 @@ def training_curve(path: Path, metrics: Path, *, name: str) -> None:
     metrics: the CSV that a training writes. name: title of the picture. Raises UserError when the file has no
     rows.
     """
-    with open(metrics, newline="", encoding="utf-8") as file:
-        source = Source("", list(csv.DictReader(file)))
-    if not source.values:
-        raise UserError(f"{metrics}: no rows; train again: snakemake --cores all --force {metrics}")
+    source = Source("", read_csv(metrics))
     memory = max(float(row.get("memory_gb") or 0) for row in source.values)
     speed = columns(source, "images_per_second")
     charts = [*training_log(source), Chart("images per second", "epoch", f"{memory:.1f} GB of memory", speed)]

@@ -11,8 +11,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from wsss.errors import UserError
+from wsss.metrics import IGNORE
 
-IGNORE = 255
 EPSILON = 1e-7
 
 VoteRule = Literal["max_iou", "max_iou_imp", "max_iou_imp2", "fma"]

@@ -1,6 +1,7 @@
 """DeepLabV3+: the segmentation model that learns from the pseudo labels (Chen et al. 2018)."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import torch
@@ -101,8 +102,7 @@ def _resize(x: Tensor, like: Tensor) -> Tensor:
     return interpolate(x, like.shape[-2:], mode="bilinear", align_corners=True)
 
 
-def _group_norm(channels: int) -> nn.Module:
-    return nn.GroupNorm(4, channels)
-
-
-_NORMS: dict[HeadNorm, Callable[[int], nn.Module]] = {"group": _group_norm, "batch": nn.BatchNorm2d}
+_NORMS: dict[HeadNorm, Callable[[int], nn.Module]] = {
+    "group": partial(nn.GroupNorm, 4),
+    "batch": nn.BatchNorm2d,
+}

@@ -1,6 +1,5 @@
 """The metrics files of a run, opened once, checked, and by the stage whose scores they hold."""
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ from wsss.errors import UserError
 from wsss.figures.numbers import Number, Source
 from wsss.runs.run import RESULTS, Run, load_run, metrics_files, run_names
 from wsss.runs.stages import STAGES
-from wsss.store.files import read_json
+from wsss.store.files import read_csv, read_json
 
 
 @dataclass(frozen=True)
@@ -92,8 +91,10 @@ def read_results(
                 f"{path}: made from another configuration than {run.name} has now. Make it again: "
                 f"snakemake --cores all --force {path}"
             )
-    courses = {path.stem.removesuffix("_training"): Source(name_of(path), rows(path)) for path in trainings}
-    lines = {row["stage"]: row for row in rows(chain)}
+    courses = {
+        path.stem.removesuffix("_training"): Source(name_of(path), read_csv(path)) for path in trainings
+    }
+    lines = {row["stage"]: row for row in read_csv(chain)}
     return Results(run, read, Source(name_of(chain), lines), courses, images)
 
 
@@ -119,15 +120,3 @@ def read_bound(run: Run) -> tuple[str, Source | None]:
 def name_of(path: Path) -> str:
     """A file as the page names it: from the directory of all results on."""
     return path.relative_to(RESULTS).as_posix() if path.is_relative_to(RESULTS) else path.as_posix()
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a CSV file. Raises UserError when there is none."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            found = list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make it: snakemake --cores all {path}") from None
-    if not found:
-        raise UserError(f"{path}: no rows; make it again: snakemake --cores all --force {path}")
-    return found

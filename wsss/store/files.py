@@ -150,14 +150,31 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_csv(path: str | Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows of one set of columns, that of the first row, atomically.
+    """Write rows, atomically; a column for every key, empty where a row has none.
 
     By csv, not pandas (2026-11-25): pandas writes the same bytes, and its import takes longer than the file.
     """
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer = csv.DictWriter(file, fieldnames=columns_of(rows))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def columns_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """All keys of rows, in the order in which they first occur."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def read_csv(path: str | Path) -> list[dict[str, str]]:
+    """The rows of a CSV file. Raises UserError when there is none."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; make it: snakemake --cores all {path}") from None
+    if not rows:
+        raise UserError(f"{path}: no rows; make it again: snakemake --cores all --force {path}")
+    return rows
 
 
 def write_png(path: str | Path, array: np.ndarray, palette: np.ndarray | None = None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from wsss.config import MachineConfig
 from wsss.data.images import read_image
 from wsss.errors import UserError
-from wsss.store.files import atomic
+from wsss.store.files import columns_of, write_csv
 
 #: the CSV among a training's checkpoints
 LOG = "metrics.csv"
@@ -36,7 +36,7 @@ class Logbook:
         self.path = path
         self.columns: list[str] = []
         self.newest: int | None
-        kept = [row for row in self._read() if int(row["step"]) <= after]
+        kept = [row for row in _read(self.path) if int(row["step"]) <= after]
         self.newest = int(kept[-1]["step"]) if kept else None
         self._write(kept)
         self.wandb = None if machine.wandb == "disabled" else _open_wandb(machine, curves, name, config)
@@ -48,7 +48,7 @@ class Logbook:
         A new name adds a column.
         """
         row = {"step": str(step), **{name: f"{value:.6g}" for name, value in values.items()}}
-        rows = self._read() if step == self.newest else []
+        rows = _read(self.path) if step == self.newest else []
         if rows:
             logged = {name: value for name, value in rows[-1].items() if value}
             self._write([*rows[:-1], {**logged, **row}])
@@ -56,7 +56,7 @@ class Logbook:
             with open(self.path, "a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, self.columns).writerow(row)
         else:
-            self._write([*self._read(), row])
+            self._write([*_read(self.path), row])
         self.newest = step
         if self.wandb is not None:
             self.wandb.log(values, step=step)
@@ -78,11 +78,9 @@ class Logbook:
         if self.tensorboard is not None:
             self.tensorboard.close()
 
-    def _read(self) -> list[dict[str, str]]:
-        return _read(self.path)
-
     def _write(self, rows: list[dict[str, str]]) -> None:
-        self.columns = _write(self.path, rows)
+        self.columns = columns_of(rows)
+        write_csv(self.path, rows)
 
 
 def read_log(directory: Path) -> list[dict[str, str]]:
@@ -93,7 +91,7 @@ def read_log(directory: Path) -> list[dict[str, str]]:
 def record_warning(directory: Path, text: str) -> None:
     """Write a warning into column `warning` of the last row of a training's CSV."""
     rows = read_log(directory)
-    _write(directory / LOG, [*rows[:-1], {**rows[-1], "warning": text}])
+    write_csv(directory / LOG, [*rows[:-1], {**rows[-1], "warning": text}])
 
 
 def _read(path: Path) -> list[dict[str, str]]:
@@ -102,16 +100,6 @@ def _read(path: Path) -> list[dict[str, str]]:
     with open(path, newline="", encoding="utf-8") as file:
         # A last line that a crash cut off has too few fields.
         return [row for row in csv.DictReader(file) if None not in row.values()]
-
-
-def _write(path: Path, rows: list[dict[str, str]]) -> list[str]:
-    """Write the rows, and return their columns."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    return columns
 
 
 def _open_wandb(machine: MachineConfig, directory: Path, name: str, config: dict[str, Any]) -> Any:

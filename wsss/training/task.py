@@ -62,9 +62,10 @@ class Objective:
     terms: dict[str, Tensor] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
 
-    def add(self, name: str, term: Tensor, weight: float = 1.0) -> None:
-        """Add a term."""
+    def add(self, name: str, term: Tensor, weight: float = 1.0) -> "Objective":
+        """Add a term; returns the objective."""
         self.terms[name], self.weights[name] = term, weight
+        return self
 
     @property
     def total(self) -> Tensor:

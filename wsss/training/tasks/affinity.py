@@ -27,7 +27,5 @@ class AffinityTask(Task):
         edges = self.network(batch["image"]).float().sigmoid()
         pairs = losses.pair_labels(batch["label_map"], self.radius)
         counts = distributed.mean(pairs.counts())
-        objective = Objective("affinity")
         affinities = losses.pair_affinities(edges, self.radius)
-        objective.add("affinity", losses.affinity_loss(affinities, pairs, counts))
-        yield objective
+        yield Objective("affinity").add("affinity", losses.affinity_loss(affinities, pairs, counts))

@@ -70,7 +70,6 @@ class Pnoc(PriorTask):
         else:
             images = erased.images.detach()
         self.oc.train()
-        objective = Objective("oc")
         weight = noc.weight_at(forward.info.step, forward.info.steps)
-        objective.add("noc", losses.classification_loss(self.oc(images).float(), forward.targets), weight)
-        return objective
+        loss = losses.classification_loss(self.oc(images).float(), forward.targets)
+        return Objective("oc").add("noc", loss, weight)

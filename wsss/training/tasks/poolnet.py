@@ -28,6 +28,4 @@ class PoolnetTask(Task):
         if not isinstance(images, Tensor):
             stacks = [(image[None], mask[None]) for image, mask in zip(images, masks, strict=True)]
         terms = [losses.saliency_loss(self.network(image), mask) for image, mask in stacks]
-        objective = Objective("poolnet")
-        objective.add("saliency", torch.stack(terms).mean())
-        yield objective
+        yield Objective("poolnet").add("saliency", torch.stack(terms).mean())

@@ -75,9 +75,8 @@ class PriorTask(Task):
 
     def objective(self, forward: Forward) -> Objective:
         """The generator's: at least the classification loss."""
-        objective = Objective("generator")
-        objective.add("classification", losses.classification_loss(forward.logits, forward.targets))
-        return objective
+        loss = losses.classification_loss(forward.logits, forward.targets)
+        return Objective("generator").add("classification", loss)
 
     def forward(self, batch: Batch, info: StepInfo) -> Forward:
         """The generator's forward pass."""

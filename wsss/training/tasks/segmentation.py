@@ -24,7 +24,5 @@ class SegmentationTask(Task):
         labels = batch["label_map"]
         count = distributed.mean(losses.labeled_pixels(labels))
         logits = self.network(batch["image"])
-        objective = Objective("segmentation")
         loss = losses.segmentation_loss(logits, labels, smoothing=self.smoothing, count=count)
-        objective.add("segmentation", loss)
-        yield objective
+        yield Objective("segmentation").add("segmentation", loss)
