@@ -26,6 +26,7 @@ def snakemake(directory: Path, *arguments: str) -> float:
         [*command, "--cores", "all", *arguments], capture_output=True, text=True, env=environment, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    (directory / "printed").write_text(done.stdout + done.stderr)
     return time.monotonic() - began
 
 
@@ -107,14 +108,15 @@ def chain(directory: Path, run: str) -> dict[str, float]:
 def test_the_demo_makes_the_whole_chain_in_a_quarter_of_an_hour(tmp_path, repository):
     shutil.copytree(repository / "config", tmp_path / "config")
     seconds = snakemake(tmp_path)
+    lines = len((tmp_path / "printed").read_text().splitlines())
     snakemake(tmp_path, "results/shapes-supervised/val_miou.txt")
     found = chain(tmp_path, "shapes")
     reached, upper = (
         float((tmp_path / "results" / run / "val_miou.txt").read_text().split()[0])
         for run in ("shapes", "shapes-supervised")
     )
-    print(f"\nshapes: {found}, masks {reached} of {upper} at most, {seconds:.0f} s")
-    assert seconds < 15 * 60
+    print(f"\nshapes: {found}, masks {reached} of {upper} at most, {seconds:.0f} s, {lines} lines")
+    assert seconds < 15 * 60 and lines < 130, "make demo adds 20 lines"
     assert found["cams"] < found["walks"] < found["pseudo_labels"]
     assert reached >= 60 and reached >= upper - 10
 

@@ -17,9 +17,9 @@ from wsss.progress.bar import Bar, claim_terminal, print_above
 LOGGER = logging.getLogger("wsss")
 #: seconds between two progress lines in a log, and between two states of a bar
 LINE_EVERY, BAR_EVERY = 20.0, 0.2
-#: in redirected output, the share of the time after the first minute that passes between two progress lines,
-#: and the most seconds
-LINE_SHARE, LINE_AT_LEAST_EVERY = 0.75, 600.0
+#: in redirected output, the least and the most seconds between two progress lines, and the share of the time
+#: so far that passes between them
+PRINT_EVERY, PRINT_AT_LEAST_EVERY, PRINT_SHARE = 60.0, 600.0, 0.75
 
 Item = TypeVar("Item")
 
@@ -100,8 +100,8 @@ class Progress:
         if self.enabled and (now - self.logged >= LINE_EVERY or finished):
             self.logged = now
             elapsed = now - self.began
-            gap = max(LINE_EVERY, min(LINE_AT_LEAST_EVERY, LINE_SHARE * (elapsed - 60)))
-            due = elapsed >= LINE_EVERY if finished else now - self.printed >= gap
+            gap = max(PRINT_EVERY, min(PRINT_AT_LEAST_EVERY, PRINT_SHARE * elapsed))
+            due = elapsed >= PRINT_EVERY if finished else now - self.printed >= gap
             prints = self.bar is None and due
             self.printed = now if prints else self.printed
             LOGGER.info(self.line(note()), extra={_LOG_FILE_ONLY: not prints})
