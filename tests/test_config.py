@@ -99,7 +99,7 @@ FAULTS = {
     ),
     "unknown section": (
         "prior: {}",
-        "prior: unknown key; did you mean priors? (known: extends, seed, dataset, network, oc,",
+        "prior: unknown key; did you mean priors? (known: extends, seed, seeds, dataset, network, oc,",
     ),
     "unknown key": (
         "evaluation: {treshold_to: 1}",

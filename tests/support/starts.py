@@ -109,12 +109,13 @@ def inputs(run: Run, stage: str, index: Index, root: Path) -> list[str]:
         write_shard(root / "cams.safetensors", map(cams, index), digest="d")
         return ["--cams", *(["cams.safetensors"] if run.config.saliency.uses_hints else [])]
     if stage in ("poolnet", "affinity", "segmentation"):
+        selection = ["--val-labels"] if stage == "segmentation" else []
         if stage == "segmentation" and run.config.segmentation.labels == "ground_truth":
-            return []
+            return ["--labels", *selection]
         mask = np.pad(np.ones((20, 20), np.uint8), ((0, 28), (0, 20))) * (255 if stage == "poolnet" else 1)
         maps = [(record.id, mask) for record in index]
         write_label_shard(root / "maps", maps, digest="d", palette=voc_palette())
-        return ["--masks" if stage == "poolnet" else "--labels", "maps"]
+        return ["--masks" if stage == "poolnet" else "--labels", "maps", *selection]
     return []
 
 
@@ -162,4 +163,4 @@ def _forked(words: Sequence[str], count: int) -> int:
         process.start()
     for process in processes:
         process.join()
-    return max(abs(process.exitcode or 0) for process in processes)
+    return next((process.exitcode for process in processes if process.exitcode), 0)

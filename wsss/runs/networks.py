@@ -46,10 +46,12 @@ def network_faults(runs: Iterable[Run], check: Callable[[list[str]], dict[str, s
     """
     asked = {f"{run.name}/{stage}": _asked(run, stage) for run in runs for stage in trainings_of(run)}
     passed = _passed()
-    faults = check(new) if (new := [name for name, what in asked.items() if what not in passed]) else {}
-    if added := {asked[name] for name in new if name not in faults} - passed:
+    # Runs that extend one another ask for the same networks: each is checked once.
+    new = {what: name for name, what in asked.items() if what not in passed}
+    found = check(list(new.values())) if new else {}
+    if added := {what for what, name in new.items() if name not in found}:
         write_json(RECORD, sorted(passed | added))
-    return faults
+    return {name: found[new[what]] for name, what in asked.items() if new.get(what) in found}
 
 
 def described(faults: dict[str, str]) -> str:
