@@ -67,14 +67,20 @@ def shared_images(here: Mapping[str, Path], there: Mapping[str, Path]) -> Iterat
     sizes = defaultdict(list)
     for name, path in there.items():
         sizes[_size(path)].append((name, path))
-    ends: dict[Path, bytes] = {}
+    ends: dict[int, dict[bytes, list[tuple[str, Path]]]] = {}
     for name, path in here.items():
         if path.absolute() in places:
             yield f"{name} ({path})"
             continue
         size = _size(path)
-        for known, copy in sizes.get(size, ()) if size else ():
-            if _end(path, size, ends) == _end(copy, size, ends) and _digest(path) == _digest(copy):
+        if not size or size not in sizes:
+            continue
+        if size not in ends:
+            ends[size] = defaultdict(list)
+            for known, copy in sizes[size]:
+                ends[size][_end(copy, size)].append((known, copy))
+        for known, copy in ends[size].get(_end(path, size), ()):
+            if _digest(path) == _digest(copy):
                 yield f"{name} ({path}) has the bytes of {known} ({copy})"
                 break
 
@@ -87,12 +93,10 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _end(path: Path, size: int, known: dict[Path, bytes]) -> bytes:
-    if path not in known:
-        with open(path, "rb") as file:
-            file.seek(max(0, size - TAIL))
-            known[path] = hashlib.blake2b(file.read(TAIL), digest_size=8).digest()
-    return known[path]
+def _end(path: Path, size: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(max(0, size - TAIL))
+        return hashlib.blake2b(file.read(TAIL), digest_size=8).digest()
 
 
 def _digest(path: Path) -> bytes:
