@@ -1,8 +1,10 @@
 """`wsss.Predictor`: a run, its directory or a file of a network takes photographs of every kind."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,6 +88,21 @@ def test_a_source_without_a_network_says_what_to_do(trained: Toy) -> None:
         wsss.Predictor("empty/x")
     with pytest.raises(UserError, match="no such run"):
         wsss.Predictor("nothing")
+
+
+def test_the_notebook_runs(trained: Toy, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cells, one after the other, on the toy run; Jupyter itself is not needed."""
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    about = json.loads((repository / "docs/notebooks/predict.ipynb").read_text(encoding="utf-8"))
+    assert about["nbformat"] == 4 and not any(cell.get("outputs") for cell in about["cells"])
+    names: dict[str, Any] = {}
+    for number, cell in enumerate(cell for cell in about["cells"] if cell["cell_type"] == "code"):
+        exec("".join(cell["source"]), names)
+        if not number:
+            assert names["SOURCE"] == "results/shapes"
+            names |= {"SOURCE": "toy", "PHOTOGRAPHS": [Path("a.png")]}
+    assert len(names["predictions"]) == 1 and names["areas"]["pixels"].sum() == 40 * 50
+    assert all(annotation["area"] >= 20 for annotation in names["annotations"])
 
 
 def test_importing_the_package_does_not_import_torch() -> None:
