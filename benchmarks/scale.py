@@ -35,7 +35,6 @@ def make(root: Path, count: int) -> None:
         jpegs.append(file.getvalue())
     mask = np.zeros((64, 64), np.uint8)
     mask[10:40, 10:50], mask[20:25, 20:30] = 1, 0
-    write_png(root / "predictions" / "masks" / "one.png", mask, voc_palette())
     rows = []
     for number in range(count):
         name = CLASSES[number % len(CLASSES)]
@@ -44,7 +43,12 @@ def make(root: Path, count: int) -> None:
         # Behind the picture's end, where decoders do not look.
         path.write_bytes(jpegs[number % len(CLASSES)] + f"{number:06d}".encode() * (1 + number % 50))
         link = root / "predictions" / "masks" / f"{number:06d}.png"
-        os.link(root / "predictions" / "masks" / "one.png", link)
+        # File systems allow some ten thousand links of a file.
+        source = root / "predictions" / "sources" / f"{number // 10_000}.png"
+        if not source.is_file():
+            write_png(source, mask, voc_palette())
+        link.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, link)
         rows.append({"photograph": str(path), "mask": f"masks/{link.name}"})
     about = {"run": "photos", "classes": CLASSES[:3], "photographs": rows}
     (root / "predictions" / "predictions.json").write_text(json.dumps(about), encoding="utf-8")
