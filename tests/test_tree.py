@@ -12,7 +12,7 @@ KNOWN = (
     r"LICENSE|README\.md|CITATION\.cff|CHANGELOG\.md|CONTRIBUTING\.md|Makefile|Snakefile|MANIFEST\.in",
     r"pyproject\.toml|setup\.py|\.(git|docker)ignore|\.snakemake-workflow-catalog\.yml|\.ci/run",
     r"(.*/)?__init__\.py|tests/conftest\.py|tests/test_\w+\.py|benchmarks/\w+\.py",
-    r"tests/configs/voc12-(mini|animals)[a-z-]*\.yaml|tests/slurm/\w+\.conf\.in",  # named by patterns
+    r"tests/configs/voc12-(mini|animals)[a-z0-9-]*\.yaml|tests/slurm/\w+\.conf\.in",  # named by patterns
 )
 
 
