@@ -1,7 +1,7 @@
 # The commands of this repository; `make` alone lists them.
 #
 #   TORCH=cuda   installs the CUDA build of torch on a machine without a GPU (a cluster's login node), TORCH=cpu
-#                the CPU build on one with a GPU; by default the machine decides
+#                the CPU build on one with a GPU, TORCH=cu126 the build for V100; by default the machine decides
 #   OF=...       the run for `make costs`
 #   WORKERS=...  number of tests that run at once
 

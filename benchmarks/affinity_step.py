@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wsss.losses.affinity import affinity_loss, directions, pair_affinities, pair_labels
+from wsss.losses.affinity import affinity_loss, pair_affinities, pair_labels
+from wsss.losses.pairs import directions
 from wsss.models import AffinityNet
 
 BACKBONE, SIZE, BATCH, RADIUS, STEPS = "resnest50d", 512, 4, 10, 5

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from wsss.losses.affinity import affinity_loss, directions, pair_affinities, pair_labels
+from wsss.losses.affinity import affinity_loss, pair_affinities, pair_labels
+from wsss.losses.pairs import directions
 
 RADIUS = 4
 

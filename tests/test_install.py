@@ -211,4 +211,4 @@ def test_installer_names_all_that_the_system_lacks(tmp_path: Path) -> None:
 def test_installer_refuses_an_unknown_build(tmp_path: Path) -> None:
     status, calls, errors = run_installer(tmp_path, "rocm")
     assert (status, calls) == (1, "")
-    assert "TORCH=rocm: allowed are auto, cpu, cuda" in errors
+    assert "TORCH=rocm: allowed are auto, cpu, cuda, cu126" in errors

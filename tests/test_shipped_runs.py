@@ -15,7 +15,7 @@ from wsss.runs.run import Run, load_run, run_names, stages
 CONFIG = REPOSITORY / "config"
 RUNS = run_names(CONFIG)
 #: for other machines: they differ in nearly everything
-SMALLER = ("laptop", "voc12-resnest101", "voc12-resnest50")
+SMALLER = ("laptop", "voc12-resnest101", "voc12-resnest50", "voc12-24gb", "coco14-24gb")
 
 
 def table() -> dict[str, tuple[str, str]]:
@@ -77,8 +77,16 @@ def trainings(run: Run) -> dict[str, OptimizationConfig]:
     }
 
 
-@pytest.mark.parametrize("name", ["voc12-resnest101", "voc12-resnest50"])
-def test_smaller_gpus_make_the_same_steps(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        ("voc12-resnest101", "voc12"),
+        ("voc12-resnest50", "voc12"),
+        ("voc12-24gb", "voc12-h100"),
+        ("coco14-24gb", "coco14-h100"),
+    ],
+)
+def test_smaller_gpus_make_the_same_steps(name: str, of: str) -> None:
     """As many images, the same step along the mean gradient of an image, the same decay: as on large ones."""
 
     def step(optimisation: OptimizationConfig) -> tuple[float, ...]:
@@ -86,7 +94,7 @@ def test_smaller_gpus_make_the_same_steps(name: str) -> None:
         decay = optimisation.lr * optimisation.weight_decay
         return optimisation.batch * optimisation.accumulate, optimisation.lr * parts, decay
 
-    smaller, larger = trainings(shipped(name)), trainings(shipped("voc12"))
+    smaller, larger = trainings(shipped(name)), trainings(shipped(of))
     for stage, optimisation in smaller.items():
         assert step(optimisation) == pytest.approx(step(larger[stage])), stage
         assert optimisation.batch <= larger[stage].batch

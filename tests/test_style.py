@@ -31,7 +31,7 @@ LINE = (
     ("figures",),
     ("training",),
     ("report",),
-    ("exports", "imports", "predictor"),
+    ("exports", "imports", "plan", "predictor"),
     ("commands",),
     ("cli",),
 )

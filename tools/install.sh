@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes .venv and installs what requirements.lock pins, and this package.
 #
-#   tools/install.sh [auto|cpu|cuda]
+#   tools/install.sh [auto|cpu|cuda|cu126]
 #
 # auto: the CUDA build of torch where `nvidia-smi` finds a GPU, else the CPU build and no CUDA package at all.
+# cu126: the build for CUDA 12.6, the last one for GPUs of Volta and before, such as V100 (sm_70).
 # PYTHON names the interpreter to use, VENV another directory than .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,6 +53,12 @@ install_cuda_torch() {
     pip_install -c requirements.lock "${torch/==/===}"
 }
 
+install_cu126_torch() {
+    say "the build of torch for CUDA 12.6, 3 GB"
+    pip_install -c requirements.lock --extra-index-url https://download.pytorch.org/whl/cu126 \
+        "${torch/==/===}+cu126" "${torchvision/==/===}+cu126"
+}
+
 # --no-deps keeps the CUDA packages out that torch's wheels ask for; what torch needs besides is in the lock.
 install_cpu_torch() {
     say "the CPU build of torch, no CUDA packages, 200 MB"
@@ -62,8 +69,8 @@ install_cpu_torch() {
 
 case $build in
     auto) if nvidia-smi -L 2>/dev/null | grep GPU >/dev/null; then build=cuda; else build=cpu; fi ;;
-    cpu | cuda) ;;
-    *) fail "TORCH=$build: allowed are auto, cpu, cuda" ;;
+    cpu | cuda | cu126) ;;
+    *) fail "TORCH=$build: allowed are auto, cpu, cuda, cu126" ;;
 esac
 find_python
 check_system

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "import-maps": "wsss.commands.import_maps",
     "import-weights": "wsss.commands.import_weights",
     "init": "wsss.commands.init",
+    "plan": "wsss.commands.plan",
     "predict": "wsss.commands.predict",
     "review": "wsss.commands.review",
     "status": "wsss.commands.status",

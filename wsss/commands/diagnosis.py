@@ -12,8 +12,9 @@ from wsss.config import VocDataset
 from wsss.config.section import Section
 from wsss.config.training import BackboneConfig
 from wsss.errors import UserError
+from wsss.machine.builds import missing_kernels, supported_generations
 from wsss.machine.caches import unwritable_caches
-from wsss.machine.devices import count_gpus
+from wsss.machine.devices import count_gpus, driver_version
 from wsss.runs.run import RESULTS, load_run, run_names
 
 #: packages that results or the workflow depend on
@@ -63,8 +64,7 @@ def _devices() -> Iterator[Finding]:
     yield Finding("ok", "CPU", f"{len(os.sched_getaffinity(0))} cores, {memory:.0f} GB of memory")
     driver, usable = count_gpus(), torch.cuda.device_count()
     if usable:
-        names = {torch.cuda.get_device_name(device) for device in range(usable)}
-        yield Finding("ok", "GPU", f"{usable} of {driver}: {', '.join(sorted(names))}")
+        yield from gpu_findings(usable, driver)
     elif driver and torch.version.cuda is None:
         found = f"{driver}, but the installed torch is the CPU build"
         yield Finding("note", "GPU", found, "make install TORCH=cuda")
@@ -76,6 +76,24 @@ def _devices() -> Iterator[Finding]:
     else:
         remedy = "install NVIDIA's driver if the machine has a GPU; the demo needs none"
         yield Finding("note", "GPU", "none, so everything runs on the CPU", remedy)
+
+
+def gpu_findings(usable: int, driver: int) -> Iterator[Finding]:
+    """Every GPU with its compute capability, and whether driver, build and GPU go together."""
+    import torch
+
+    architectures = torch.cuda.get_arch_list()
+    build = f"torch {torch.__version__} for CUDA {torch.version.cuda}, {' '.join(architectures)}"
+    yield Finding("ok", "GPU", f"{usable} of {driver}; driver {driver_version() or 'unknown'}; {build}")
+    for number in range(usable):
+        name, capability = torch.cuda.get_device_name(number), torch.cuda.get_device_capability(number)
+        memory = torch.cuda.get_device_properties(number).total_memory / 2**30
+        found = f"{name}, compute capability {capability[0]}.{capability[1]}, {memory:.0f} GiB"
+        reason = missing_kernels(name, capability, architectures)
+        remedy = reason.rpartition("; ")[2]
+        if reason:
+            reason += f" (the default build supports {', '.join(supported_generations())})"
+        yield Finding("missing" if reason else "ok", f"GPU {number}", reason or found, remedy)
 
 
 def _crf() -> Finding:

@@ -51,6 +51,27 @@ class MachineConfig(Section):
         int, Field(ge=0, description="processes that load images; 0: the training process loads them")
     ] = 4
     inference_batch: Annotated[int, Field(ge=1, description="batch size of the inference")] = 8
+    fit: Annotated[
+        bool,
+        Field(
+            description="a training that runs out of GPU memory goes on with every batch in parts, whose "
+            "gradients add up; refused where that gives another result: with batch norm that learns, C2AM"
+        ),
+    ] = False
+    recompute: Annotated[
+        bool,
+        Field(
+            description="recompute the activations of the backbone's blocks in the backward pass: less GPU "
+            "memory, a forward pass more per step, the same gradients"
+        ),
+    ] = False
+    deterministic: Annotated[
+        bool,
+        Field(
+            description="use torch's deterministic algorithms on GPUs, which are slower; where there is "
+            "none, torch warns"
+        ),
+    ] = False
     checkpoint_minutes: Annotated[
         float,
         Field(ge=0, description="minutes between two checkpoints of a training; 0: after every step"),

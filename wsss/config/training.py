@@ -53,8 +53,11 @@ Reduction = Annotated[
     Literal["sum", "mean"], Field(description="accumulated gradients are summed or averaged")
 ]
 Precision = Annotated[
-    Literal["float32", "bf16", "fp16"],
-    Field(description="floating-point precision; `bf16` and `fp16` are mixed precision"),
+    Literal["float32", "bf16", "fp16", "auto"],
+    Field(
+        description="floating-point precision; `bf16` and `fp16` are mixed precision; `auto` is bf16 on a "
+        "GPU that has it, fp16 on an older one, float32 on a CPU"
+    ),
 ]
 MinSide = Annotated[
     int, Field(ge=16, description="random resizing: lower bound of the longer side, in pixels")

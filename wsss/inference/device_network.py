@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from wsss.errors import UserError
-from wsss.machine.precision import PRECISION, autocast
+from wsss.machine.precision import PRECISION, autocast, precision_on
 from wsss.models.fused import fused
 from wsss.models.network import Network
-from wsss.models.weights import Normalization
 from wsss.progress import LOGGER
 
 
@@ -19,7 +18,7 @@ class DeviceNetwork:
 
     The model is moved to `device` and put in evaluation mode; a CPU gets a faster copy of it.
     precision: "float32" (whether a GPU's convolutions round to TF32 is torch's setting), or "bf16" and "fp16"
-    for mixed precision. forward: computes the maps (B, C, h', w') of a
+    for mixed precision; "auto" as `precision_on` says. forward: computes the maps (B, C, h', w') of a
     normalized batch.
     """
 
@@ -30,6 +29,7 @@ class DeviceNetwork:
         precision: str,
         forward: Callable[[Any, Tensor], Tensor] = Network.__call__,
     ) -> None:
+        precision = precision_on(device, precision)
         if precision not in PRECISION:
             raise ValueError(f"precision {precision!r}, allowed are {', '.join(PRECISION)}")
         self.model = model.to(device).eval()
@@ -38,6 +38,11 @@ class DeviceNetwork:
         self.forward = forward
         self.device = device
         self.precision = precision
+        normalization = self.model.normalization
+        # Kept on the device: a copy of them per image would wait for the GPU.
+        self.mean, self.std = (
+            torch.tensor(of, device=device) for of in (normalization.mean, normalization.std)
+        )
         #: pixels of the smallest batch that did not fit into GPU memory
         self.too_many: float = float("inf")
 
@@ -51,7 +56,8 @@ class DeviceNetwork:
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 (B, h, w, 3), RGB -> float32 (B, 3, h, w), normalized for the model, on the device."""
-        return _normalize(images.to(self.device, non_blocking=True), self.model.normalization)
+        scaled = (images.to(self.device, non_blocking=True).float() / 255 - self.mean) / self.std
+        return (scaled if self.model.normalization.order == "rgb" else scaled.flip(-1)).permute(0, 3, 1, 2)
 
     def maps(self, x: Tensor, what: str) -> Tensor:
         """Float32 maps of a normalized batch, in as few parts as the GPU's memory allows.
@@ -96,10 +102,3 @@ class DeviceNetwork:
         with autocast(self.device, self.precision):
             maps = self.forward(self.model, x)
         return maps.float()
-
-
-def _normalize(images: Tensor, normalization: Normalization) -> Tensor:
-    mean = torch.tensor(normalization.mean, device=images.device)
-    std = torch.tensor(normalization.std, device=images.device)
-    scaled = (images.float() / 255 - mean) / std
-    return (scaled if normalization.order == "rgb" else scaled.flip(-1)).permute(0, 3, 1, 2)

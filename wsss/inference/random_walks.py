@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from wsss.errors import UserError
-from wsss.losses.affinity import directions, pair_affinities
+from wsss.losses.affinity import pair_affinities
+from wsss.losses.pairs import directions
 
 #: what the coefficients of the left-out terms may sum to; the walk then errs by some ten times that
 TRUNCATION = 1e-5

@@ -42,16 +42,22 @@ def poolnet_maps(
     `wsss.inference.cams.cam_maps`.
     """
 
-    @torch.inference_mode()
     def saliency(stack: Stack) -> list[tuple[str, np.ndarray]]:
-        maps, what = [], f"images {stack.named}"
-        for pixels in stack.pixels:
-            for logits in network.flipped_maps(network.normalize(pixels), what, flip=flip):
-                size = stack.sizes[0]
-                maps.append(interpolate(logits.sigmoid(), size, mode="bilinear", align_corners=False))
-        mean = torch.cat(maps, dim=1).mean(dim=1)
-        network.require_finite(mean, what, "saliency")
-        salient = (SALIENT * mean).round().byte().cpu().numpy()
+        salient = stack_saliency(network, stack, flip)
         return [(record.id, values) for record, values in zip(stack.records, salient, strict=True)]
 
     return per_image(network, saliency, index.records, scales, batch=batch, workers=workers)
+
+
+@torch.inference_mode()
+def stack_saliency(network: DeviceNetwork, stack: Stack, flip: bool) -> np.ndarray:
+    """PoolNet's saliency of the images of a stack: uint8 (B, H, W), 255 salient. flip: see `poolnet_maps`."""
+    maps, what = [], f"images {stack.named}"
+    for pixels in stack.pixels:
+        for logits in network.flipped_maps(network.normalize(pixels), what, flip=flip):
+            size = stack.sizes[0]
+            maps.append(interpolate(logits.sigmoid(), size, mode="bilinear", align_corners=False))
+    mean = torch.cat(maps, dim=1).mean(dim=1)
+    network.require_finite(mean, what, "saliency")
+    salient: np.ndarray = (SALIENT * mean).round().byte().cpu().numpy()
+    return salient

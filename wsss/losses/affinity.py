@@ -3,32 +3,24 @@
 The affinity of two pixels is one minus the strongest edge on the line between them (Ahn, Cho and Kwak,
 "Weakly supervised learning of instance segmentation with inter-pixel relations", CVPR 2019: IRNet). All pairs
 of a direction have the same shift, so the maximum over their lines is a running maximum over shifted views of
-the map: no list of pairs is built, and the map is not copied for each direction.
+the map: no list of pairs is built, and the map is not copied for each direction. A CPU takes
+one direction after the other, whose maps stay in its cache; a GPU takes all at once (`batched_pairs.py`).
 """
 
 import math
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from wsss.losses import batched_pairs
+from wsss.losses.pairs import directions, shifted_view, source_size
+
 _EPSILON = 1e-5
-
-
-@dataclass(frozen=True)
-class Direction:
-    """A displacement from a pixel to its partner, and the pixels on the line between them.
-
-    path: displacements (dy, dx) from the source, both ends included: the points of the bounding box that are
-    nearer than one pixel to the joining line.
-    """
-
-    dy: int
-    dx: int
-    path: tuple[tuple[int, int], ...]
+#: directions of which a GPU computes the loss at once; a CPU takes one, which stays in its cache
+_AT_ONCE = 16
 
 
 class PairLabels(NamedTuple):
@@ -46,26 +38,6 @@ class PairLabels(NamedTuple):
         return torch.stack([kind.count_nonzero() for kind in self]).float()
 
 
-@cache
-def directions(radius: int) -> tuple[Direction, ...]:
-    """Half of the displacements shorter than `radius`, those to the right and downwards; the others mirror
-    them.
-
-    Ordered by the number of pixels on the way, as published: 34 for radius 5, 152 for radius 10.
-    """
-    if radius < 2:
-        raise ValueError(f"radius {radius}: no pair is nearer than that; at least 2 is needed")
-    ends = [(0, dx) for dx in range(1, radius)]
-    ends += [
-        (dy, dx)
-        for dy in range(1, radius)
-        for dx in range(1 - radius, radius)
-        if dy * dy + dx * dx < radius * radius
-    ]
-    found = [Direction(dy, dx, _line(dy, dx)) for dy, dx in ends]
-    return tuple(sorted(found, key=lambda direction: len(direction.path)))
-
-
 def pair_affinities(edge: Tensor, radius: int) -> Tensor:
     """Affinity of every pixel with its partners nearer than `radius`.
 
@@ -78,7 +50,7 @@ def pair_affinities(edge: Tensor, radius: int) -> Tensor:
     """
     if edge.ndim != 4 or edge.shape[1] != 1:
         raise ValueError(f"edge map of shape {tuple(edge.shape)}: (B, 1, h, w) is needed")
-    _sources(edge.shape[-2:], radius)
+    source_size(edge.shape[-2:], radius)
     if edge.dtype in (torch.half, torch.bfloat16):
         edge = edge.float()
     affinities: Tensor = _PathAffinity.apply(edge[:, 0], radius)
@@ -93,14 +65,16 @@ def pair_labels(labels: Tensor, radius: int, *, ignore: int = 255) -> PairLabels
     """
     if labels.ndim != 3:
         raise ValueError(f"label map of shape {tuple(labels.shape)}: (B, h, w) is needed")
-    height, width = _sources(labels.shape[-2:], radius)
+    height, width = source_size(labels.shape[-2:], radius)
     steps = directions(radius)
-    source = _shifted(labels, 0, 0, radius)
+    source = shifted_view(labels, 0, 0, radius)
+    if labels.device.type != "cpu":
+        return PairLabels(*batched_pairs.kinds(labels, radius, ignore))
     shape = (len(labels), len(steps), height, width)
     pairs = PairLabels(*(torch.empty(shape, dtype=torch.bool, device=labels.device) for _ in range(3)))
     known = source != ignore
     for i, step in enumerate(steps):
-        target = _shifted(labels, step.dy, step.dx, radius)
+        target = shifted_view(labels, step.dy, step.dx, radius)
         same = source == target
         torch.logical_and(same, source == 0, out=pairs.background[:, i])
         torch.logical_and(same, known & (source != 0), out=pairs.foreground[:, i])
@@ -130,18 +104,24 @@ class _PathAffinity(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, edge: Tensor, radius: int) -> Tensor:
+        ctx.radius, ctx.shape = radius, edge.shape
+        if edge.device.type != "cpu":
+            strongest, position = batched_pairs.strongest(edge, radius, where=ctx.needs_input_grad[0])
+            if position is not None:
+                ctx.save_for_backward(position)
+            return strongest.neg_().add_(1)
         steps = directions(radius)
-        height, width = _sources(edge.shape[-2:], radius)
+        height, width = source_size(edge.shape[-2:], radius)
         shape = (len(edge), len(steps), height, width)
         affinities = edge.new_empty(shape)
         position = edge.new_empty(shape, dtype=torch.uint8) if ctx.needs_input_grad[0] else None
         # buffers of one direction stay in the cache; floats, because comparing into booleans is slow
         strongest, higher, where = (edge.new_empty(shape[0], height, width) for _ in range(3))
         for i, step in enumerate(steps):
-            strongest.copy_(_shifted(edge, *step.path[0], radius))
+            strongest.copy_(shifted_view(edge, *step.path[0], radius))
             where.zero_()
             for p, (dy, dx) in enumerate(step.path[1:], start=1):
-                candidate = _shifted(edge, dy, dx, radius)
+                candidate = shifted_view(edge, dy, dx, radius)
                 if position is not None:
                     torch.gt(candidate, strongest, out=higher)
                     torch.maximum(where, higher.mul_(p), out=where)
@@ -151,7 +131,6 @@ class _PathAffinity(torch.autograd.Function):
                 position[:, i] = where
         if position is not None:
             ctx.save_for_backward(position)
-        ctx.radius, ctx.shape = radius, edge.shape
         return affinities
 
     @staticmethod
@@ -159,8 +138,10 @@ class _PathAffinity(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (position,) = ctx.saved_tensors
         size, radius = ctx.shape, ctx.radius
+        if gradient.device.type != "cpu":
+            return batched_pairs.scattered(gradient, position, size, radius).neg_(), None
         grid = torch.arange(math.prod(size), device=gradient.device).view(size)
-        source = _shifted(grid, 0, 0, radius).flatten()
+        source = shifted_view(grid, 0, 0, radius).flatten()
         into = gradient.new_zeros(math.prod(size))
         for i, step in enumerate(directions(radius)):
             jumps = torch.tensor([dy * size[-1] + dx for dy, dx in step.path], device=gradient.device)
@@ -170,7 +151,7 @@ class _PathAffinity(torch.autograd.Function):
 
 
 class _BalancedCrossEntropy(torch.autograd.Function):
-    """The published loss, one direction at a time; autograd would keep ten tensors of all pairs."""
+    """The published loss, a few directions at a time; autograd would keep ten tensors of all pairs."""
 
     @staticmethod
     def forward(ctx: Any, affinities: Tensor, counts: Tensor, *kinds: Tensor) -> Tensor:
@@ -180,10 +161,10 @@ class _BalancedCrossEntropy(torch.autograd.Function):
         ]
         ctx.save_for_backward(affinities, *kinds, *weights)
         loss = affinities.new_zeros(())
-        for i, direction in enumerate(affinities.unbind(1)):
-            akin, apart = (direction + _EPSILON).log_(), (1 + _EPSILON - direction).log_()
+        for part in _parts(affinities):
+            akin, apart = (affinities[:, part] + _EPSILON).log_(), (1 + _EPSILON - affinities[:, part]).log_()
             for logarithm, kind, weight in zip((akin, akin, apart), kinds, weights, strict=True):
-                loss -= weight * (logarithm * kind[:, i]).sum()
+                loss -= weight * (logarithm * kind[:, part]).sum()
         return loss
 
     @staticmethod
@@ -192,31 +173,16 @@ class _BalancedCrossEntropy(torch.autograd.Function):
         affinities, background, foreground, different, *weights = ctx.saved_tensors
         near, far, apart = (gradient * weight for weight in weights)
         into = torch.empty_like(affinities)
-        for i in range(affinities.shape[1]):
-            direction = affinities[:, i]
-            pulled = (background[:, i] * near).add_(foreground[:, i] * far).div_(direction + _EPSILON)
-            pushed = (different[:, i] * apart).div_(1 + _EPSILON - direction)
-            torch.sub(pushed, pulled, out=into[:, i])
+        for part in _parts(affinities):
+            pulled = (background[:, part] * near).add_(foreground[:, part] * far)
+            pulled.div_(affinities[:, part] + _EPSILON)
+            pushed = (different[:, part] * apart).div_(1 + _EPSILON - affinities[:, part])
+            torch.sub(pushed, pulled, out=into[:, part])
         return into, None, None, None, None
 
 
-def _line(dy: int, dx: int) -> tuple[tuple[int, int], ...]:
-    """The points nearer than one pixel to the line from (0, 0) to (dy, dx), in its bounding box, in order."""
-    box = [(y, x) for y in range(dy + 1) for x in range(min(0, dx), max(0, dx) + 1)]
-    near = [(y, x) for y, x in box if (dy * x - dx * y) ** 2 < dy * dy + dx * dx]
-    return tuple(sorted(near, key=lambda point: abs(point[0]) + abs(point[1])))
-
-
-def _sources(size: tuple[int, ...] | torch.Size, radius: int) -> tuple[int, int]:
-    """Rows and columns of the pixels all of whose partners lie inside a map of this size."""
-    height, width = size[0] - (radius - 1), size[1] - 2 * (radius - 1)
-    if height < 1 or width < 1:
-        least = f"{radius}x{2 * radius - 1}"
-        raise ValueError(f"map of {size[0]}x{size[1]} pixels: pairs of radius {radius} need {least} at least")
-    return height, width
-
-
-def _shifted(grid: Tensor, dy: int, dx: int, radius: int) -> Tensor:
-    """View of `grid` (B, h, w) at the pixels (dy, dx) away from the sources."""
-    height, width = _sources(grid.shape[-2:], radius)
-    return grid[:, dy : dy + height, dx + radius - 1 : dx + radius - 1 + width]
+def _parts(affinities: Tensor) -> Iterator[slice]:
+    """The directions in parts of the size that suits the device."""
+    size = 1 if affinities.device.type == "cpu" else _AT_ONCE
+    for start in range(0, affinities.shape[1], size):
+        yield slice(start, start + size)

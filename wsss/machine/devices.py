@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsss.errors import UserError
+from wsss.machine.builds import missing_kernels
 from wsss.progress import LOGGER, duration
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ def gpu_names() -> list[str]:
     return [line.partition(": ")[2].partition(" (UUID")[0] or "NVIDIA GPU" for line in lines]
 
 
+def driver_version() -> str:
+    """The version of NVIDIA's driver; empty where there is none."""
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return said.stdout.strip().splitlines()[0] if said.returncode == 0 and said.stdout.strip() else ""
+
+
 def claim(wanted: int, device: str = "auto", locks: Path | None = None) -> int:
     """Lock GPUs for this process and its children, and make only them visible; wait while others hold them.
 
@@ -59,6 +70,12 @@ def claim(wanted: int, device: str = "auto", locks: Path | None = None) -> int:
         return 0
     if VISIBLE in os.environ:
         found = _listed(os.environ[VISIBLE])
+        # CUDA lets a process use one slice, NCCL none: each process would compute on the same one.
+        if found > 1 and wanted > 1 and "MIG-" in os.environ[VISIBLE]:
+            raise UserError(
+                f"{VISIBLE} lists {found} MIG slices ({os.environ[VISIBLE]}), but a training cannot share "
+                "several; set machine.gpus to 1, or use whole GPUs"
+            )
     else:
         total = count_gpus()
         found = min(wanted, total)
@@ -93,6 +110,11 @@ def unusable() -> str:
     if not torch.cuda.is_available():
         built = f"torch {torch.__version__}, built for CUDA {torch.version.cuda},"
         return f"{built} can't use this machine's driver; update the driver (`wsss doctor` shows both)"
+    architectures = torch.cuda.get_arch_list()
+    for number in range(torch.cuda.device_count()):
+        name, capability = torch.cuda.get_device_name(number), torch.cuda.get_device_capability(number)
+        if reason := missing_kernels(name, capability, architectures):
+            return reason
     return ""
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from wsss.config import MachineConfig
 from wsss.data.index import Index
 from wsss.errors import PeerLost, Preempted, UserError
+from wsss.machine.determinism import use_deterministic_algorithms
 from wsss.machine.launch import in_processes, launched_by, launched_here, launched_rank, on_nodes
 from wsss.machine.nodes import this_node
 from wsss.machine.shares import Shares
@@ -166,6 +167,8 @@ def _status(
             status = _with_devices(step, devices, record)
             if status is not None:
                 return status
+        if devices and step.machine.deterministic:
+            use_deterministic_algorithms()
         work(step)
         return 0
     except UserError as error:

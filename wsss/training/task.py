@@ -79,13 +79,15 @@ class Task(ABC):
 
     result: names the trainable whose network the training returns. falling_terms: names of the loss terms
     whose sum falls in a training that works; none for all. shares_gradients: the objective of one network
-    leaves gradients in another one, which is then updated by them, too.
+    leaves gradients in another one, which is then updated by them, too. needs_whole_batch: the loss is no
+    mean over images, but compares those of a batch.
     """
 
     trainables: dict[str, Trainable]
     result: str = "generator"
     falling_terms: tuple[str, ...] = ()
     shares_gradients: bool = False
+    needs_whole_batch: bool = False
 
     @property
     def frozen(self) -> list[nn.Module]:

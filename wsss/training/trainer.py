@@ -1,11 +1,11 @@
 """The one training loop: every network of the chain is trained by `Trainer.run`.
 
 A training differs by its `Task` (which networks, which losses, in which order they step). All else is the
-same for all of them, and `Trainer.steps` shows it: forward, backward, optimizer step, log, checkpoint,
-validation. A training can only be saved where its optimizers step, because accumulated gradients are not.
+same for all of them: `MicroStep` shows forward, backward and optimizer step, `Trainer.steps` what follows,
+log, checkpoint and validation. A training can only be saved where its optimizers step, because accumulated
+gradients are not.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, nullcontext
@@ -20,9 +20,10 @@ from wsss.data.samples import Batches, collate
 from wsss.errors import Preempted, UserError
 from wsss.machine import distributed
 from wsss.machine.devices import torch_device
-from wsss.machine.loading import loading, seed_torch, to_device
-from wsss.machine.precision import autocast
+from wsss.machine.loading import loading, to_device
+from wsss.machine.precision import precision_on
 from wsss.machine.signals import StopRequest
+from wsss.models.recompute import recompute_blocks
 from wsss.progress import LOGGER, Progress
 from wsss.training.checkpoint import Checkpoints
 from wsss.training.checks import require_steps, require_updates
@@ -30,9 +31,10 @@ from wsss.training.failures import diverged, explained
 from wsss.training.job import TrainJob
 from wsss.training.logbook import LOG, Logbook
 from wsss.training.meter import Meter
+from wsss.training.micro_step import MicroStep, NotFinite
 from wsss.training.selection import Selection
 from wsss.training.state import TrainState
-from wsss.training.task import Batch, Objective, Task
+from wsss.training.task import Batch, Task
 
 #: rows of the metrics CSV per epoch
 ROWS_PER_EPOCH = 10
@@ -43,7 +45,8 @@ class Trainer:
 
     samples: a data set whose item (epoch, position) is a pure function of seed, epoch and image. job: its
     directories, and the machine. selection: scores the network after epochs and keeps the best; without one,
-    the last is kept. pictures: draws the CAMs of the network after an epoch, and returns the file.
+    the last is kept. pictures: draws the CAMs of the network after an epoch, and returns the file. device:
+    where it trains; None for what this process may use.
     """
 
     def __init__(
@@ -55,13 +58,20 @@ class Trainer:
         *,
         selection: Selection | None = None,
         pictures: Callable[[torch.nn.Module, int], Path] | None = None,
+        device: torch.device | None = None,
     ) -> None:
-        self.task, self.samples, self.settings, self.job = task, samples, settings, job
+        self.task, self.samples, self.job = task, samples, job
         self.selection, self.pictures = selection, pictures
-        self.device = torch_device(distributed.rank(), threads=job.machine.threads)
+        self.device = device or torch_device(distributed.rank(), threads=job.machine.threads)
+        precision = precision_on(self.device, settings.precision)
+        self.settings = settings = settings.model_copy(update={"precision": precision})
         self.per_epoch = len(self._batches(epochs=1))
         self.state = TrainState(task, settings, self.per_epoch, self.device)
         self.checkpoints = Checkpoints(job.checkpoints, job.digest)
+        self.micro_step = MicroStep(job.name, self.state, settings, self.device, fit=job.machine.fit)
+        if job.machine.recompute:
+            for trainable in task.trainables.values():
+                recompute_blocks(trainable.network)
         self.meter = Meter(settings.batch)
         require_updates(job.name, settings, self.state)
         self.stop = StopRequest()
@@ -90,30 +100,15 @@ class Trainer:
 
     def steps(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, float]]:
         """Train on batches, and yield the loss terms of each: a batch is a micro-step of the training."""
-        state, settings = self.state, self.settings
-        parts = settings.accumulate if settings.reduction == "mean" else 1
         self.meter.start()
         self._validate()
         for loaded in batches:
             self.meter.data_ready()
-            batch, losses = cast(Batch, to_device(loaded, self.device)), dict[str, float]()
-            seed_torch((settings.seed, state.step, distributed.rank()), self.device)
-            objectives = self.task.objectives(batch, state.next_step())
-            state.step += 1
-            while True:
-                with autocast(self.device, settings.precision):
-                    objective = next(objectives, None)  # forward
-                if objective is None:
-                    break
-                optimizer = state.optimizers[objective.network]
-                optimizer.scaler.scale(objective.total / parts).backward()
-                # Read after the backward pass, so that a GPU does not wait between the two.
-                losses |= self._finite_terms(objective, batch["id"])
-                if state.accumulated:
-                    optimizer.step()
-                    state.update_average(objective.network)
-            if state.accumulated:
-                state.share_loss_scale()
+            batch = cast(Batch, to_device(loaded, self.device))
+            try:
+                losses = self.micro_step(batch)
+            except NotFinite as error:
+                raise self._diverged(str(error), batch["id"]) from None
             self.meter.step_done(losses)
             self._log()
             self._checkpoint_if_due(batch["id"])
@@ -141,14 +136,6 @@ class Trainer:
         ):
             for _ in self.steps(batches):
                 progress.update(note=self._note)
-
-    def _finite_terms(self, objective: Objective, ids: list[str]) -> dict[str, float]:
-        means = distributed.mean(torch.stack([term.detach().float() for term in objective.terms.values()]))
-        values = dict(zip(objective.terms, means.tolist(), strict=True))
-        if not all(map(math.isfinite, values.values())):
-            terms = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-            raise self._diverged(f"the loss of the {objective.network} is not finite ({terms})", ids)
-        return values
 
     def _log(self) -> None:
         step = self.state.step

@@ -13,7 +13,7 @@ from wsss.config import MachineConfig
 from wsss.data.images import read_image
 from wsss.machine import distributed
 from wsss.machine.loading import loading
-from wsss.machine.precision import autocast
+from wsss.machine.precision import autocast, precision_on
 from wsss.metrics import ConfusionMatrix
 from wsss.models import Network, Normalization
 from wsss.progress import track
@@ -23,8 +23,8 @@ from wsss.training.samples import Supervision
 class Validation:
     """Scores a network, on its device and in evaluation mode, against label maps; each process its part.
 
-    images: with their label maps; 255 does not count. precision: as `autocast`. machine: processes that load
-    images, and whether progress is shown.
+    images: with their label maps; 255 does not count. precision: as `precision_on`. machine: processes that
+    load images, and whether progress is shown.
     """
 
     def __init__(self, images: Supervision, precision: str, machine: MachineConfig) -> None:
@@ -34,6 +34,7 @@ class Validation:
         """`val/miou`, in percent, over the images of all processes."""
         assert isinstance(network, Network)
         index, device = self.images.index, next(network.parameters()).device
+        precision = precision_on(device, self.precision)
         confusion = ConfusionMatrix(len(index.classes) + 1)
         part = Supervision(index.shard(distributed.rank(), distributed.world()), self.images.maps)
         samples = _WholeImages(part, network.normalization)
@@ -42,7 +43,7 @@ class Validation:
             for image, labels in track(
                 loaded, label=f"validation on {index.split}", total=len(samples), enabled=shown
             ):
-                with autocast(device, self.precision):
+                with autocast(device, precision):
                     logits = network(image[None].to(device))
                 confusion.update(logits[0].argmax(0).cpu().numpy(), labels.numpy())
         counts = torch.from_numpy(confusion.counts).to(device)

@@ -23,6 +23,7 @@ class C2amTask(Task):
     """
 
     result = "c2am"
+    needs_whole_batch = True
 
     def __init__(
         self,

@@ -1,0 +1,1 @@
+"""What a run takes of a GPU: memory, traffic, arithmetic and time, computed on pretended tensors."""
