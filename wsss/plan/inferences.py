@@ -20,8 +20,7 @@ from wsss.inference.device_network import DeviceNetwork
 from wsss.inference.masks import SegmentationNetwork
 from wsss.inference.random_walks import random_walk
 from wsss.inference.saliency import stack_saliency
-from wsss.inference.stacks import Stack
-from wsss.inference.tta import scaled_size
+from wsss.inference.stacks import Stack, scaled_size
 from wsss.inference.walks import EdgeNetwork
 from wsss.models import C2AM, AffinityNet, Classifier, PoolNet
 from wsss.models.clip import clip_tower
