@@ -7,12 +7,14 @@ import pytest
 import torch
 from support.training import ToyClassifier, ToyImages, micro_step, settings, trainer_of
 
+from wsss.config import PoolnetConfig
 from wsss.data.samples import collate
+from wsss.losses import saliency_loss
 from wsss.machine.precision import precision_on
 from wsss.models import DeepLabV3Plus
 from wsss.models.recompute import recompute_blocks
-from wsss.training.task import Batch
-from wsss.training.tasks import PRIOR_TASKS
+from wsss.training.task import Batch, StepInfo
+from wsss.training.tasks import PRIOR_TASKS, PoolnetTask
 from wsss.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -105,6 +107,33 @@ def test_recomputed_activations_give_the_same_gradients(backbone: str) -> None:
     assert all(map(torch.equal, gradients, again)), "gradients"  # type: ignore[arg-type]
     assert all(torch.equal(buffers[name], same[name]) for name in buffers), "running statistics"
     assert some_kept < all_kept
+
+
+def test_poolnet_sees_images_of_one_size_together() -> None:
+    """With the loss of one image after the other."""
+    seen = []
+
+    class Network(torch.nn.Conv2d):
+        def head_modules(self) -> list[torch.nn.Module]:
+            return []
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(len(x))
+            return super().forward(x)
+
+    torch.manual_seed(0)
+    network: Any = Network(3, 1, 1)
+    sizes = [(8, 12), (10, 8), (8, 12)]
+    images = [torch.randn(3, *size) for size in sizes]
+    masks = [torch.rand(1, *size).round() for size in sizes]
+    one_by_one = [
+        saliency_loss(network(image[None]), mask[None]) for image, mask in zip(images, masks, strict=True)
+    ]
+    seen.clear()
+    batch: Any = {"image": images, "mask": masks, "id": list("abc")}
+    (objective,) = PoolnetTask(network, PoolnetConfig()).objectives(batch, StepInfo(0, 1, 0))
+    torch.testing.assert_close(objective.total, torch.stack(one_by_one).mean())
+    assert sorted(seen) == [1, 2]
 
 
 @pytest.mark.parametrize(("capability", "precision"), [((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 0), "fp16")])

@@ -11,6 +11,7 @@ may write the checkpoint. With one process every function here does nothing.
 Raises PeerLost where another process has ended or does not answer, UserError where the backend fails.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,12 @@ from wsss.machine.launch import launched_rank
 
 #: numbers from which on a tensor is sent without a copy; below, copies cost less than a message of its own
 LARGE = 1 << 18
+#: NCCL's flight recorder: operations to remember, and the beginning of the files, to which the rank is added
+FLIGHT_RECORDER = {
+    "TORCH_NCCL_TRACE_BUFFER_SIZE": "2000",
+    "TORCH_NCCL_DUMP_ON_TIMEOUT": "1",
+    "TORCH_NCCL_DEBUG_INFO_TEMP_FILE": "/tmp/wsss-nccl-rank-",
+}
 #: how long a process waits for the others
 TIMEOUT = timedelta(minutes=10)
 #: how gloo, NCCL and the store report that another process has ended or does not answer
@@ -37,6 +44,10 @@ def join() -> None:
     if launched_rank() is not None and not dist.is_initialized():
         with _all_present():
             backend = "nccl" if torch.cuda.is_available() else "gloo"
+            if backend == "nccl":
+                # The last operations of each process, written to files where one times out.
+                for name, value in FLIGHT_RECORDER.items():
+                    os.environ.setdefault(name, value)
             dist.init_process_group(backend, timeout=TIMEOUT)
 
 
@@ -180,6 +191,8 @@ def _all_present() -> Iterator[None]:
     except RuntimeError as error:
         if _LOST.search(str(error)):
             lost = f"another process of the training has ended or hangs ({error})"
+            if dist.is_initialized() and dist.get_backend() == "nccl":
+                lost += f"; last operations: {os.environ['TORCH_NCCL_DEBUG_INFO_TEMP_FILE']}{rank()}"
             raise PeerLost(lost) from error
         if isinstance(error, dist.DistError):
             raise UserError(

@@ -47,12 +47,12 @@ def _out_of_memory(settings: OptimizationConfig, error: Exception) -> str:
         doubles = settings.reduction == "sum" and settings.optimizer in ("sgd", "momentum")
         adjust = ", halve lr and double weight_decay, as gradients are summed" if doubles else ""
         advice.append(f"{halved}{adjust} (batch norm that learns then sees fewer images)")
-    advice.append(
-        "set machine.recompute to true; use more GPUs (machine.gpus), or a smaller augmentation.crop"
-    )
-    what = "; ".join([str(error).partition(". ")[0], *getattr(error, "__notes__", ())])
-    need = f"To need less: {'; '.join(advice)}. `wsss plan RUN --gpu …` computes which batch fits"
-    return f"out of GPU memory with {keys} ({what}). {need}"
+    advice.append("use more GPUs (machine.gpus), or a smaller augmentation.crop")
+    advice.append("set machine.recompute to true")
+    what = str(error).partition(". ")[0]
+    notes = "".join(f". {note}" for note in getattr(error, "__notes__", ()))
+    plan = "`wsss plan RUN --gpu …` computes which batch fits"
+    return f"out of GPU memory with {keys} ({what}). To need less: {'; '.join(advice)}{notes}. {plan}"
 
 
 def _one_image(settings: OptimizationConfig, processes: int) -> str:
