@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from wsss import cli
+from wsss.config import FolderDataset
 from wsss.config.document import document_text, parse_document
 from wsss.config.recipe import recipe
+from wsss.data.folder import folder_index
 from wsss.runs.run import load_run
 from wsss.store.files import write_png, write_text
 
@@ -130,3 +132,12 @@ def test_nothing_is_left_of_a_failed_call(capsys: pytest.CaptureFixture[str]) ->
     table = photographs("fotos", ["cat"] * 3)
     assert cli.main(["init", "fotos", "--labels", table]) == 1
     assert "training photographs; there must be 4" in capsys.readouterr().err and not Path("config").exists()
+
+
+def test_a_backslash_is_a_sign_of_a_name_or_parts_folders(tmp_path: Path) -> None:
+    for name in ("x\\y.png", "sub/d.png"):
+        write_png(tmp_path / "photos" / name, np.zeros((20, 30, 3), np.uint8))
+    (tmp_path / "l.csv").write_text("image,labels,split\nx\\y.png,dog,train\nsub\\d.png,dog,train\n")
+    data = FolderDataset(kind="folder", images=tmp_path / "photos", labels=tmp_path / "l.csv")
+    found = [record.image.relative_to(data.images).as_posix() for record in folder_index(data, "train")]
+    assert found == ["x\\y.png", "sub/d.png"]

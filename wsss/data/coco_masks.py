@@ -120,7 +120,7 @@ def _require_near(picture: Picture, thing: Thing, polygons: list[list[Any]]) -> 
             axis, side = ("y", picture.height) if place % 2 else ("x", picture.width)
             if not _is_number(value) or not -side <= value <= 2 * side:
                 raise UserError(
-                    f"{picture.file}: annotation {thing.number} has the {axis} coordinate {value!r}; "
+                    f"{picture.file}: annotation {thing.number} has the {axis} coordinate {_shown(value)}; "
                     f"allowed: numbers from {-side} to {2 * side} (the image has {picture.width} x "
                     f"{picture.height} px)"
                 )
