@@ -14,6 +14,8 @@ from wsss.runs.run import Run, load_run, run_names, stages
 
 CONFIG = REPOSITORY / "config"
 RUNS = run_names(CONFIG)
+#: of a plan; importing a CUDA build of torch, which looks at the networks, takes 1000 of them
+MOST_MEGABYTES = 2000
 #: for other machines: they differ in nearly everything
 SMALLER = ("laptop", "voc12-resnest101", "voc12-resnest50", "voc12-24gb", "coco14-24gb")
 
@@ -109,7 +111,7 @@ def test_all_runs_are_planned_together(tmp_path: Path) -> None:
     print(f"\n{len(RUNS)} runs, {sum(jobs.values())} jobs: {seconds:.1f} s of a CPU, {megabytes:.0f} MB")
     assert jobs["report_miou"] == len(RUNS) and jobs["train_segmentation"] == len(RUNS)
     assert max(jobs.values()) <= 2 * 16 * len(RUNS)
-    assert megabytes < 1000
+    assert megabytes < MOST_MEGABYTES
 
 
 @pytest.mark.slow
@@ -123,6 +125,6 @@ def test_every_run_is_planned_in_three_times_the_time_of_shapes(tmp_path: Path) 
         jobs, seconds, megabytes = min(plans, key=lambda found: found[1])
         taken[name] = seconds
         print(f"{name}: {sum(jobs.values())} jobs, {seconds:.1f} s of a CPU, {megabytes:.0f} MB")
-        assert megabytes < 1000 and max(jobs.values()) <= 2 * shipped(name).config.cams.shards
+        assert megabytes < MOST_MEGABYTES and max(jobs.values()) <= 2 * shipped(name).config.cams.shards
         assert not {"fetch_data", "paint_masks"} & set(jobs)
     assert max(taken.values()) <= 3 * taken["shapes"], taken
