@@ -1,7 +1,8 @@
 """What a computation on a pretended GPU takes: memory at its peak, traffic and arithmetic.
 
 Counted are tensors that are alive at once, and per operation the bytes of all tensors that it reads and
-writes, as without fusion. Not counted: what libraries take for themselves, and fragments of memory.
+writes, as without fusion; the forward pass of batch norm counts twice, since torch shows two operations for
+it. Not counted: what libraries take for themselves, and fragments of memory.
 """
 
 import weakref

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from wsss.config import RunConfig
 from wsss.errors import UserError
 from wsss.runs.stages import STAGES
-from wsss.store.files import read_json
+from wsss.store.files import read_json, write_json
 
 SHIPPED = Path(__file__).with_name("figures.json")
 #: where a user's own are kept
@@ -81,10 +81,13 @@ def figures(config: RunConfig, asked: list[Asked]) -> dict[Asked, dict[str, Any]
 
     Raises UserError where they cannot be computed.
     """
-    known = _shipped() | (read_json(OWN) if OWN.is_file() else {})
+    own: dict[str, Any] = read_json(OWN) if OWN.is_file() else {}
+    known = _shipped() | own
     keys = {one: one.key(config) for one in asked}
     if missing := [one for one in asked if keys[one] not in known]:
-        known |= computed(config, missing)
+        new = computed(config, missing)
+        write_json(OWN, own | new)
+        known |= new
     return {one: known[key] for one, key in keys.items()}
 
 
