@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.images import BACKBONE, SIZES, make_cams, make_images, make_masks
+from support.images import SIZES, make_cams, make_images, make_masks
+from support.tiny import BACKBONE
 
 from wsss.config import SaliencyCrfConfig
 from wsss.crf import refine_labels
@@ -21,7 +22,6 @@ from wsss.figures.saliency import saliency_sheet
 from wsss.inference.cam_network import C2amNetwork
 from wsss.inference.device_network import DeviceNetwork
 from wsss.inference.saliency import c2am_maps, poolnet_maps
-from wsss.inference.saliency_maps import open_saliency, saliency_of
 from wsss.inference.saliency_masks import saliency_masks
 from wsss.inference.shards import open_shards
 from wsss.machine import fanout
@@ -32,6 +32,7 @@ from wsss.store.files import write_json
 from wsss.store.label_maps import LabelShard, write_label_shard
 from wsss.store.maps import write_shard
 from wsss.store.networks import Header, load_network, save_model
+from wsss.store.shards import open_saliency, saliency_of
 
 THRESHOLDS = (0.1, 0.3, 0.5)
 

@@ -1,46 +1,35 @@
 """A run of small images from its CAMs on: its configuration, its steps, and the files it begins with."""
 
-import argparse
-import json
 from collections.abc import Mapping
 from dataclasses import replace
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from support.images import BACKBONE, CLASSES, LABELS, SIZES, make_cams, make_images, make_masks
+from support.images import LABELS, SIZES, make_cams, make_images, make_masks
+from support.tiny import BACKBONE, CLASSES, load_tiny, step_of, training
 
 from wsss.data.index import Index
 from wsss.data.palette import read_mask, voc_palette
-from wsss.runs.run import Run, load_run
-from wsss.runs.stages import STAGES
 from wsss.runs.step import Step
 from wsss.store.cams import CamShard
-from wsss.store.files import write_text
 from wsss.store.label_maps import write_label_shard
 from wsss.store.maps import write_shard
 from wsss.store.walks import SCALE, WalkMaps
 
-NETWORK = {"backbone": BACKBONE, "weights": "none"}
 CROP = {"crop": 32, "min_side": 40, "max_side": 56}
 #: sections of the last two stages, small
 AFFINITY: dict[str, Any] = {
     "labels": {"iterations": 1},
-    "training": {
-        "network": NETWORK,
-        "optimisation": {"epochs": 2, "batch": 2},
-        "augmentation": CROP,
-        "radius": 3,
-    },
+    "training": training(CROP, epochs=2, batch=2) | {"radius": 3},
     "walk": {"side": 64},
 }
 SEGMENTATION: dict[str, Any] = {
-    "training": {"network": NETWORK, "optimisation": {"epochs": 2, "batch": 2}, "augmentation": CROP},
+    "training": training(CROP, epochs=2, batch=2),
     "masks": {"scales": [0.5, 1.0], "crf": {"iterations": 1}},
 }
 
-__all__ = ["CLASSES", "LABELS", "SIZES", "Toy", "walks_of"]
+__all__ = ["BACKBONE", "CLASSES", "LABELS", "SIZES", "Toy", "walks_of"]
 
 
 class Toy:
@@ -51,16 +40,15 @@ class Toy:
 
     def __init__(self, root: Path, *, saliency: str = "c2am_h", **sections: Mapping[str, Any]) -> None:
         self.root = root
-        config = {
-            "dataset": {"kind": "voc", "root": "data", "train": "train"},
-            "cams": {"shards": 1},
-            "saliency": {"method": saliency, "refine": "none"},
-            "affinity": _merged(AFFINITY, sections.get("affinity", {})),
-            "segmentation": _merged(SEGMENTATION, sections.get("segmentation", {})),
-            "machine": {"device": "cpu", "threads": 1, "workers": 0, "progress": False},
-        }
-        write_text(root / "config" / "toy.yaml", json.dumps(config))
-        self.run: Run = load_run("toy", root / "config")
+        self.run = load_tiny(
+            root,
+            "toy",
+            cams={"shards": 1},
+            saliency={"method": saliency, "refine": "none"},
+            affinity=_merged(AFFINITY, sections.get("affinity", {})),
+            segmentation=_merged(SEGMENTATION, sections.get("segmentation", {})),
+            machine={"progress": False},
+        )
         self.index: Index = replace(make_images(root / "data"), digest=self.run.digest("index"))
         self.index_path = root / "train.csv"
         self.index.write(self.index_path)
@@ -71,10 +59,8 @@ class Toy:
 
     def step(self, stage: str, threads: int = 1, **files: Any) -> Step:
         """A step of the run, as its script has it: with these files, the run's index and the first shard."""
-        section = attrgetter(STAGES[stage].section)(self.run.config)
         defaults = {"index": self.index_path, "shard": 0, "regions": None, "images": self.root / "images.csv"}
-        arguments = {"threads": threads, **defaults, **files}
-        return Step(argparse.Namespace(**arguments), stage, self.run, section)
+        return step_of(self.run, stage, threads=threads, **(defaults | files))
 
     def truth(self, stage: str, name: str = "truth") -> Path:
         """A shard of the images' own masks, as if a stage had made them; 255 stays."""

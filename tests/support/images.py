@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from support.tiny import CLASSES, NETWORK
 
 from wsss.config import C2amConfig, PoolnetConfig
 from wsss.data.index import Index, Record
@@ -12,7 +13,6 @@ from wsss.store.files import write_png
 from wsss.store.label_maps import write_label_shard
 from wsss.store.maps import write_shard
 
-BACKBONE, CLASSES = "mobilenetv3_small_050", ("a", "b", "c")
 #: of the images, (H, W); the last has no labels
 SIZES = [(48, 64), (48, 64), (64, 48), (48, 64), (40, 56), (48, 48)]
 LABELS = [("a",), ("b", "c"), ("a", "b"), ("c",), ("b",), ()]
@@ -65,7 +65,7 @@ def c2am_section(**keys: Any) -> C2amConfig:
     optimisation |= keys.pop("optimisation", {})
     return C2amConfig.model_validate(
         {
-            "network": {"backbone": BACKBONE, "weights": "none"},
+            "network": NETWORK,
             "optimisation": optimisation,
             "augmentation": {"size": 72, "crop": 64},
             **keys,
@@ -75,7 +75,6 @@ def c2am_section(**keys: Any) -> C2amConfig:
 
 def poolnet_section(**optimisation: Any) -> PoolnetConfig:
     """A section `saliency.poolnet`."""
-    network = {"backbone": BACKBONE, "weights": "none"}
     return PoolnetConfig.model_validate(
-        {"network": network, "optimisation": {"epochs": 1, "accumulate": 2, **optimisation}}
+        {"network": NETWORK, "optimisation": {"epochs": 1, "accumulate": 2, **optimisation}}
     )

@@ -1,7 +1,5 @@
 """A run as people start it, over a few small images: its configuration, index and ordinary classifier."""
 
-import argparse
-import json
 import os
 import subprocess
 import sys
@@ -10,37 +8,30 @@ from typing import Any
 
 import numpy as np
 import torch
+from support.tiny import BACKBONE, CLASSES, REPOSITORY, load_tiny, training
+from support.tiny import step_of as step_with
 
 from wsss.data.index import Index, Record
 from wsss.models import Classifier
-from wsss.runs.run import Run, load_run
+from wsss.runs.run import Run
 from wsss.runs.stages import STAGES
 from wsss.runs.step import Step
-from wsss.store.files import write_png, write_text
+from wsss.store.files import write_png
 from wsss.store.networks import Header, save_model
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-BACKBONE, SIDE, CLASSES = "mobilenetv3_small_050", 64, ("a", "b", "c")
+SIDE = 64
 
 
 def make_run(
     root: Path, *, images: int = 8, machine: dict[str, Any] | None = None, **optimisation: Any
 ) -> Run:
     """Write the configuration `tiny` under `root`, and what a training of P-NOC takes."""
-    training = {
-        "network": {"backbone": BACKBONE, "weights": "none"},
-        "optimisation": {"batch": 4, "epochs": 2, "lr": 0.01, **optimisation},
-        "augmentation": {"crop": SIDE, "min_side": 48, "max_side": SIDE},
-    }
-    precise = {"precision": "float32", "accumulate": 1} | training["optimisation"]  # type: ignore[operator]
-    config = {
-        "dataset": {"kind": "voc", "root": "data", "train": "train"},
-        "oc": training,
-        "priors": {**training, "optimisation": precise},
-        "machine": {"device": "cpu", "threads": 1, "workers": 0, **(machine or {})},
-    }
-    write_text(root / "config" / "tiny.yaml", json.dumps(config))
-    run = load_run("tiny", root / "config")
+    crop = {"crop": SIDE, "min_side": 48, "max_side": SIDE}
+    steps = {"batch": 4, "epochs": 2, "lr": 0.01, **optimisation}
+    precise = {"precision": "float32", "accumulate": 1} | steps
+    run = load_tiny(
+        root, "tiny", oc=training(crop, **steps), priors=training(crop, **precise), machine=machine or {}
+    )
     _write_index(root, images, run.digest("index"))
     torch.manual_seed(0)
     header = Header(Classifier.__name__, BACKBONE, 16, CLASSES, run.digest("oc"))
@@ -77,8 +68,7 @@ def step_of(run: Run, stage: str, name: str, **changes: Any) -> Step:
         "out": f"{name}.safetensors",
         "metrics": f"{name}.csv",
     }
-    arguments = {key: Path(file) for key, file in files.items()}
-    return Step(argparse.Namespace(threads=None, **arguments), stage, run, section)
+    return step_with(run, stage, section=section, **{key: Path(file) for key, file in files.items()})
 
 
 def _write_index(root: Path, images: int, digest: str) -> None:

@@ -9,42 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-NETWORK = {"backbone": "mobilenetv3_small_050", "weights": "none"}
-
+from support.tiny import MACHINE, NETWORK, REPOSITORY, training
 
 AUGMENTATION = {"crop": 32, "min_side": 32, "max_side": 48}
-
-
+PRECISE = {"epochs": 1, "batch": 8, "accumulate": 1, "precision": "float32"}
 TINY: dict[str, Any] = {
     "dataset": {"kind": "shapes", "train_images": 24, "val_images": 8, "size": 40},
-    "oc": {"network": NETWORK, "optimisation": {"epochs": 1, "batch": 8}, "augmentation": AUGMENTATION},
-    "priors": {
-        "network": NETWORK,
-        "optimisation": {"epochs": 1, "batch": 8, "accumulate": 1, "precision": "float32"},
-        "augmentation": AUGMENTATION,
-    },
+    "oc": training(AUGMENTATION, epochs=1, batch=8),
+    "priors": training(AUGMENTATION, **PRECISE),
     "cams": {"scales": [1.0], "shards": 2},
     "saliency": {
-        "c2am": {
-            "network": NETWORK,
-            "optimisation": {"epochs": 1, "batch": 8, "accumulate": 1, "precision": "float32"},
-            "augmentation": {"size": 40, "crop": 32},
-        },
+        "c2am": training({"size": 40, "crop": 32}, **PRECISE),
         "maps": {"scales": [1.0]},
         "crf": {"iterations": 1},
         "poolnet": {"network": NETWORK, "optimisation": {"epochs": 1, "accumulate": 8}},
     },
-    "machine": {"device": "cpu", "threads": 1, "workers": 0, "checkpoint_minutes": 0},
+    "machine": {**MACHINE, "checkpoint_minutes": 0},
 }
 
-
 FIGURES = ("cams", "oc_training", "priors_training", "saliency", "c2am_training", "poolnet_training")
-
-
 TARGETS = (
     "results/tiny/metrics/cams.json",
     *(f"results/tiny/figures/{name}.png" for name in FIGURES),
@@ -92,24 +75,16 @@ def write_run(directory: Path, name: str, config: dict[str, Any]) -> None:
     )
 
 
-OPTIMISATION = {"epochs": 2, "batch": 8}
-
-
 WHOLE: dict[str, Any] = {
     **TINY,
     "saliency": {**TINY["saliency"], "refine": "none"},
     "affinity": {
         "labels": {"iterations": 1},
-        "training": {
-            "network": NETWORK,
-            "optimisation": OPTIMISATION,
-            "augmentation": AUGMENTATION,
-            "radius": 3,
-        },
+        "training": training(AUGMENTATION, epochs=2, batch=8) | {"radius": 3},
         "walk": {"side": 48},
     },
     "segmentation": {
-        "training": {"network": NETWORK, "optimisation": OPTIMISATION, "augmentation": AUGMENTATION},
+        "training": training(AUGMENTATION, epochs=2, batch=8),
         "masks": {"scales": [1.0], "crf": {"iterations": 1}},
     },
     "machine": {**TINY["machine"], "progress": False},

@@ -16,11 +16,11 @@ from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
 from wsss.evaluation.labels import masked_images
-from wsss.inference.saliency_maps import open_saliency, saliency_of
 from wsss.machine.fanout import CHUNK, fan_out
 from wsss.metrics import IGNORE, ConfusionMatrix, SaliencyScore, ThresholdSweep
 from wsss.progress import Progress
 from wsss.store.cams import CamShard
+from wsss.store.shards import open_saliency, saliency_of
 
 #: names of the two classes of saliency
 KINDS_OF_PIXELS = ("background", "object")

@@ -10,8 +10,8 @@ from wsss.data.index import Index, Record
 from wsss.figures.image_sheet import write_image_sheet
 from wsss.figures.overlay import heat
 from wsss.figures.sheet import resize
-from wsss.inference.saliency_maps import open_saliency, saliency_of
 from wsss.runs.stages import SALIENCY, STAGES
+from wsss.store.shards import open_saliency, saliency_of
 
 #: images on a sheet, and the longest side of one picture, px
 SHOWN, SIDE = 8, 256

@@ -15,6 +15,7 @@ from wsss.labels import RefineScores, affinity_label, pseudo_label
 from wsss.store.cams import CamShard
 from wsss.store.label_maps import LabelShard
 from wsss.store.regions import RegionShard
+from wsss.store.shards import saliency_of
 from wsss.store.walks import WalkShard
 
 #: (id, uint8 (H, W) of mask values, 255 where it is not known)
@@ -54,7 +55,7 @@ def affinity_labels(
 
     def label(record: Record, image: np.ndarray) -> np.ndarray:
         maps = cams[record.id][record.id]
-        salient = None if saliency is None else saliency[record.id][record.id].astype(np.float32) / 255
+        salient = None if saliency is None else saliency_of(saliency[record.id], record.id)
         return affinity_label(
             image,
             maps.full(),

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from wsss.models.backbone import Backbone, FreezeLevel
-from wsss.models.initialize import initialize_head
-from wsss.models.network import Network
+from wsss.models.network import Network, initialize_head
 from wsss.models.norm import NormMode
 
 

@@ -7,8 +7,7 @@ the CAM (Zhou et al. 2016). Ordinary classifier, generator and adversary of P-NO
 from torch import Tensor, nn
 
 from wsss.models.backbone import Backbone, FreezeLevel
-from wsss.models.initialize import initialize_head
-from wsss.models.network import Network
+from wsss.models.network import Network, initialize_head
 from wsss.models.norm import NormMode
 
 

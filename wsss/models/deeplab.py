@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 
 from wsss.errors import UserError
 from wsss.models.backbone import Backbone, FreezeLevel
-from wsss.models.initialize import initialize_head
+from wsss.models.network import initialize_head
 from wsss.models.norm import NormMode
 from wsss.models.segmenter import Segmenter
 

@@ -4,8 +4,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from wsss.models.backbone import Backbone
-from wsss.models.initialize import initialize_head
-from wsss.models.network import Network
+from wsss.models.network import Network, initialize_head
 
 
 class Segmenter(Network):

@@ -12,7 +12,6 @@ from wsss.data.index import Index, Record
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
 from wsss.figures.numbers import Number, Source
-from wsss.inference.saliency_maps import saliency_of
 from wsss.inference.shards import open_shards
 from wsss.metrics import IGNORE
 from wsss.report import pictures
@@ -22,7 +21,7 @@ from wsss.runs.stages import STAGES
 from wsss.runs.step import Step
 from wsss.store.cams import ActivationShard, CamShard
 from wsss.store.label_maps import LabelShard
-from wsss.store.shards import SHARDS, AnyShard
+from wsss.store.shards import SHARDS, AnyShard, saliency_of
 from wsss.store.walks import WalkShard
 
 #: least part of an image that a region has whose class is named in the picture, and the most of one class
