@@ -1,8 +1,7 @@
 """What a computation on a pretended GPU takes: memory at its peak, traffic and arithmetic.
 
 Counted are tensors that are alive at once, and per operation the bytes of all tensors that it reads and
-writes, as without fusion; the forward pass of batch norm counts twice, since torch shows two operations for
-it. Not counted: what libraries take for themselves, and fragments of memory.
+writes, as without fusion. Not counted: what libraries take for themselves, and fragments of memory.
 """
 
 import weakref
@@ -11,11 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+#: torch's key of operations that consist of others
+COMPOSITE = "CompositeImplicitAutograd"
 #: operations that move nothing, beside views
 FREE = ("detach", "empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "set_", "resize_")
 
@@ -66,7 +68,9 @@ class Counted(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func.namespace == "aten" and func.overloadpacket not in flop_registry:
+        if func.namespace == "aten" and torch._C._dispatch_has_kernel_for_dispatch_key(
+            func.name(), COMPOSITE
+        ):
             with self:
                 # In inference mode operations arrive that consist of others.
                 parts = func.decompose(*args, **kwargs)

@@ -46,7 +46,7 @@ def notes(card: Card, gpus: int) -> str:
     several = f"{gpus} GPUs" if gpus > 1 else "one GPU"
     return (
         f"{several}, {card.title}. Nothing here was measured on a GPU. Memory and traffic are computed from "
-        "the tensors of a step without fusion. Hours are rough lower bounds: the slower of traffic at "
+        "the tensors of a step without fusion. Hours are lower bounds: the slower of traffic at "
         f"{card.bandwidth / 1e12:.2f} TB/s and arithmetic at {card.half / 1e12:.0f} (half) or "
         f"{card.single / 1e12:.0f} (single) TFLOPS, as the maker states, without waiting for images and "
         f"without validation. Of the memory, {CONTEXT / 2**30:.1f} GiB for libraries and {FRAGMENTS:.0%} for "
