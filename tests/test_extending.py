@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from support.tiny import training
 from support.workflow import (
     AUGMENTATION,
-    NETWORK,
-    OPTIMISATION,
     REPOSITORY,
     TINY,
     planned,
@@ -111,7 +110,7 @@ SHORT = {
     "cams": {"shards": 2},
     "segmentation": {
         "labels": "ground_truth",
-        "training": {"network": NETWORK, "optimisation": OPTIMISATION, "augmentation": AUGMENTATION},
+        "training": training(AUGMENTATION, epochs=2, batch=8),
         "masks": {"scales": [1.0], "crf": {"iterations": 0}},
     },
     "machine": {**TINY["machine"], "progress": False},
