@@ -112,6 +112,31 @@ def test_orphans_hold_no_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     next_one.end()
 
 
+def test_children_close_no_descriptor_but_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks that were released while waiting for more GPUs have left their numbers to other files."""
+    have(monkeypatch, 2)
+    files: list[int] = []
+
+    def look_again(_: float) -> None:
+        files.append(os.open(os.devnull, os.O_RDONLY))
+        real_sleep(0.01)
+
+    def fork() -> None:
+        if (child := os.fork()) == 0:
+            closed = [file for file in files if not os.path.exists(f"/proc/self/fd/{file}")]
+            os._exit(len(closed))
+        assert files and os.waitpid(child, 0)[1] == 0
+
+    first = Claimant(1, tmp_path)
+    assert first.got() == {"0"}
+    monkeypatch.setattr(time, "sleep", look_again)
+    second = Claimant(2, tmp_path, fork)
+    assert second.got(0.3) is None
+    first.end()
+    assert second.got() == {"0", "1"}
+    second.end()
+
+
 def test_processes_of_a_training_keep_its_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even when what started them was killed: they compute on."""
     have(monkeypatch, 2)

@@ -29,6 +29,17 @@ if TYPE_CHECKING:
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 #: seconds between two attempts to lock free GPUs, and between two messages about the wait
 LOOK_EVERY, TELL_EVERY = 2.0, 60.0
+#: descriptors of the locks that this process holds
+_held: set[int] = set()
+
+
+def _close_held() -> None:
+    while _held:
+        os.close(_held.pop())
+
+
+# Data-loading processes outlive a killed training by seconds and must not keep its device.
+os.register_at_fork(after_in_child=_close_held)
 
 
 def count_gpus() -> int:
@@ -158,6 +169,7 @@ def _claim_free(wanted: int, total: int, directory: Path) -> list[int]:
                 return list(mine)  # the descriptors stay open, the locks held, until this process ends
         # All or nothing: two that each hold half would wait for each other for ever.
         for lock in mine.values():
+            _held.discard(lock)
             os.close(lock)
         if time.monotonic() - told > TELL_EVERY:
             told = time.monotonic()
@@ -181,8 +193,7 @@ def _try_lock(path: Path) -> int | None:
     except BlockingIOError:
         os.close(lock)
         return None
-    # Data-loading processes outlive a killed training by seconds and must not keep its device. The processes
-    # that share a training must, should the one that started them be killed.
-    os.register_at_fork(after_in_child=lambda: os.close(lock))
+    _held.add(lock)
+    # The processes that share a training keep its device, should the one that started them be killed.
     os.set_inheritable(lock, True)
     return lock
