@@ -358,7 +358,7 @@ def test_labels_that_are_a_pickle_are_refused_and_not_run(
     made_from = ("--labels", "pseudo_labels", "--index", "train.csv", "--maps", "000")
 
     def score() -> tuple[int, str]:
-        return call("evaluate_labels", "pseudo_labels", *made_from, "--out", "scores.json")
+        return call("evaluate_labels", "pseudo_labels", *made_from, "--out", "scores.json", "--images", "images.csv")
 
     assert score()[0] == 0
     undisturbed = made_once(tmp_path, "scores.json")

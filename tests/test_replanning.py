@@ -35,7 +35,7 @@ from pathlib import Path
 
 for flag, value in zip(sys.argv, sys.argv[1:]):
     path = Path(value)
-    if flag in ("--out", "--curve", "--metrics") and not path.exists():
+    if flag in ("--out", "--curve", "--metrics", "--images") and not path.exists():
         if path.suffix:
             path.write_text("")
         else:
