@@ -137,7 +137,7 @@ def test_a_shard_that_is_missing_stops_what_reads_it(made: Path, tmp_path: Path)
     call = [
         *("--run", "whole", "--config", run.section("masks"), "--labels", "masks"),
         *("--index", "results/whole/index/train.csv", "--maps", "results/whole/masks/train/000"),
-        *("--out", "again.json"),
+        *("--out", "again.json", "--images", "again.csv"),
     ]
     ended = subprocess.run(
         [sys.executable, "-m", "workflow.scripts.evaluate_labels", *call],

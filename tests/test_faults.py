@@ -355,10 +355,19 @@ def test_labels_that_are_a_pickle_are_refused_and_not_run(
     images = Index.read("train.csv")
     maps = [(record.id, np.zeros(ODD[record.id][0], np.uint8)) for record in images]
     write_label_shard(tmp_path / "000", maps, digest=run.digest("pseudo_labels"))
-    made_from = ("--labels", "pseudo_labels", "--index", "train.csv", "--maps", "000")
+    made_from = (
+        "--labels",
+        "pseudo_labels",
+        "--index",
+        "train.csv",
+        "--maps",
+        "000",
+        "--images",
+        "images.csv",
+    )
 
     def score() -> tuple[int, str]:
-        return call("evaluate_labels", "pseudo_labels", *made_from, "--out", "scores.json", "--images", "images.csv")
+        return call("evaluate_labels", "pseudo_labels", *made_from, "--out", "scores.json")
 
     assert score()[0] == 0
     undisturbed = made_once(tmp_path, "scores.json")
