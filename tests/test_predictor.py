@@ -57,7 +57,7 @@ def test_photographs_of_every_kind(trained: Toy) -> None:
     assert small.mask.shape == (40, 50) and small.scores.shape[1:] == (26, 33)
     with pytest.raises(UserError, match=r"an array of float64 \(40, 50, 3\): must be uint8"):
         predictor(pixels / 255)
-    with pytest.raises(UserError, match=r"b\.png: image does not decode"):
+    with pytest.raises(UserError, match=r"b\.png: no such image"):
         predictor("b.png")
 
 
