@@ -154,7 +154,7 @@ def test_the_chain_is_that_of_a_run_without_slurm(slurm: Slurm, chain: Path, tmp
     assert (tmp_path / MIOU).read_bytes() == (chain / MIOU).read_bytes()
     assert seen["rule_train_priors_wildcards_whole"] == ["gpu", "gres:gpu:1", "2"]
     assert seen["rule_make_cams_wildcards_whole_train_000"] == ["gpu", "gres:gpu:standin:1", "1"]
-    assert seen["rule_index_images_wildcards_whole_train"] == ["cpu", "N/A", "1"]
+    assert seen["rule_index_images_wildcards_whole_train"] == ["cpu", "N/A", "2"]
     packed = [name for name in seen if "make_affinity_labels" in name]
     assert len(packed) == 1 and seen[packed[0]] == ["cpu", "N/A", "2"], "both shards are one job of two CPUs"
     logs = tmp_path / "results" / "whole" / "logs"
