@@ -15,6 +15,7 @@ from wsss.evaluation.image_counts import ImageCounts, read_image_counts
 from wsss.metrics import ConfusionMatrix, ThresholdSweep
 from wsss.metrics.bootstrap import difference_interval
 from wsss.report.chain import write_chain
+from wsss.report.seeds import interval
 from wsss.runs.run import load_run, repeats, stages
 from wsss.store.files import read_json, write_json, write_text
 
@@ -46,6 +47,15 @@ def test_a_training_keeps_the_seed_that_it_sets(here: None) -> None:
     config(seeds=[0, 1], oc={"optimisation": {"seed": 5}})
     other = repeats(load_run("x"))[1]
     assert other.owner("oc").name == "x" and other.owner("priors").name == "x/seeds/1"
+
+
+def test_runs_without_masks_have_no_interval(here: None) -> None:
+    config()
+    write_text(Path("config/y.yaml"), json.dumps({"extends": "x", "priors": {"method": "vanilla"}}))
+    runs = [load_run(name) for name in ("x", "y")]
+    for run in runs:
+        ImageCounts(("background", "a")).write(run.metrics("masks").with_suffix(".images.csv"))
+    assert interval(*runs, "masks", ("background", "a")) is None
 
 
 @pytest.mark.parametrize("seeds", [[1, 2], [0, 0]])

@@ -32,7 +32,8 @@ def interval(first: Run, second: Run, stage: str, classes: Sequence[str]) -> tup
     of the other run.
     """
     counted = [_counts(run, stage, classes) for run in (first, second)]
-    if not all(counted) or len({tuple(sorted(one.of_image)) for seeds in counted for one in seeds}) != 1:
+    images = {tuple(sorted(one.of_image)) for seeds in counted for one in seeds}
+    if not all(counted) or len(images) != 1 or images == {()}:
         return None
     arrays = [[one.array() for one in seeds] for seeds in counted]
     low, high = difference_interval(arrays[0], arrays[1])

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from wsss.data.coco_annotations import Picture, read_annotations
 from wsss.data.coco_masks import has_outline, paint
 from wsss.errors import UserError
+from wsss.figures.sheet import resize_labels
 from wsss.imports.annotations.entry import SPLITS, Annotations, Entry
 
 
@@ -47,9 +47,6 @@ def read_coco(paths: Sequence[Path]) -> Annotations:
 
 def _painter(picture: Picture) -> Callable[[tuple[int, int]], np.ndarray]:
     def painter(size: tuple[int, int]) -> np.ndarray:
-        mask = paint(picture)
-        if mask.shape == size:
-            return mask
-        return np.asarray(cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST))
+        return resize_labels(paint(picture), size)
 
     return painter

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from wsss.data.folder import find_images
 from wsss.data.palette import read_mask
 from wsss.errors import UserError
+from wsss.figures.sheet import resize_labels
 from wsss.imports.annotations.entry import SPLITS, Annotations, Entry
 
 CLASS_FOLDERS = "a folder per class"
@@ -85,9 +85,6 @@ def read_images_and_masks(directory: Path) -> Annotations:
 
 def _reader(path: Path) -> Callable[[tuple[int, int]], np.ndarray]:
     def read(size: tuple[int, int]) -> np.ndarray:
-        values = read_mask(path)
-        if values.shape == size:
-            return values
-        return np.asarray(cv2.resize(values, size[::-1], interpolation=cv2.INTER_NEAREST))
+        return resize_labels(read_mask(path), size)
 
     return read
