@@ -35,11 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
     runs = [measure(load_run(name)) for name in names]
     out = arguments.out or RESULTS / "compare" / "+".join(names)
     page, cells = out.with_name(f"{out.name}.html"), out.with_name(f"{out.name}.csv")
-    write_csv(cells, table(runs))
-    write_text(page, render(runs))
+    scores = stage_lines(runs)
+    write_csv(cells, table(runs, scores))
+    write_text(page, render(runs, scores))
     width = max(map(len, names)) + 2
     print(f"{'mIoU, percent':<18}" + "".join(f"{name:>{width}}" for name in names))
-    lines = [line for line in stage_lines(runs) if line.name == "mIoU"]
+    lines = [line for line in scores if line.name == "mIoU"]
     for line in lines:
         shown = ("-" if number is None else f"{number.shown:.2f}" for number in line.numbers)
         print(f"{STAGES[line.stage].title:<18}" + "".join(f"{text:>{width}}" for text in shown))

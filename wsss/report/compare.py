@@ -140,10 +140,13 @@ def setting_differences(runs: Sequence[Run]) -> list[Difference]:
     return [difference for difference in differences if len(set(difference.values)) > 1]
 
 
-def table(runs: Sequence[Measured]) -> list[dict[str, Any]]:
-    """All of it as rows of a CSV: scores, then settings; columns per run and per difference to the first."""
+def table(runs: Sequence[Measured], scored: Sequence[Line]) -> list[dict[str, Any]]:
+    """All of it as rows of a CSV: scores, then settings; columns per run and per difference to the first.
+
+    scored: see `stage_lines`.
+    """
     rows = []
-    lines = [*stage_lines(runs), *class_lines(runs, "cams"), *class_lines(runs, "masks")]
+    lines = [*scored, *class_lines(runs, "cams"), *class_lines(runs, "masks")]
     for line in lines:
         row: dict[str, Any] = {"kind": "score", "stage": line.stage, "name": line.name}
         row |= {run.run.name: _cell(number) for run, number in zip(runs, line.numbers, strict=True)}

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from wsss.report.compare import Measured, class_lines, setting_differences, stage_lines
+from wsss.report.compare import Line, Measured, class_lines, setting_differences
 from wsss.report.templating import fill
 from wsss.runs.stages import STAGES
 
 
-def render(runs: Sequence[Measured]) -> str:
-    """The page as HTML. The first run is what the others are held against."""
-    scored = stage_lines(runs)
+def render(runs: Sequence[Measured], scored: Sequence[Line]) -> str:
+    """The page as HTML. scored: see `stage_lines`. Differences are to the first run."""
     stages = [
         (stage, {line.name: line for line in lines})
         for stage, lines in groupby(scored, lambda line: line.stage)
